@@ -1,0 +1,110 @@
+import { z } from 'zod';
+import { cardIdSchema, changeIdSchema, functionIdSchema, keyRefSchema, legIdSchema, operationIdSchema, poolIdSchema, volumeIdSchema } from './ids.js';
+import { layerSchema, protocolSchema, qosLimitsSchema } from './layers.js';
+import { acceptedPlanSchema } from './plan.js';
+import { sealedSecretSchema, sealingKeySchema } from './sealed.js';
+
+/** W3C trace context of the request that caused it, so that late work joins the same trace. */
+export const traceHeadersSchema = z.record(z.string().max(64), z.string().max(512));
+
+/** Where a card finds a leg. `file`: the card's own pool, on the same machine. */
+export const legAddressSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('file'), path: z.string().min(1).max(500) }),
+  z.strictObject({ kind: z.literal('nbd'), host: z.string().min(1).max(255), port: z.int().min(1).max(65535), exportName: z.string().min(1).max(200) }),
+  z.strictObject({ kind: z.literal('memory') }),
+]);
+export type LegAddress = z.infer<typeof legAddressSchema>;
+
+/** What opens a leg for its holder: a pre-shared key, sealed by the pool to the card. Null for a file. */
+export const legAccessSchema = z.strictObject({ identity: z.string().max(100), sealedKey: sealedSecretSchema }).nullable();
+export type LegAccess = z.infer<typeof legAccessSchema>;
+
+export const desiredCardLegSchema = z.strictObject({
+  legId: legIdSchema,
+  poolId: poolIdSchema,
+  epoch: z.int().min(1),
+  sizeBytes: z.int().min(1),
+  address: legAddressSchema,
+  access: legAccessSchema,
+});
+export type DesiredCardLeg = z.infer<typeof desiredCardLegSchema>;
+
+/** A stack with everything that building it takes. */
+export const desiredStackSchema = z.strictObject({
+  /** The volume's generation at which this stack became wanted; a QoS change keeps it. */
+  stackGeneration: z.int().min(1),
+  layers: z.array(layerSchema),
+  encryptionKey: z.strictObject({ keyRef: keyRefSchema, sealedKey: sealedSecretSchema }).nullable(),
+  legs: z.array(desiredCardLegSchema).min(1),
+});
+export type DesiredStack = z.infer<typeof desiredStackSchema>;
+
+/** What a card is to make of one volume. */
+export const desiredVolumeSchema = z.strictObject({
+  volumeId: volumeIdSchema,
+  /** The agent's revision at which this entry last changed. */
+  revision: z.int().min(1),
+  generation: z.int().min(1),
+  operationId: operationIdSchema,
+  changeId: changeIdSchema,
+  /** Whether a person asked for it: then a plan that differs from the accepted one is not run. */
+  origin: z.enum(['person', 'healing']),
+  /** True: the volume is to go. Kept until the agent has echoed it. */
+  tombstone: z.boolean(),
+  sizeBytes: z.int().min(1),
+  qos: qosLimitsSchema.nullable(),
+  export: z.strictObject({ protocol: protocolSchema, functionId: functionIdSchema }),
+  stack: desiredStackSchema,
+  copyBytesPerSecond: z.int().min(1),
+  plan: acceptedPlanSchema,
+  trace: traceHeadersSchema,
+});
+export type DesiredVolume = z.infer<typeof desiredVolumeSchema>;
+
+/** What a pool is to make of one leg. */
+export const desiredLegSchema = z.strictObject({
+  legId: legIdSchema,
+  revision: z.int().min(1),
+  operationId: operationIdSchema,
+  changeId: changeIdSchema,
+  volumeId: volumeIdSchema,
+  sizeBytes: z.int().min(1),
+  epoch: z.int().min(1),
+  holder: z.strictObject({ cardId: cardIdSchema, sealingKey: sealingKeySchema }),
+  /** Written beside the leg: tells which stack is current when a card's journal is lost. */
+  role: z.enum(['preparing', 'current', 'retiring']),
+  tombstone: z.boolean(),
+  trace: traceHeadersSchema,
+});
+export type DesiredLeg = z.infer<typeof desiredLegSchema>;
+
+/** An agent's question: everything since the revision that it has (0: everything). */
+export const desiredQuestionSchema = z.strictObject({
+  v: z.literal(1),
+  sessionId: z.uuid(),
+  /** Grows with every start of the agent; an older session is fenced off. */
+  sessionNumber: z.int().min(1),
+  /** The incarnation that the agent follows; null: none yet. */
+  incarnation: z.uuid().nullable(),
+  sinceRevision: z.int().min(0),
+});
+export type DesiredQuestion = z.infer<typeof desiredQuestionSchema>;
+
+const answerCommon = {
+  v: z.literal(1),
+  /** Whom it is for; an agent refuses another's. */
+  to: z.strictObject({ role: z.enum(['card', 'pool']), id: cardIdSchema }),
+  /** Which life of the scheduler's database speaks. */
+  incarnation: z.uuid(),
+  /** What `items` bring the agent up from, and to. An agent at another revision asks instead. */
+  sinceRevision: z.int().min(0),
+  revision: z.int().min(0),
+};
+/**
+ * Answers and nudges have one shape. `items` holds the entries with a revision above `sinceRevision`;
+ * with `sinceRevision` 0 it is the whole state. What is not named is not thereby to be deleted.
+ */
+export const cardDesiredSchema = z.strictObject({ ...answerCommon, items: z.array(desiredVolumeSchema).max(1000) });
+export const poolDesiredSchema = z.strictObject({ ...answerCommon, items: z.array(desiredLegSchema).max(1000) });
+export type CardDesired = z.infer<typeof cardDesiredSchema>;
+export type PoolDesired = z.infer<typeof poolDesiredSchema>;

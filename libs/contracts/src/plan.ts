@@ -1,0 +1,92 @@
+import { z } from 'zod';
+import { cardIdSchema, functionIdSchema, keyRefSchema, legIdSchema, poolIdSchema, volumeIdSchema } from './ids.js';
+import { layerSchema, protocolSchema, qosLimitsSchema } from './layers.js';
+
+/**
+ * Steps of a plan. Arguments hold only what is known when planning (ids, sizes, limits), never an
+ * address or a key, so that the same plan has the same digest wherever it is computed.
+ */
+const stackGeneration = z.int().min(1);
+const sizeBytes = z.int().min(1);
+
+/** Steps that a pool's agent carries out on one leg. */
+export const poolStepSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('create-leg'), legId: legIdSchema, sizeBytes }),
+  z.strictObject({ kind: z.literal('serve-leg'), legId: legIdSchema, epoch: z.int().min(1), holderCardId: cardIdSchema }),
+  z.strictObject({ kind: z.literal('grow-leg'), legId: legIdSchema, fromSizeBytes: sizeBytes, sizeBytes }),
+  /** Raises the epoch: whoever held the leg is cut off and cannot come back. */
+  z.strictObject({ kind: z.literal('fence-leg'), legId: legIdSchema, fromEpoch: z.int().min(1), epoch: z.int().min(1) }),
+  z.strictObject({ kind: z.literal('stop-serving-leg'), legId: legIdSchema }),
+  z.strictObject({ kind: z.literal('delete-leg'), legId: legIdSchema }),
+]);
+export type PoolStep = z.infer<typeof poolStepSchema>;
+export type PoolStepKind = PoolStep['kind'];
+
+/** Steps that a card's agent carries out on one volume. */
+export const cardStepSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('start-data-plane') }),
+  z.strictObject({ kind: z.literal('open-leg'), stackGeneration, legId: legIdSchema, epoch: z.int().min(1), sizeBytes }),
+  /** Writes an encryption header onto fresh legs. Only ever onto legs that read as zeros. */
+  z.strictObject({ kind: z.literal('format-encryption'), stackGeneration, keyRef: keyRefSchema, legIds: z.array(legIdSchema).min(1) }),
+  z.strictObject({ kind: z.literal('open-encryption'), stackGeneration, keyRef: keyRefSchema }),
+  z.strictObject({ kind: z.literal('build-redundancy'), stackGeneration, layer: layerSchema, legIds: z.array(legIdSchema).min(1) }),
+  z.strictObject({ kind: z.literal('build-compression'), stackGeneration, layer: layerSchema }),
+  z.strictObject({ kind: z.literal('build-head'), stackGeneration, sizeBytes, qos: qosLimitsSchema.nullable() }),
+  z.strictObject({ kind: z.literal('export-volume'), protocol: protocolSchema, functionId: functionIdSchema }),
+  z.strictObject({ kind: z.literal('set-limits'), from: qosLimitsSchema.nullable(), to: qosLimitsSchema.nullable() }),
+  /** A copy reads through the head and would spend the tenant's budget: the head's limits are widened by the copy's rate. */
+  z.strictObject({ kind: z.literal('widen-limits'), from: qosLimitsSchema, copyBytesPerSecond: z.int().min(1) }),
+  z.strictObject({ kind: z.literal('restore-limits'), to: qosLimitsSchema.nullable() }),
+  /** Starts the synchronous copy into the new stack and waits until both are the same. */
+  z.strictObject({ kind: z.literal('copy'), fromStackGeneration: stackGeneration, toStackGeneration: stackGeneration, bytes: sizeBytes, copyBytesPerSecond: z.int().min(1) }),
+  z.strictObject({ kind: z.literal('cut-over'), fromStackGeneration: stackGeneration, toStackGeneration: stackGeneration }),
+  z.strictObject({ kind: z.literal('grow-head'), fromSizeBytes: sizeBytes, sizeBytes }),
+  z.strictObject({ kind: z.literal('unexport-volume'), protocol: protocolSchema, functionId: functionIdSchema }),
+  /** Closes every node of a stack that the head does not use. */
+  z.strictObject({ kind: z.literal('close-stack'), stackGeneration, legIds: z.array(legIdSchema), keyRef: keyRefSchema.nullable() }),
+  z.strictObject({ kind: z.literal('stop-data-plane') }),
+]);
+export type CardStep = z.infer<typeof cardStepSchema>;
+export type CardStepKind = CardStep['kind'];
+
+const stepCommon = {
+  /** What undoes it, in words of the same table; null: nothing to undo, or never undone (the cut-over and after). */
+  undo: z.string().max(40).nullable(),
+  /** Exactly one step of a swap: before it everything is undone, from it on everything is completed. */
+  cutOver: z.boolean(),
+  /** What this step makes unrecoverable, for example `leg leg-0123456789` or `key key-0123456789`. */
+  destroys: z.array(z.string().max(80)).max(16),
+};
+export const plannedCardStepSchema = z.strictObject({ actor: z.strictObject({ role: z.literal('card'), id: cardIdSchema }), volumeId: volumeIdSchema, step: cardStepSchema, ...stepCommon });
+export const plannedPoolStepSchema = z.strictObject({ actor: z.strictObject({ role: z.literal('pool'), id: poolIdSchema }), volumeId: volumeIdSchema, step: poolStepSchema, ...stepCommon });
+export const plannedStepSchema = z.union([plannedCardStepSchema, plannedPoolStepSchema]);
+export type PlannedCardStep = z.infer<typeof plannedCardStepSchema>;
+export type PlannedPoolStep = z.infer<typeof plannedPoolStepSchema>;
+export type PlannedStep = z.infer<typeof plannedStepSchema>;
+
+/** SHA-256 of the canonical JSON of the steps, in hex. */
+export const digestSchema = z.string().regex(/^[0-9a-f]{64}$/, '64 hex digits');
+
+/** What an accepted plan binds the card's agent to. */
+export const acceptedPlanSchema = z.strictObject({
+  digest: digestSchema,
+  cutOver: z.boolean(),
+  destroys: z.array(z.string().max(80)).max(64),
+});
+export type AcceptedPlan = z.infer<typeof acceptedPlanSchema>;
+
+export const planSchema = z.strictObject({
+  steps: z.array(plannedStepSchema).max(200),
+  /** Over all steps: what a client binds itself to with `planDigest`. */
+  digest: digestSchema,
+  /** Over the card's steps alone: what travels in its desired state. */
+  card: acceptedPlanSchema,
+  /** Index into steps, or null when nothing is swapped. */
+  cutOverIndex: z.int().nullable(),
+  destroys: z.array(z.string().max(80)).max(64),
+  bytesToCopy: z.int().min(0),
+  expectedSeconds: z.number().min(0),
+  /** What the guest can notice, in words; null: nothing. */
+  guestFeels: z.string().max(300).nullable(),
+});
+export type Plan = z.infer<typeof planSchema>;

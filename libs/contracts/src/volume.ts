@@ -1,0 +1,93 @@
+import { z } from 'zod';
+import { cardIdSchema, changeIdSchema, functionIdSchema, hostIdSchema, legIdSchema, poolIdSchema, tenantIdSchema, volumeIdSchema } from './ids.js';
+import { labelsSchema } from './labels.js';
+import { protocolSchema, qosLimitsSchema, stackSpecSchema } from './layers.js';
+import { BLOCK_SIZE_BYTES, MAX_VOLUME_SIZE_BYTES, MIN_VOLUME_SIZE_BYTES } from './limits.js';
+
+export const volumeSizeSchema = z
+  .int()
+  .min(MIN_VOLUME_SIZE_BYTES)
+  .max(MAX_VOLUME_SIZE_BYTES)
+  .refine((size) => size % BLOCK_SIZE_BYTES === 0, `a size is a multiple of ${BLOCK_SIZE_BYTES} bytes`);
+
+export const volumeNameSchema = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'a name is 1 to 63 lower-case letters, digits and hyphens');
+
+/** What a client asks of placement; everything left out is free. */
+export const placementWishSchema = z.strictObject({
+  cardId: cardIdSchema.optional(),
+  hostId: hostIdSchema.optional(),
+  cardLabels: labelsSchema.optional(),
+  /** Pools for the legs, one a leg; fewer than legs: the rest is free. */
+  poolIds: z.array(poolIdSchema).max(8).optional(),
+  poolLabels: labelsSchema.optional(),
+  policy: z.enum(['spread', 'pack', 'balance']).default('spread'),
+  /** The domain over which legs are spread: host, rack, row, or a label's key. */
+  spreadLegsOver: z.string().min(1).max(63).default('rack'),
+  spreadRequired: z.boolean().default(false),
+  /** Beside, or away from, the cards of volumes with these labels. */
+  affinity: labelsSchema.optional(),
+  antiAffinity: labelsSchema.optional(),
+});
+export type PlacementWish = z.infer<typeof placementWishSchema>;
+
+export const volumeSpecSchema = z.strictObject({
+  name: volumeNameSchema,
+  labels: labelsSchema.default({}),
+  sizeBytes: volumeSizeSchema,
+  protocol: protocolSchema.default('virtio-blk'),
+  stack: stackSpecSchema.default({ layers: [] }),
+  qos: qosLimitsSchema.nullable().default(null),
+  placement: placementWishSchema.default({ policy: 'spread', spreadLegsOver: 'rack', spreadRequired: false }),
+});
+export type VolumeSpec = z.infer<typeof volumeSpecSchema>;
+
+/** A change names what is to be different; what it leaves out stays. `placement.poolIds` moves the legs. */
+export const volumePatchSchema = z
+  .strictObject({
+    labels: labelsSchema,
+    sizeBytes: volumeSizeSchema,
+    stack: stackSpecSchema,
+    qos: qosLimitsSchema.nullable(),
+    placement: z.strictObject({ poolIds: z.array(poolIdSchema).min(1).max(8) }),
+  })
+  .partial()
+  .refine((patch) => Object.keys(patch).length > 0, 'a change names at least one thing to change');
+export type VolumePatch = z.infer<typeof volumePatchSchema>;
+
+export const volumeStateSchema = z.enum(['creating', 'ready', 'changing', 'deleting', 'failed', 'unreachable', 'diverged', 'needs-operator']);
+
+export const volumeLegSchema = z.strictObject({
+  legId: legIdSchema,
+  poolId: poolIdSchema,
+  sizeBytes: z.int(),
+  epoch: z.int(),
+  stackGeneration: z.int(),
+  state: z.enum(['creating', 'ready', 'retiring', 'deleting']),
+  current: z.boolean(),
+});
+
+/** A volume as the API shows it. */
+export const volumeSchema = z.strictObject({
+  volumeId: volumeIdSchema,
+  tenantId: tenantIdSchema,
+  name: volumeNameSchema,
+  labels: labelsSchema,
+  sizeBytes: z.int(),
+  protocol: protocolSchema,
+  stack: stackSpecSchema,
+  qos: qosLimitsSchema.nullable(),
+  placement: placementWishSchema,
+  state: volumeStateSchema,
+  /** The version wanted, the one that carries the guest, and the one of which nothing older is left. */
+  generation: z.int(),
+  appliedGeneration: z.int(),
+  settledGeneration: z.int(),
+  cardId: cardIdSchema,
+  functionId: functionIdSchema,
+  legs: z.array(volumeLegSchema),
+  /** How a client on the card's host reaches the volume; null until it is served. */
+  uri: z.string().nullable(),
+  changeId: changeIdSchema.nullable(),
+  createdAtMs: z.int(),
+});
+export type Volume = z.infer<typeof volumeSchema>;

@@ -1,0 +1,49 @@
+import type { Capabilities, CardBudget, CardFunction, CardStep, DesiredVolume, ObservedVolume, VolumeMeasurement } from '@flexbso/contracts';
+
+/** What a card was found able to do, by asking the running data plane. */
+export interface CardDiscovery {
+  readonly dataPlane: { readonly name: 'qsd' | 'spdk' | 'memory'; readonly version: string };
+  readonly capabilities: Capabilities;
+  readonly functions: readonly CardFunction[];
+  readonly budget: CardBudget;
+}
+
+/** How far a long step is. Called at most a few times a second. */
+export type OnProgress = (progress: { doneBytes: number; totalBytes: number }) => void;
+
+/** Opens secrets on the card, at the moment of use; the driver keeps none. */
+export interface CardSecrets {
+  /** The volume's encryption key, unsealed. Wipe the array after use. */
+  volumeKey(keyRef: string): Promise<Uint8Array>;
+  /** The pre-shared key that opens a remote leg; null when the leg needs none. */
+  legKey(legId: string): Promise<{ identity: string; key: Uint8Array } | null>;
+}
+
+/** What a card's step is carried out with. */
+export interface CardStepContext {
+  readonly desired: DesiredVolume;
+  readonly secrets: CardSecrets;
+  readonly onProgress: OnProgress;
+  /** Aborted when the step must stop early. Work in the data plane is then left as it is, for the next look. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * A card's data plane, as its agent uses it. Every step is idempotent: done again, it changes
+ * nothing. A driver looks before it acts and refuses what would destroy (a format of a leg that
+ * does not read as zeros, a cut-over of a copy that is not ready and free of errors).
+ * Every method throws a {@link DataPlaneError}; after one, observe before acting again.
+ */
+export interface CardDataPlane {
+  discover(): Promise<CardDiscovery>;
+  /** Ids of all volumes of which anything runs here. */
+  list(): Promise<string[]>;
+  /** Never throws for a volume that does not run: that is an observation. */
+  observe(volumeId: string): Promise<ObservedVolume>;
+  perform(volumeId: string, step: CardStep, context: CardStepContext): Promise<void>;
+  /** Takes back what `perform` of the same step did, in whole or in part; nothing done is a success. */
+  undo(volumeId: string, step: CardStep, context: CardStepContext): Promise<void>;
+  measure(volumeId: string): Promise<VolumeMeasurement>;
+  /** Lets go of connections. What runs goes on running. */
+  close(): Promise<void>;
+}
