@@ -1,1 +1,1 @@
-export {};
+export { installedTools, ToolsNotInstalledError, type InstalledTools } from './installed-tools.js';
