@@ -1,1 +1,13 @@
-export {};
+export { bigintColumn, type ColumnSettings, instantColumn, jsonColumn } from './columns.js';
+export { Database, openDatabase } from './database.js';
+export { type DatabaseContents, databaseOptions } from './database-options.js';
+export { DatabaseError, type DatabaseErrorCode } from './errors.js';
+export { idempotent, IdempotencyKey, type IdempotentRequest } from './idempotency/idempotency.js';
+export { InboxRow, once, type Once } from './inbox/inbox.js';
+export { enqueue, type OutboxMessage } from './outbox/enqueue.js';
+export { OutboxRelay, type OutboxRelayOptions, type OutboxStatus, type Publish } from './outbox/outbox-relay.js';
+export { OutboxRow } from './outbox/outbox-row.js';
+export { persistenceEntities, persistenceMigrations } from './persistence-migrations.js';
+export { prune, type PruningOptions, startPruning } from './pruning.js';
+export { tableColumn, type TableColumnSettings } from './table-columns.js';
+export { transaction, type TransactionOptions } from './transaction.js';

@@ -1,0 +1,75 @@
+import { Client } from 'pg';
+import { DataSource, type DataSourceOptions, EntityManager, type QueryRunner } from 'typeorm';
+import { BetterSqlite3Driver } from 'typeorm/driver/better-sqlite3/BetterSqlite3Driver.js';
+import type { IsolationLevel } from 'typeorm/driver/types/IsolationLevel.js';
+import type { ReplicationMode } from 'typeorm/driver/types/ReplicationMode.js';
+import { SerialQueryRunner } from './sqlite/serial-query-runner.js';
+import { Turn } from './sqlite/turn.js';
+import { insideTransaction, refuseInsideTransaction } from './transaction-scope.js';
+
+/** TypeORM's manager, whose transactions refuse the use of the outer data source inside them. */
+class GuardedManager extends EntityManager {
+  override async transaction<Result>(
+    ...[isolationOrWork, maybeWork]:
+      | [work: (manager: EntityManager) => Promise<Result>]
+      | [isolation: IsolationLevel, work: (manager: EntityManager) => Promise<Result>]
+  ): Promise<Result> {
+    const isolation = typeof isolationOrWork === 'string' ? isolationOrWork : this.dataSource.options.isolationLevel;
+    const work = typeof isolationOrWork === 'string' ? maybeWork : isolationOrWork;
+    if (work === undefined) throw new TypeError('transaction() needs the work to do');
+    const guarded = (manager: EntityManager) => insideTransaction(this.dataSource, () => work(manager));
+    return isolation === undefined ? super.transaction(guarded) : super.transaction(isolation, guarded);
+  }
+}
+
+/**
+ * A TypeORM data source with what both databases need to be safe: on SQLite a serial query runner per operation
+ * (see `SerialQueryRunner`), on PostgreSQL the service's schema and one starter at a time, on both a clear error
+ * where a transaction would wait for itself.
+ */
+export class Database extends DataSource {
+  readonly #turn = new Turn();
+
+  override createQueryRunner(mode: ReplicationMode = 'master'): QueryRunner {
+    refuseInsideTransaction(this);
+    if (!(this.driver instanceof BetterSqlite3Driver)) return super.createQueryRunner(mode);
+    const runner = new SerialQueryRunner(this.driver, this.#turn);
+    runner.manager = this.createEntityManager(runner);
+    return runner;
+  }
+
+  override createEntityManager(queryRunner?: QueryRunner): EntityManager {
+    return new GuardedManager(this, queryRunner);
+  }
+
+  /** Connects, creates the schema and runs the migrations. */
+  override async initialize(): Promise<this> {
+    const { options } = this;
+    if (options.type !== 'postgres' || options.url === undefined || options.schema === undefined)
+      return super.initialize();
+    return withSchema(options.url, options.schema, () => super.initialize());
+  }
+}
+
+/**
+ * Opens the database: connected, schema created, migrations run.
+ * Fits `TypeOrmModule.forRootAsync({ useFactory: () => databaseOptions(…), dataSourceFactory: openDatabase })`.
+ */
+export async function openDatabase(options?: DataSourceOptions): Promise<Database> {
+  if (options === undefined) throw new TypeError('openDatabase needs the options that databaseOptions() makes');
+  return new Database(options).initialize();
+}
+
+/** Only one replica at a time creates the schema and migrates; the others wait for it, at most the statement timeout. */
+async function withSchema<Result>(url: string, schema: string, work: () => Promise<Result>): Promise<Result> {
+  const client = new Client({ connectionString: url, connectionTimeoutMillis: 5_000, statement_timeout: 30_000 });
+  await client.connect();
+  try {
+    await client.query('SELECT pg_advisory_lock(hashtext($1))', [`flexbso/${schema}`]);
+    await client.query(`CREATE SCHEMA IF NOT EXISTS "${schema}"`);
+    return await work();
+  } finally {
+    // Ending the session gives the advisory lock back.
+    await client.end();
+  }
+}
