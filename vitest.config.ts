@@ -26,6 +26,7 @@ export default defineConfig({
           // A unit spec does no I/O: ten seconds is room for a property with many runs on a busy machine.
           testTimeout: 10_000,
           hookTimeout: 10_000,
+          restoreMocks: true,
         },
       },
       {
@@ -37,6 +38,7 @@ export default defineConfig({
           // Starting a server and copying a volume takes seconds on two shared cores; a minute is a hang.
           testTimeout: 60_000,
           hookTimeout: 60_000,
+          restoreMocks: true,
           // One file at a time: each starts several processes, and the machine may have two cores.
           fileParallelism: false,
           // After the unit specs, never beside them.
