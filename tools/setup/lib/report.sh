@@ -13,7 +13,7 @@ readonly sign_of_life_seconds=10
 # Runs a command that may take long. Its output goes to a log, which is shown only when it fails.
 # Usage: long_step TITLE COMMAND...
 long_step() {
-  local title="$1" log started=$SECONDS ticker status=0
+  local title="$1" log started=$SECONDS ticker status
   shift
   log="$(mktemp)"
   say "setup: $title ..."
@@ -28,7 +28,14 @@ long_step() {
     done
   ) >/dev/null &
   ticker=$!
-  "$@" >"$log" 2>&1 </dev/null || status=$?
+  # Not "|| status=$?": bash would then go on after a failed command inside of a function.
+  set +e
+  (
+    set -e
+    "$@"
+  ) >"$log" 2>&1 </dev/null
+  status=$?
+  set -e
   kill "$ticker" 2>/dev/null || true
   wait "$ticker" 2>/dev/null || true
   if [ "$status" -ne 0 ]; then

@@ -1,0 +1,171 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+
+// The scripts of tools/setup are bash, because they run before there is a Node; each part is sourced here on its own.
+const parts = new URL('../../setup/lib/', import.meta.url).pathname;
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'flexbso-setup-'));
+});
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+});
+
+/** Runs bash code after the given parts of the setup, in an empty folder that stands for the workspace. */
+function bash(sourced: string[], code: string, environment: NodeJS.ProcessEnv = {}) {
+  const sources = ['report', ...sourced].map((part) => `source '${parts}${part}.sh'`).join('\n');
+  const script = `set -euo pipefail\nworkspace='${folder}'\n${sources}\n${code}`;
+  const env = { ...process.env, FLEXBSO_CACHE: join(folder, 'cache'), ...environment };
+  return spawnSync('bash', ['-c', script], { encoding: 'utf8', env });
+}
+
+/** Makes a program that answers --version, as the setup asks for it. */
+function program(path: string, version: string): string {
+  const file = join(folder, path);
+  mkdirSync(join(file, '..'), { recursive: true });
+  writeFileSync(file, `#!/bin/sh\necho '${path.split('/').at(-1)} version ${version} (Debian)'\n`);
+  chmodSync(file, 0o755);
+  return file;
+}
+
+describe('versions', () => {
+  test.each([
+    ['2.10.27', '2.10', true],
+    ['2.10', '2.10', true],
+    ['2.9.10', '2.10', false],
+    ['10.0.2', '10.0', true],
+    ['7.2.22', '10.0', false],
+    ['', '2.10', false],
+  ])('%j is at least %j: %j', (version, least, holds) => {
+    expect(bash(['versions'], `at_least '${version}' '${least}'`).status).toBe(holds ? 0 : 1);
+  });
+
+  test("a program's version is the first dotted number that it answers, and nothing when it does not run", () => {
+    const file = program('qemu-img', '10.0.2');
+    expect(bash(['versions'], `version_of '${file}'`).stdout).toBe('10.0.2\n');
+    expect(bash(['versions'], `version_of '${folder}/none'`).stdout).toBe('');
+  });
+});
+
+describe('what is found', () => {
+  const show = 'discover_qemu; echo "$qemu_storage_daemon $qemu_version"';
+
+  test("a new QEMU of the cache wins over the distribution's old one, unless that is asked for", () => {
+    program('system/qemu-storage-daemon', '7.2.22');
+    program('system/qemu-img', '7.2.22');
+    program('cache/qemu/bin/qemu-storage-daemon', '10.0.2');
+    program('cache/qemu/bin/qemu-img', '10.0.2');
+    const PATH = `${folder}/system:/usr/bin:/bin`;
+    const found = bash(['versions', 'discover'], show, { PATH });
+    expect(found.stdout).toBe(`${folder}/cache/qemu/bin/qemu-storage-daemon 10.0.2\n`);
+    const asked = bash(['versions', 'discover'], show, { PATH, FLEXBSO_QEMU: 'system' });
+    expect(asked.stdout).toBe(`${folder}/system/qemu-storage-daemon 7.2.22\n`);
+  });
+
+  test('an old QEMU alone counts as missing', () => {
+    program('system/qemu-storage-daemon', '7.2.22');
+    program('system/qemu-img', '7.2.22');
+    const found = bash(['versions', 'discover'], show, { PATH: `${folder}/system:/usr/bin:/bin` });
+    expect(found.stdout.trim()).toBe('7.2.22');
+  });
+
+  test('an unknown choice of QEMU is refused', () => {
+    const refused = bash(['versions', 'discover'], 'true', { FLEXBSO_QEMU: 'newest' });
+    expect(refused.status).toBe(1);
+    expect(refused.stderr).toContain("FLEXBSO_QEMU is 'newest'");
+  });
+});
+
+describe("apt's sources", () => {
+  const lines = [
+    'http://security.example/debian-security/ bookworm-security main',
+    'http://mirror.example/debian/ bookworm contrib',
+    'http://mirror.example/debian/ bookworm main',
+    'http://other.example/debian/ bookworm main',
+  ].join('\n');
+
+  test('the mirror is the first that serves main of this release', () => {
+    const code = `mirror_of bookworm <<<'${lines}'; mirror_of trixie <<<'${lines}'`;
+    expect(bash(['versions', 'discover', 'fetch'], code).stdout).toBe('http://mirror.example/debian/\n');
+  });
+
+  test('a source line is signed by keys that the distribution brought, when it has them', () => {
+    const { stdout } = bash(['versions', 'discover', 'fetch'], 'source_line http://mirror.example/debian/ trixie');
+    expect(stdout).toMatch(/^deb (\[signed-by=\/\S+\] )?http:\/\/mirror\.example\/debian\/ trixie main\n$/);
+    expect(stdout).not.toContain('trusted');
+  });
+
+  test.runIf(existsSync('/usr/bin/apt-config'))(
+    "the private apt keeps the machine's settings but not its hooks",
+    () => {
+      const { status } = bash(['versions', 'discover', 'fetch'], `private_apt_configuration '${folder}/apt'`);
+      expect(status).toBe(0);
+      const env = { ...process.env, APT_CONFIG: join(folder, 'apt/apt.conf') };
+      const effective = execFileSync('apt-config', ['dump'], { encoding: 'utf8', env });
+      // apt knows no case in names; it prints the spelling that it met first.
+      expect(effective).toContain(`Dir::State::lists "${folder}/apt/lists"`);
+      expect(effective).toContain(`Dir::Etc::sourcelist "${folder}/apt/sources.list"`);
+      expect(effective).not.toMatch(/^(APT|DPkg)::.*(Pre|Post)-Invoke:: /m);
+    },
+  );
+});
+
+describe('missing packages', () => {
+  const nothing = 'system_qemu_present=no qemu_storage_daemon= fio= setpriv= postgres_bin=';
+
+  test('each missing program stands for its Debian package', () => {
+    const { stdout } = bash(['packages'], `${nothing}; missing_packages`);
+    expect(stdout.trim().split('\n')).toEqual(['qemu-system-common', 'qemu-utils', 'fio', 'util-linux', 'postgresql']);
+  });
+
+  test('without root and sudo, what to install is said, and nothing is done', () => {
+    // An id that is not root's and a PATH without sudo stand for such a user.
+    const code = `id() { echo 1000; }; command() { [ "$2" != sudo ] && builtin command "$@"; }
+      ${nothing}; fio=/usr/bin/fio setpriv=/usr/bin/setpriv; install_packages; echo done`;
+    const refused = bash(['packages'], code);
+    expect(refused.status).toBe(1);
+    expect(refused.stdout).toBe('');
+    expect(refused.stderr).toContain(
+      'apt-get update && apt-get install --no-install-recommends qemu-system-common qemu-utils postgresql',
+    );
+  });
+});
+
+describe('long steps', () => {
+  test('a step that holds says so and keeps its output to itself', () => {
+    const { status, stderr } = bash([], "long_step 'doing it' echo noise");
+    expect(status).toBe(0);
+    expect(stderr).toMatch(/doing it \.\.\.\n.*doing it: done in \d+ s\n$/);
+    expect(stderr).not.toContain('noise');
+  });
+
+  test('a step that fails shows its output and ends the setup', () => {
+    const { status, stdout, stderr } = bash([], "long_step 'doing it' sh -c 'echo noise; exit 7'; echo more");
+    expect(status).toBe(1);
+    expect(stdout).toBe('');
+    expect(stderr).toContain('noise');
+    expect(stderr).toContain('doing it: failed with exit status 7');
+  });
+
+  test('a step of several commands ends at the first that fails', () => {
+    const code = 'several() { echo one; false; echo two; }; long_step several several';
+    const { status, stderr } = bash([], code);
+    expect(status).toBe(1);
+    expect(stderr).not.toContain('two');
+  });
+});
+
+test('the record names every tool, and a second recording says nothing', () => {
+  const tools = `nats_server=/n qemu_storage_daemon=/q qemu_img=/i fio=/f setpriv=/s postgres_bin=/p
+    nats_version=2.10.27 qemu_version=10.0.2 fio_version=3.33 postgres_version=15.18`;
+  const first = bash(['record'], `${tools}; record_tools; echo again >&2; record_tools`);
+  expect(first.stderr).toMatch(/QEMU 10\.0\.2.*\nagain\n$/);
+  expect(JSON.parse(readFileSync(join(folder, '.cache/tools.json'), 'utf8'))).toMatchObject({
+    natsServer: '/n',
+    versions: { qemu: '10.0.2' },
+  });
+});
