@@ -1,2 +1,3 @@
 export { installedTools, ToolsNotInstalledError, type InstalledTools } from './installed-tools.js';
 export { type PostgresServer, startPostgres } from './postgres.js';
+export { natsServerPath, startNats, type StartNats, type TestNats } from './nats/start-nats.js';
