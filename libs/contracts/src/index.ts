@@ -3,6 +3,7 @@ export * from './change.js';
 export * from './desired.js';
 export * from './events.js';
 export * from './ids.js';
+export * from './inspect.js';
 export * from './labels.js';
 export * from './layers.js';
 export * from './limits.js';
