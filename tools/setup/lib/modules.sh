@@ -8,7 +8,9 @@ readonly lock_stamp="$workspace/node_modules/.flexbso-lock"
 ensure_modules() {
   if ! modules_are_current; then
     command -v npm >/dev/null || stop 'npm is missing: install Node 20 or newer with npm'
-    long_step 'installing the npm packages' npm ci --no-audit --no-fund
+    # Not `npm ci`: it refuses a lockfile without the packages of other systems (optional, for macOS and Windows),
+    # which a registry that does not hold them cannot write. This installs what the lockfile says and leaves it alone.
+    long_step 'installing the npm packages' npm install --no-save --no-audit --no-fund --loglevel=error
   fi
   cmp -s "$workspace/package-lock.json" "$lock_stamp" || cp "$workspace/package-lock.json" "$lock_stamp"
   export PATH="$workspace/node_modules/.bin:$PATH"

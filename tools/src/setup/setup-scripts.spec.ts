@@ -118,6 +118,15 @@ describe("apt's sources", () => {
       configuration.indexOf('var/lib/apt'),
     );
   });
+});
+
+describe('missing packages', () => {
+  const nothing = 'system_qemu_present=no qemu_storage_daemon= fio= setpriv= postgres_bin=';
+
+  test('each missing program stands for its Debian package', () => {
+    const { stdout } = bash(['packages'], `${nothing}; missing_packages`);
+    expect(stdout.trim().split('\n')).toEqual(['qemu-system-common', 'qemu-utils', 'fio', 'util-linux', 'postgresql']);
+  });
 
   test('without root and sudo, what to install is said, and nothing is done', () => {
     // An id that is not root's and a PATH without sudo stand for such a user.
