@@ -1,0 +1,2 @@
+export { NestLogger } from './nest-logger.js';
+export { TracingInterceptor } from './tracing-interceptor.js';
