@@ -12,10 +12,20 @@ const sizeBytes = z.int().min(1);
 /** Steps that a pool's agent carries out on one leg. */
 export const poolStepSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('create-leg'), legId: legIdSchema, sizeBytes }),
-  z.strictObject({ kind: z.literal('serve-leg'), legId: legIdSchema, epoch: z.int().min(1), holderCardId: cardIdSchema }),
+  z.strictObject({
+    kind: z.literal('serve-leg'),
+    legId: legIdSchema,
+    epoch: z.int().min(1),
+    holderCardId: cardIdSchema,
+  }),
   z.strictObject({ kind: z.literal('grow-leg'), legId: legIdSchema, fromSizeBytes: sizeBytes, sizeBytes }),
   /** Raises the epoch: whoever held the leg is cut off and cannot come back. */
-  z.strictObject({ kind: z.literal('fence-leg'), legId: legIdSchema, fromEpoch: z.int().min(1), epoch: z.int().min(1) }),
+  z.strictObject({
+    kind: z.literal('fence-leg'),
+    legId: legIdSchema,
+    fromEpoch: z.int().min(1),
+    epoch: z.int().min(1),
+  }),
   z.strictObject({ kind: z.literal('stop-serving-leg'), legId: legIdSchema }),
   z.strictObject({ kind: z.literal('delete-leg'), legId: legIdSchema }),
 ]);
@@ -25,11 +35,27 @@ export type PoolStepKind = PoolStep['kind'];
 /** Steps that a card's agent carries out on one volume. */
 export const cardStepSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('start-data-plane') }),
-  z.strictObject({ kind: z.literal('open-leg'), stackGeneration, legId: legIdSchema, epoch: z.int().min(1), sizeBytes }),
+  z.strictObject({
+    kind: z.literal('open-leg'),
+    stackGeneration,
+    legId: legIdSchema,
+    epoch: z.int().min(1),
+    sizeBytes,
+  }),
   /** Writes an encryption header onto fresh legs. Only ever onto legs that read as zeros. */
-  z.strictObject({ kind: z.literal('format-encryption'), stackGeneration, keyRef: keyRefSchema, legIds: z.array(legIdSchema).min(1) }),
+  z.strictObject({
+    kind: z.literal('format-encryption'),
+    stackGeneration,
+    keyRef: keyRefSchema,
+    legIds: z.array(legIdSchema).min(1),
+  }),
   z.strictObject({ kind: z.literal('open-encryption'), stackGeneration, keyRef: keyRefSchema }),
-  z.strictObject({ kind: z.literal('build-redundancy'), stackGeneration, layer: layerSchema, legIds: z.array(legIdSchema).min(1) }),
+  z.strictObject({
+    kind: z.literal('build-redundancy'),
+    stackGeneration,
+    layer: layerSchema,
+    legIds: z.array(legIdSchema).min(1),
+  }),
   z.strictObject({ kind: z.literal('build-compression'), stackGeneration, layer: layerSchema }),
   z.strictObject({ kind: z.literal('build-head'), stackGeneration, sizeBytes, qos: qosLimitsSchema.nullable() }),
   z.strictObject({ kind: z.literal('export-volume'), protocol: protocolSchema, functionId: functionIdSchema }),
@@ -38,12 +64,30 @@ export const cardStepSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('widen-limits'), from: qosLimitsSchema, copyBytesPerSecond: z.int().min(1) }),
   z.strictObject({ kind: z.literal('restore-limits'), to: qosLimitsSchema.nullable() }),
   /** Starts the synchronous copy into the new stack and waits until both are the same. */
-  z.strictObject({ kind: z.literal('copy'), fromStackGeneration: stackGeneration, toStackGeneration: stackGeneration, bytes: sizeBytes, copyBytesPerSecond: z.int().min(1) }),
-  z.strictObject({ kind: z.literal('cut-over'), fromStackGeneration: stackGeneration, toStackGeneration: stackGeneration }),
+  z.strictObject({
+    kind: z.literal('copy'),
+    fromStackGeneration: stackGeneration,
+    toStackGeneration: stackGeneration,
+    bytes: sizeBytes,
+    copyBytesPerSecond: z.int().min(1),
+  }),
+  z.strictObject({
+    kind: z.literal('cut-over'),
+    fromStackGeneration: stackGeneration,
+    toStackGeneration: stackGeneration,
+  }),
   z.strictObject({ kind: z.literal('grow-head'), fromSizeBytes: sizeBytes, sizeBytes }),
   z.strictObject({ kind: z.literal('unexport-volume'), protocol: protocolSchema, functionId: functionIdSchema }),
   /** Closes every node of a stack that the head does not use. */
-  z.strictObject({ kind: z.literal('close-stack'), stackGeneration, legIds: z.array(legIdSchema), keyRef: keyRefSchema.nullable() }),
+  z.strictObject({
+    kind: z.literal('close-stack'),
+    stackGeneration,
+    legIds: z.array(legIdSchema),
+    keyRef: keyRefSchema.nullable(),
+    /** What is closed, as observed: a stack that is not the expected one gives another plan. Drivers need neither. */
+    legEpochs: z.array(z.int().min(1)).optional(),
+    layers: z.array(layerSchema).optional(),
+  }),
   z.strictObject({ kind: z.literal('stop-data-plane') }),
 ]);
 export type CardStep = z.infer<typeof cardStepSchema>;
@@ -57,8 +101,18 @@ const stepCommon = {
   /** What this step makes unrecoverable, for example `leg leg-0123456789` or `key key-0123456789`. */
   destroys: z.array(z.string().max(80)).max(16),
 };
-export const plannedCardStepSchema = z.strictObject({ actor: z.strictObject({ role: z.literal('card'), id: cardIdSchema }), volumeId: volumeIdSchema, step: cardStepSchema, ...stepCommon });
-export const plannedPoolStepSchema = z.strictObject({ actor: z.strictObject({ role: z.literal('pool'), id: poolIdSchema }), volumeId: volumeIdSchema, step: poolStepSchema, ...stepCommon });
+export const plannedCardStepSchema = z.strictObject({
+  actor: z.strictObject({ role: z.literal('card'), id: cardIdSchema }),
+  volumeId: volumeIdSchema,
+  step: cardStepSchema,
+  ...stepCommon,
+});
+export const plannedPoolStepSchema = z.strictObject({
+  actor: z.strictObject({ role: z.literal('pool'), id: poolIdSchema }),
+  volumeId: volumeIdSchema,
+  step: poolStepSchema,
+  ...stepCommon,
+});
 export const plannedStepSchema = z.union([plannedCardStepSchema, plannedPoolStepSchema]);
 export type PlannedCardStep = z.infer<typeof plannedCardStepSchema>;
 export type PlannedPoolStep = z.infer<typeof plannedPoolStepSchema>;

@@ -1,1 +1,28 @@
-export {};
+/** Pure: what a stack may be, what building, changing and removing it takes, and what each step does. */
+export { addressKindOfPool, hasCapability, missingCapabilities, requiredCapabilities } from './capabilities.js';
+export { canonicalDigest, canonicalJson, isSame } from './canonical.js';
+export { legCountOf, legSizeBytes, validateStack } from './layers.js';
+export { widenedLimits } from './limits.js';
+export { applyCardStep, undoCardStep } from './model.js';
+export { expectedObservation, isApplied, isSettled, nothingObserved } from './observation.js';
+export { type CardPlan, type CardPlanInput, planCard } from './plan-card.js';
+export { type ChangePlan, type ChangePlanInput, planChange } from './plan-change.js';
+export { type PlannedPoolLeg, type PoolLegPlan, type PoolLegPlanInput, planPoolLeg } from './plan-pool-leg.js';
+export { acceptedPlanOf, destroysOf, digestOf } from './plan-steps.js';
+export {
+  type AddressKind,
+  type PlannedLeg,
+  type PlannedStack,
+  type PlannedVolume,
+  plannedVolumeOf,
+} from './planned-volume.js';
+export { type Refused } from './problems.js';
+export { type StepRow, cardStepTable, describe, overdueAfterMs, poolStepTable } from './step-table.js';
+export {
+  type CardStepHandlers,
+  type CardStepOf,
+  type PoolStepHandlers,
+  type PoolStepOf,
+  handleCardStep,
+  handlePoolStep,
+} from './steps.js';

@@ -1,0 +1,162 @@
+import type { Capabilities, CardStep, ObservedVolume, Problem } from '@flexbso/contracts';
+import { buildSteps, closeStep, isPartOf } from './build-stack.js';
+import { missingOf } from './capabilities.js';
+import { isComplete, isExported, sameLimits, stackOf } from './observation.js';
+import type { PlannedVolume } from './planned-volume.js';
+import { buildProblem, growProblem, limitsNeed, sizeInSwapProblem } from './refusals.js';
+
+/** What the ways below plan from; checked before for contradictions. */
+export interface Situation {
+  readonly cardId: string;
+  readonly observed: ObservedVolume;
+  readonly desired: PlannedVolume;
+  readonly appliedStackGeneration: number | null;
+  readonly capabilities: Capabilities;
+}
+export type Way = { readonly steps: readonly CardStep[] } | { readonly problem: Problem };
+type Head = NonNullable<ObservedVolume['head']>;
+
+/** A tombstone: whatever runs goes. The head and its stack end with the data plane, after what stands beside them. */
+export function removeAll({ observed }: Situation): Way {
+  if (!observed.running) return { steps: [] };
+  const unexports = observed.exports.map(({ protocol, functionId }): CardStep => ({
+    kind: 'unexport-volume',
+    protocol,
+    functionId,
+  }));
+  const beside = observed.stacks.filter(({ stackGeneration }) => stackGeneration !== observed.head?.stackGeneration);
+  return {
+    steps: [
+      ...unexports,
+      ...closeAll(
+        observed,
+        beside.map(({ stackGeneration }) => stackGeneration),
+      ),
+      { kind: 'stop-data-plane' },
+    ],
+  };
+}
+
+/** No head: a new volume, or one whose data plane is gone. A stack that carried the guest is opened, never formatted. */
+export function raise(situation: Situation): Way {
+  const { cardId, observed, desired, capabilities } = situation;
+  const refusal = buildProblem(cardId, desired, capabilities, []);
+  if (refusal) return { problem: refusal };
+  const { stackGeneration } = desired.stack;
+  const start: CardStep[] = observed.running ? [] : [{ kind: 'start-data-plane' }];
+  const { sizeBytes, qos } = desired;
+  return {
+    steps: [
+      ...start,
+      ...build(situation),
+      { kind: 'build-head', stackGeneration, sizeBytes, qos },
+      ...missingExport(observed, desired),
+      ...closeAll(observed, generationsBeside(observed, [stackGeneration])),
+    ],
+  };
+}
+
+/** The head is on the wanted stack: limits, size and export are set where they are, and leftovers closed. */
+export function adjust({ cardId, observed, desired, capabilities }: Situation, head: Head): Way {
+  const needed = sameLimits(head.qos, desired.qos) ? [] : limitsNeed(desired.qos);
+  const refusal =
+    missingOf(needed, capabilities, `card ${cardId}`) ??
+    (desired.sizeBytes === head.sizeBytes ? null : growProblem(cardId, desired, head.sizeBytes, capabilities));
+  if (refusal) return { problem: refusal };
+  // An abandoned copy ends before its room in the limits goes, or it would spend the guest's.
+  const abandoned = observed.copy && observed.copy.state !== 'done' ? [observed.copy.toStackGeneration] : [];
+  const { sizeBytes } = desired;
+  const grow: CardStep[] =
+    sizeBytes === head.sizeBytes ? [] : [{ kind: 'grow-head', fromSizeBytes: head.sizeBytes, sizeBytes }];
+  return {
+    steps: [
+      ...closeAll(observed, abandoned),
+      ...limitSteps(head, desired),
+      ...grow,
+      ...missingExport(observed, desired),
+      ...closeAll(observed, generationsBeside(observed, [head.stackGeneration, ...abandoned])),
+    ],
+  };
+}
+
+/** The head is on another stack: the wanted one is built beside it, synchronised, and cut over to; then the old is closed. */
+export function swap(situation: Situation, head: Head): Way {
+  const { cardId, observed, desired, capabilities } = situation;
+  const refusal =
+    sizeInSwapProblem(desired, head.sizeBytes) ?? buildProblem(cardId, desired, capabilities, ['swap-live']);
+  if (refusal) return { problem: refusal };
+  const obstacles = obstaclesOf(observed, desired);
+  const toStackGeneration = desired.stack.stackGeneration;
+  const from = { fromStackGeneration: head.stackGeneration, toStackGeneration };
+  const { copyBytesPerSecond } = desired;
+  const widen = widenSteps(head, copyBytesPerSecond);
+  const isInSync = observed.copy?.state === 'ready' && obstacles.length === 0;
+  const copy: CardStep[] = isInSync ? [] : [{ kind: 'copy', ...from, bytes: head.sizeBytes, copyBytesPerSecond }];
+  return {
+    steps: [
+      ...closeAll(observed, obstacles),
+      ...missingExport(observed, desired),
+      ...build(situation),
+      ...widen,
+      ...copy,
+      { kind: 'cut-over', ...from },
+      ...limitSteps({ ...head, widened: head.widened || widen.length > 0 }, desired),
+      ...closeAll(observed, generationsBeside(observed, [toStackGeneration, ...obstacles])),
+    ],
+  };
+}
+
+/** Generations to be closed before the copy: the target of a copy that does not go on, and what a concluded one left. */
+function obstaclesOf(observed: ObservedVolume, desired: PlannedVolume): number[] {
+  const { copy, head } = observed;
+  const wanted = desired.stack.stackGeneration;
+  if (!copy) return [];
+  if (copy.state === 'done') return generationsBeside(observed, [wanted, ...(head ? [head.stackGeneration] : [])]);
+  const isOurs =
+    copy.toStackGeneration === wanted &&
+    copy.state !== 'failed' &&
+    isComplete(stackOf(observed, wanted), desired.stack);
+  return isOurs ? [] : [copy.toStackGeneration];
+}
+
+/** Opens what is missing of the wanted stack; what is open of it and does not fit is closed first, never joined by a second. */
+function build({ observed, desired, appliedStackGeneration }: Situation): CardStep[] {
+  const wanted = desired.stack;
+  const begun = stackOf(observed, wanted.stackGeneration);
+  const format = appliedStackGeneration !== wanted.stackGeneration;
+  const isCopyTarget = observed.copy?.toStackGeneration === wanted.stackGeneration;
+  // The target of a copy that cannot go on is among the obstacles and closed already.
+  if (isCopyTarget && obstaclesOf(observed, desired).includes(wanted.stackGeneration))
+    return buildSteps(undefined, wanted, format);
+  if (!begun || isPartOf(begun, wanted)) return buildSteps(begun, wanted, format);
+  return [closeStep(begun), ...buildSteps(undefined, wanted, format)];
+}
+
+function widenSteps(head: Head, copyBytesPerSecond: number): CardStep[] {
+  if (head.widened || head.qos === null || Object.keys(head.qos).length === 0) return [];
+  return [{ kind: 'widen-limits', from: head.qos, copyBytesPerSecond }];
+}
+
+function limitSteps(head: Head, desired: PlannedVolume): CardStep[] {
+  if (head.widened) return [{ kind: 'restore-limits', to: desired.qos }];
+  return sameLimits(head.qos, desired.qos) ? [] : [{ kind: 'set-limits', from: head.qos, to: desired.qos }];
+}
+
+function missingExport(observed: ObservedVolume, desired: PlannedVolume): CardStep[] {
+  const { protocol, functionId } = desired.export;
+  return isExported(observed, desired) ? [] : [{ kind: 'export-volume', protocol, functionId }];
+}
+
+function closeAll(observed: ObservedVolume, stackGenerations: readonly number[]): CardStep[] {
+  return stackGenerations.map((stackGeneration) =>
+    closeStep(stackOf(observed, stackGeneration) ?? { stackGeneration, legs: [], layers: [], keyRef: null }),
+  );
+}
+
+/** Every open stack that is not among `kept`, oldest first. */
+function generationsBeside(observed: ObservedVolume, kept: readonly number[]): number[] {
+  return observed.stacks
+    .map(({ stackGeneration }) => stackGeneration)
+    .filter((stackGeneration) => !kept.includes(stackGeneration))
+    .toSorted((left, right) => left - right);
+}

@@ -1,0 +1,36 @@
+import { MAX_BYTES_PER_SECOND, MAX_IOPS, type QosLimits } from '@flexbso/contracts';
+
+/** A copy reads in pieces of 64 KiB or more, so this many bytes of its rate cost at most one operation of the head's. */
+const COPY_BYTES_PER_OPERATION = 64 * 1024;
+
+const keys = [
+  'iopsTotal',
+  'iopsRead',
+  'iopsWrite',
+  'iopsTotalBurst',
+  'iopsReadBurst',
+  'iopsWriteBurst',
+  'bytesPerSecondTotal',
+  'bytesPerSecondRead',
+  'bytesPerSecondWrite',
+  'bytesPerSecondTotalBurst',
+  'bytesPerSecondReadBurst',
+  'bytesPerSecondWriteBurst',
+] as const satisfies readonly (keyof QosLimits)[];
+
+/**
+ * The tenant's limits with room for a copy that reads through the head at `copyBytesPerSecond`, so that
+ * the guest keeps its share. Limits on writes alone stay: the copy's writes do not pass the head.
+ */
+export function widenedLimits(limits: QosLimits, copyBytesPerSecond: number): QosLimits {
+  const copyIops = Math.ceil(copyBytesPerSecond / COPY_BYTES_PER_OPERATION);
+  const widened: QosLimits = {};
+  for (const key of keys) {
+    const limit = limits[key];
+    if (limit === undefined) continue;
+    const isBytes = key.startsWith('bytes');
+    const room = key.includes('Write') ? 0 : isBytes ? copyBytesPerSecond : copyIops;
+    widened[key] = Math.min(limit + room, isBytes ? MAX_BYTES_PER_SECOND : MAX_IOPS);
+  }
+  return widened;
+}

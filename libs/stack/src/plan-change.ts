@@ -1,0 +1,147 @@
+import type {
+  Capabilities,
+  Plan,
+  PlannedCardStep,
+  PlannedPoolStep,
+  PlannedStep,
+  PoolStep,
+  Problem,
+} from '@flexbso/contracts';
+import { missingOf } from './capabilities.js';
+import { isSame } from './canonical.js';
+import { expectedObservation, nothingObserved } from './observation.js';
+import { planCard } from './plan-card.js';
+import { acceptedPlanOf, destroysOf, digestOf, plannedPoolSteps } from './plan-steps.js';
+import type { PlannedLeg, PlannedVolume } from './planned-volume.js';
+import { type Refused, problem, refused } from './problems.js';
+import { rowOf } from './step-table.js';
+
+export interface ChangePlanInput {
+  readonly cardId: string;
+  readonly cardCapabilities: Capabilities;
+  /** As applied and settled; null: the volume is new. */
+  readonly from: PlannedVolume | null;
+  /** As wanted; a tombstone deletes. New legs are those that `from` does not have, and the other way round. */
+  readonly to: PlannedVolume;
+  /** Of the pools whose legs grow; others need not be there. */
+  readonly poolCapabilities: ReadonlyMap<string, Capabilities>;
+}
+
+export type ChangePlan = { readonly ok: true; readonly plan: Plan } | Refused;
+
+/**
+ * The whole plan of a change: pools make, serve or grow legs; the card does its part; pools let go of what only the
+ * old generation had. For a dry run before anything is served, and for the plan that is accepted: `plan.card` is the
+ * digest of what `planCard` gives on the card when it observes the applied generation. No difference: no steps.
+ */
+export function planChange(input: ChangePlanInput): ChangePlan {
+  const { cardId, from, to } = input;
+  const refusal = refusalOf(input);
+  if (refusal) return refused(refusal);
+  const card = planCard({
+    cardId,
+    observed: from ? expectedObservation(from) : nothingObserved(to.volumeId),
+    desired: to,
+    appliedStackGeneration: from ? from.stack.stackGeneration : null,
+    capabilities: input.cardCapabilities,
+  });
+  if (!card.ok) return card;
+  return {
+    ok: true,
+    plan: planOf([...makeLegs(input), ...growLegs(input), ...card.steps, ...dropLegs(input)], card.steps, to),
+  };
+}
+
+function refusalOf({ from, to, poolCapabilities }: ChangePlanInput): Problem | null {
+  if (!from || to.tombstone) return null;
+  if (from.volumeId !== to.volumeId)
+    return problem('change-refused', `a plan is for one volume, not from ${from.volumeId} to ${to.volumeId}`);
+  if (!isSame(from.export, to.export)) {
+    return problem(
+      'change-refused',
+      `volume ${to.volumeId}: its protocol and function cannot change while it is attached (${from.export.protocol} on ${from.export.functionId})`,
+    );
+  }
+  for (const { now } of grownLegs(from, to)) {
+    const capabilities = poolCapabilities.get(now.poolId) ?? { has: [], lacks: [] };
+    const missing = missingOf(['grow-leg'], capabilities, `pool ${now.poolId}`);
+    if (missing) return missing;
+  }
+  return null;
+}
+
+function makeLegs({ cardId, from, to }: ChangePlanInput): PlannedPoolStep[] {
+  if (to.tombstone) return [];
+  return legsOnlyOf(to, from).flatMap(({ poolId, legId, sizeBytes, epoch }) =>
+    plannedPoolSteps(poolId, to.volumeId, [
+      { kind: 'create-leg', legId, sizeBytes },
+      { kind: 'serve-leg', legId, epoch, holderCardId: cardId },
+    ]),
+  );
+}
+
+function growLegs({ from, to }: ChangePlanInput): PlannedPoolStep[] {
+  if (!from || to.tombstone) return [];
+  return grownLegs(from, to).flatMap(({ was, now }) => {
+    const step: PoolStep = {
+      kind: 'grow-leg',
+      legId: now.legId,
+      fromSizeBytes: was.sizeBytes,
+      sizeBytes: now.sizeBytes,
+    };
+    return plannedPoolSteps(now.poolId, to.volumeId, [step]);
+  });
+}
+
+function dropLegs({ from, to }: ChangePlanInput): PlannedPoolStep[] {
+  if (!from) return [];
+  const dropped = to.tombstone ? from.stack.legs : legsOnlyOf(from, to);
+  const { keyRef } = from.stack;
+  const isKeyDropped = keyRef !== null && (to.tombstone || to.stack.keyRef !== keyRef);
+  return dropped.flatMap(({ poolId, legId }, index) => {
+    const steps = plannedPoolSteps(poolId, to.volumeId, [
+      { kind: 'stop-serving-leg', legId },
+      { kind: 'delete-leg', legId },
+    ]);
+    // The key goes when nothing is left that it opens: with the last leg.
+    return isKeyDropped && index === dropped.length - 1 ? steps.map((step) => withKey(step, keyRef)) : steps;
+  });
+}
+
+function withKey(planned: PlannedPoolStep, keyRef: string): PlannedPoolStep {
+  return planned.step.kind === 'delete-leg'
+    ? { ...planned, destroys: [...planned.destroys, `key ${keyRef}`] }
+    : planned;
+}
+
+function legsOnlyOf(volume: PlannedVolume, other: PlannedVolume | null): PlannedLeg[] {
+  return volume.stack.legs.filter(({ legId }) => !other?.stack.legs.some((leg) => leg.legId === legId));
+}
+
+function grownLegs(from: PlannedVolume, to: PlannedVolume): { was: PlannedLeg; now: PlannedLeg }[] {
+  return to.stack.legs.flatMap((now) => {
+    const was = from.stack.legs.find(({ legId }) => legId === now.legId);
+    return was && was.sizeBytes < now.sizeBytes ? [{ was, now }] : [];
+  });
+}
+
+function planOf(steps: PlannedStep[], cardSteps: PlannedCardStep[], to: PlannedVolume): Plan {
+  const cutOverIndex = steps.findIndex(({ cutOver }) => cutOver);
+  return {
+    steps,
+    digest: digestOf(steps),
+    card: acceptedPlanOf(cardSteps),
+    cutOverIndex: cutOverIndex === -1 ? null : cutOverIndex,
+    destroys: destroysOf(steps),
+    bytesToCopy: steps.reduce((bytes, { step }) => bytes + (step.kind === 'copy' ? step.bytes : 0), 0),
+    expectedSeconds: steps.reduce((ms, { step }) => ms + rowOf(step).expectedMs(), 0) / 1000,
+    guestFeels: guestFeels(cardSteps, to),
+  };
+}
+
+/** A swap is not felt; what is asked for on purpose (another size, other limits, no device) is said. */
+function guestFeels(steps: readonly PlannedCardStep[], to: PlannedVolume): string | null {
+  const kinds = new Set(steps.map(({ step }) => step.kind));
+  if (kinds.has('unexport-volume')) return `its device on function ${to.export.functionId} goes away`;
+  return kinds.has('grow-head') ? 'its device becomes larger' : null;
+}

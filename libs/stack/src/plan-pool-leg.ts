@@ -1,0 +1,88 @@
+import type { DesiredLeg, ObservedLeg, PlannedPoolStep, PoolStep, Problem } from '@flexbso/contracts';
+import { plannedPoolSteps } from './plan-steps.js';
+import { type Refused, problem, refused } from './problems.js';
+
+/** The part of a desired leg that plans are made of. */
+export interface PlannedPoolLeg {
+  readonly legId: string;
+  readonly volumeId: string;
+  readonly sizeBytes: number;
+  readonly epoch: number;
+  readonly holder: { readonly cardId: string };
+  readonly tombstone: boolean;
+}
+
+export interface PoolLegPlanInput {
+  readonly poolId: string;
+  /** Null: the pool has nothing of this leg. */
+  readonly observed: ObservedLeg | null;
+  readonly desired: PlannedPoolLeg | DesiredLeg;
+}
+
+export type PoolLegPlan = { readonly ok: true; readonly steps: PlannedPoolStep[] } | Refused;
+
+/**
+ * The steps that bring one leg on its pool from what is observed to what is desired; none when that is so already.
+ * Refused: `needs-operator` when the leg belongs to another volume, a newer epoch or another holder, and
+ * `change-refused` when it would have to shrink.
+ */
+export function planPoolLeg({ poolId, observed, desired }: PoolLegPlanInput): PoolLegPlan {
+  const refusal = observed && refusalOf(poolId, observed, desired);
+  if (refusal) return refused(refusal);
+  return {
+    ok: true,
+    steps: plannedPoolSteps(
+      poolId,
+      desired.volumeId,
+      desired.tombstone ? removal(observed) : upkeep(observed, desired),
+    ),
+  };
+}
+
+function removal(observed: ObservedLeg | null): PoolStep[] {
+  if (!observed) return [];
+  const { legId } = observed;
+  const stop: PoolStep[] = observed.serving ? [{ kind: 'stop-serving-leg', legId }] : [];
+  return [...stop, { kind: 'delete-leg', legId }];
+}
+
+function upkeep(observed: ObservedLeg | null, desired: PlannedPoolLeg): PoolStep[] {
+  const { legId, sizeBytes, epoch } = desired;
+  const serve: PoolStep = { kind: 'serve-leg', legId, epoch, holderCardId: desired.holder.cardId };
+  // Size 0: its creation was begun and is done again.
+  if (!observed || observed.sizeBytes === 0) return [{ kind: 'create-leg', legId, sizeBytes }, serve];
+  const fromEpoch = observed.serving?.epoch ?? observed.epoch;
+  // Epoch 0: it was never served, so there is nobody to cut off.
+  const fence: PoolStep[] = fromEpoch > 0 && fromEpoch < epoch ? [{ kind: 'fence-leg', legId, fromEpoch, epoch }] : [];
+  const grow: PoolStep[] =
+    observed.sizeBytes < sizeBytes ? [{ kind: 'grow-leg', legId, fromSizeBytes: observed.sizeBytes, sizeBytes }] : [];
+  const isServed = observed.serving?.epoch === epoch;
+  return [...fence, ...grow, ...(isServed ? [] : [serve])];
+}
+
+function refusalOf(poolId: string, observed: ObservedLeg, desired: PlannedPoolLeg): Problem | null {
+  const where = `leg ${desired.legId} on pool ${poolId}`;
+  const stop = (reason: string) =>
+    problem('needs-operator', `${where}: ${reason}; nothing was touched`, { legId: desired.legId, poolId });
+  if (observed.legId !== desired.legId) return stop(`what was observed is leg ${observed.legId}`);
+  if (observed.volumeId !== desired.volumeId)
+    return stop(`it belongs to volume ${observed.volumeId}, not to ${desired.volumeId}`);
+  if (desired.tombstone) return null;
+  const epoch = Math.max(observed.epoch, observed.serving?.epoch ?? 0);
+  if (epoch > desired.epoch)
+    return stop(`it is at epoch ${epoch}, and epoch ${desired.epoch} is wanted: an epoch never goes back`);
+  const holder = observed.serving?.holderCardId ?? observed.holderCardId;
+  if (epoch === desired.epoch && holder !== null && holder !== desired.holder.cardId) {
+    return stop(
+      `card ${holder} holds it at epoch ${epoch}; another holder, ${desired.holder.cardId}, needs a higher epoch`,
+    );
+  }
+  if (observed.sizeBytes > desired.sizeBytes) {
+    return problem(
+      'change-refused',
+      `${where} has ${observed.sizeBytes} bytes and cannot shrink to ${desired.sizeBytes}`,
+      { legId: desired.legId, poolId },
+    );
+  }
+  return null;
+}

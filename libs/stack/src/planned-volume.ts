@@ -1,0 +1,62 @@
+import type { DesiredVolume, Layer, LegAddress, Protocol, QosLimits } from '@flexbso/contracts';
+
+/** How a card reaches a leg; what `LegAddress` is once the pool serves it. */
+export type AddressKind = LegAddress['kind'];
+
+export interface PlannedLeg {
+  readonly legId: string;
+  readonly poolId: string;
+  readonly epoch: number;
+  /** Exact size on its pool, the layers' headers included. */
+  readonly sizeBytes: number;
+  readonly addressKind: AddressKind;
+}
+
+export interface PlannedStack {
+  readonly stackGeneration: number;
+  /** From the top; beneath the last are the legs. */
+  readonly layers: readonly Layer[];
+  /** Set exactly when there is an encryption layer. */
+  readonly keyRef: string | null;
+  readonly legs: readonly PlannedLeg[];
+}
+
+/**
+ * What a card is to make of a volume, as far as a plan depends on it: no address, no key, no revision.
+ * So the scheduler plans before a leg is served, and the card gets the same steps from its desired state.
+ */
+export interface PlannedVolume {
+  readonly volumeId: string;
+  readonly sizeBytes: number;
+  readonly qos: QosLimits | null;
+  readonly export: { readonly protocol: Protocol; readonly functionId: string };
+  readonly stack: PlannedStack;
+  readonly copyBytesPerSecond: number;
+  /** True: the volume is to go. */
+  readonly tombstone: boolean;
+}
+
+/** The part of a desired volume that plans are made of. */
+export function plannedVolumeOf(desired: DesiredVolume): PlannedVolume {
+  const { stack } = desired;
+  return {
+    volumeId: desired.volumeId,
+    sizeBytes: desired.sizeBytes,
+    qos: desired.qos,
+    export: desired.export,
+    stack: {
+      stackGeneration: stack.stackGeneration,
+      layers: stack.layers,
+      keyRef: stack.encryptionKey?.keyRef ?? null,
+      legs: stack.legs.map(({ legId, poolId, epoch, sizeBytes, address }) => ({
+        legId,
+        poolId,
+        epoch,
+        sizeBytes,
+        addressKind: address.kind,
+      })),
+    },
+    copyBytesPerSecond: desired.copyBytesPerSecond,
+    tombstone: desired.tombstone,
+  };
+}
