@@ -9,6 +9,8 @@ export interface OutboxMessage {
   readonly payload: object;
   /** Added to the trace context of the caller, which is always carried. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** For a payload that carries its own message id; made here when left out. */
+  readonly messageId?: string;
 }
 
 /**
@@ -19,7 +21,7 @@ export interface OutboxMessage {
 export async function enqueue(manager: EntityManager, message: OutboxMessage): Promise<string> {
   const headers: Record<string, string> = { ...message.headers };
   propagation.inject(context.active(), headers);
-  const messageId = randomUUID();
+  const messageId = message.messageId ?? randomUUID();
   const { subject, payload } = message;
   await manager.insert(OutboxRow, { messageId, subject, payload, headers, createdAtMs: Date.now() });
   return messageId;
