@@ -5,8 +5,9 @@
 set -euo pipefail
 
 workspace="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
-[ $# -gt 0 ] || { echo 'run.sh needs the program to run' >&2 && exit 1; }
+source "$workspace/tools/setup/lib/report.sh"
+[ $# -gt 0 ] || stop 'run.sh needs the program to run'
 cd "$workspace"
 bash tools/setup/setup.sh
-bash tools/setup/within.sh bash tools/setup/build.sh >&2
+long_step 'building' bash tools/setup/within.sh bash tools/setup/build.sh
 exec bash tools/setup/within.sh node "$@"

@@ -7,6 +7,7 @@ else
   default_cache="${XDG_CACHE_HOME:-$HOME/.cache}/flexbso"
 fi
 readonly cache="${FLEXBSO_CACHE:-$default_cache}"
+case "$cache" in /*) ;; *) stop "FLEXBSO_CACHE is '$cache': it has to be an absolute path" ;; esac
 readonly qemu_choice="${FLEXBSO_QEMU:-}"
 [ -z "$qemu_choice" ] || [ "$qemu_choice" = system ] || stop "FLEXBSO_QEMU is '$qemu_choice': only 'system' is known"
 

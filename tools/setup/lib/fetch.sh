@@ -71,6 +71,8 @@ fetch_packages() {
   local name="$1" suite="$2" sources="$3" work package
   shift 3
   mkdir -p "$cache"
+  # What an interrupted fetch left; no other runs now, as there is one setup at a time.
+  rm -rf "$cache/.fetch-$name-"*
   # Beside its destination, so that the last move is one rename: a half-made tool is never found.
   work="$(mktemp -d "$cache/.fetch-$name-XXXXXX")"
   private_apt_configuration "$work/apt"

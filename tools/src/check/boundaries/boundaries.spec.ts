@@ -16,6 +16,7 @@ function packageWith(name: string, root: string, layer: string, given: Given = {
     graphDependencies: [],
     dependencies: new Set(),
     devDependencies: new Set(),
+    exports: new Set(['.']),
     references: new Set(),
     ...rest,
     files: Object.entries(files).map(([path, text]) => ({ path: `${root}/src/${path}`, text })),
@@ -116,13 +117,15 @@ test("the root's test tools are for specs only", () => {
 test('a package is used by its public interface only', () => {
   const files = {
     'deep.ts': "import { id } from '@flexbso/contracts/dist/ids.js';",
+    'second.ts': "import { id } from '@flexbso/contracts/ids';",
     'over.ts': "import { id } from '../../../libs/contracts/src/ids.js';",
     'sub/own.ts': "import { a } from '../deep.js';",
   };
   const dependencies = new Set([contracts.name]);
   const references = new Set(['libs/contracts']);
   const cli = packageWith('cli', 'apps/cli', 'app', { files, dependencies, references });
-  expect(declarationViolations(workspaceOf(contracts, cli)).map(({ rule, where }) => `${rule} ${where}`)).toEqual([
+  const twoInterfaces = { ...contracts, exports: new Set(['.', './ids']) };
+  expect(declarationViolations(workspaceOf(twoInterfaces, cli)).map(({ rule, where }) => `${rule} ${where}`)).toEqual([
     'public interface apps/cli/src/deep.ts:1',
     'public interface apps/cli/src/over.ts:1',
   ]);
@@ -140,6 +143,7 @@ test("TypeORM is imported by persistence and by a service's entities, and by not
   const text = "import { Entity } from 'typeorm';";
   const files = {
     'card.entity.ts': text,
+    'cards-migration.ts': text,
     'cards/persistence/a.ts': text,
     'migrations/m.ts': text,
     'card.service.ts': text,

@@ -8,7 +8,7 @@ import type { SourceFile, Violation, Workspace, WorkspacePackage } from './works
  * their public interface only: by name, never by a path into them.
  */
 export function declarationViolations(workspace: Workspace): Violation[] {
-  const roots = new Map(workspace.packages.map((one) => [one.name, one.root]));
+  const byName = new Map(workspace.packages.map((one) => [one.name, one]));
   return workspace.packages.flatMap((one) =>
     one.files.flatMap((file) =>
       importsOf(file.text).flatMap(({ specifier, line }) => {
@@ -16,9 +16,10 @@ export function declarationViolations(workspace: Workspace): Violation[] {
         if (specifier.startsWith('.')) return leavingViolations(one, file, specifier, where);
         const name = packageOf(specifier);
         if (name === undefined || name === one.name) return [];
+        const imported = byName.get(name);
         return [
           ...undeclared(workspace, one, file, name, where),
-          ...(roots.has(name) ? workspaceImport(one, { specifier, name, root: roots.get(name) ?? '' }, where) : []),
+          ...(imported === undefined ? [] : workspaceImport(one, imported, specifier, where)),
         ];
       }),
     ),
@@ -45,12 +46,13 @@ function undeclared(
 
 function workspaceImport(
   one: WorkspacePackage,
-  imported: { specifier: string; name: string; root: string },
+  imported: WorkspacePackage,
+  specifier: string,
   where: string,
 ): Violation[] {
   const violations: Violation[] = [];
-  if (imported.specifier !== imported.name) {
-    const what = `'${imported.specifier}' reaches into ${imported.name}; use what its src/index.ts exports`;
+  if (!imported.exports.has(`.${specifier.slice(imported.name.length)}`)) {
+    const what = `'${specifier}' reaches into ${imported.name}; use what its package.json exports`;
     violations.push({ rule: 'public interface', where, what });
   }
   if (!one.references.has(imported.root)) {

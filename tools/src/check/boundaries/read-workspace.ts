@@ -55,6 +55,7 @@ function readPackage(folder: string, name: string, data: Json, edges: readonly u
       ['dependencies', 'optionalDependencies', 'peerDependencies'].flatMap((kind) => [...keysOf(manifest, kind)]),
     ),
     devDependencies: keysOf(manifest, 'devDependencies'),
+    exports: keysOf(manifest, 'exports'),
     references: new Set(
       array(tsconfig['references']).map((one) => join(root, text(object(one, root)['path'], `${root}: reference`))),
     ),

@@ -19,7 +19,8 @@ const ownerships: readonly Ownership[] = [
   {
     rule: 'TypeORM',
     owns: (name) => name === 'typeorm',
-    allowed: /^libs\/persistence\/|^apps\/[^/]+\/src\/(?:.*\/)?(?:[^/]+\.entity\.ts$|persistence\/|migrations\/)/,
+    allowed:
+      /^libs\/persistence\/|^apps\/[^/]+\/src\/(?:.*\/)?(?:[^/]+[.-](?:entity|migration)\.ts$|persistence\/|migrations\/)/,
     instead: "only @flexbso/persistence and a service's entities, migrations and persistence/ folders know it",
   },
 ];

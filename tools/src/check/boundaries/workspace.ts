@@ -18,6 +18,8 @@ export interface WorkspacePackage {
   readonly dependencies: ReadonlySet<string>;
   /** Every name in its own `devDependencies`: enough for its specs. */
   readonly devDependencies: ReadonlySet<string>;
+  /** What its manifest exports: `.` and, for a package with several public interfaces, `./name`. */
+  readonly exports: ReadonlySet<string>;
   /** Folders, from the workspace's root, that its tsconfig.json references. */
   readonly references: ReadonlySet<string>;
   readonly files: readonly SourceFile[];
