@@ -20,7 +20,8 @@ long_step() {
   (
     # The sleep is waited for in the background, so that the ticker ends at once when it is told to.
     trap 'kill "$sleeping" 2>/dev/null; exit 0' TERM
-    while :; do
+    # Nor does it outlive a setup that was killed.
+    while kill -0 $$ 2>/dev/null; do
       sleep "$sign_of_life_seconds" &
       sleeping=$!
       wait "$sleeping"
