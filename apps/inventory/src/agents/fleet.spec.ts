@@ -1,0 +1,205 @@
+import { ProblemError, type RegisterCard, registerCardSchema } from '@flexbso/contracts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { type AgentRecord, cardSnapshotOf } from './agent-record.js';
+import type { AgentStore, KeptAgent } from './agent-store.js';
+import type { AgentEvent } from './decisions.js';
+import { Fleet } from './fleet.js';
+
+const sessions = ['018f2f60-0000-4000-8000-000000000001', '018f2f60-0000-4000-8000-000000000002'] as const;
+
+function card(changes: Partial<RegisterCard> = {}): RegisterCard {
+  return registerCardSchema.parse({
+    v: 1,
+    sessionId: sessions[0],
+    sessionNumber: 1,
+    serial: 'MT0001',
+    model: 'stand-in',
+    agentVersion: '0.1.0',
+    hostId: 'host-1',
+    failureDomain: { host: 'host-1', rack: 'rack-1' },
+    labels: {},
+    dataPlane: { name: 'memory', version: '1' },
+    capabilities: { has: [], lacks: [] },
+    sealingKey: `X${'A'.repeat(55)}`,
+    functions: [{ functionId: 'vf-1', kind: 'vf', protocols: ['nbd'] }],
+    budget: { iops: 1, bytesPerSecond: 1, memoryBytes: 1, armCentiCores: 1 },
+    ...changes,
+  });
+}
+
+/** Keeps what was written, in order; fails when told to. */
+class StoreInMemory implements AgentStore {
+  readonly saved: { kept: KeptAgent; events: readonly AgentEvent[] }[] = [];
+  failing = false;
+
+  async load(): Promise<KeptAgent[]> {
+    return [...new Map(this.saved.map(({ kept }) => [kept.record.id, kept])).values()];
+  }
+
+  async save(kept: KeptAgent, events: readonly AgentEvent[]): Promise<void> {
+    if (this.failing) throw new Error('the database is away');
+    this.saved.push({ kept, events });
+  }
+
+  get told(): string[] {
+    return this.saved.flatMap(({ events }) => events.map(({ what }) => what));
+  }
+}
+
+const name = { role: 'card', id: 'card-1' } as const;
+const session = { sessionId: sessions[0], sessionNumber: 1 };
+let store: StoreInMemory;
+let fleet: Fleet;
+let published: string[];
+let nowMs: number;
+
+const onChanged = (record: AgentRecord) => published.push(`${record.id}@${record.revision}`);
+
+function newFleet(): Fleet {
+  return new Fleet({ store, nowMs: () => nowMs, onChanged, onHeard: () => undefined });
+}
+const register = (registration = card(), id = 'card-1') => fleet.register({ role: 'card', id, registration });
+const notHeard = () => false;
+
+async function problemOf(work: Promise<unknown>): Promise<string> {
+  const error: unknown = await work.then(
+    () => null,
+    (failure: unknown) => failure,
+  );
+  return error instanceof ProblemError ? error.code : String(error);
+}
+
+beforeEach(() => {
+  store = new StoreInMemory();
+  published = [];
+  nowMs = 1_000;
+  fleet = newFleet();
+});
+
+describe('registering', () => {
+  it('makes a new agent known, published and told', async () => {
+    await register();
+    expect(store.told).toEqual(['registered']);
+    expect(published).toEqual(['card-1@1']);
+  });
+
+  it('again with the same content changes nothing', async () => {
+    await register();
+    nowMs = 2_000;
+    const { record, lastHeardAtMs } = await register();
+    expect([record.revision, lastHeardAtMs, store.told]).toEqual([1, 2_000, ['registered']]);
+  });
+
+  it('with other content in the same session is an update that names the fields', async () => {
+    await register();
+    await register(card({ labels: { tier: 'gold' }, agentVersion: '0.1.1' }));
+    expect(store.told).toEqual(['registered', 'updated']);
+    expect(store.saved.at(-1)?.events[0]?.data).toEqual({ fields: 'agentVersion labels' });
+    expect(published).toEqual(['card-1@1', 'card-1@2']);
+  });
+
+  it('in a newer session replaces the older one, which is then fenced', async () => {
+    await register();
+    await register(card({ sessionId: sessions[1], sessionNumber: 2 }));
+    expect(await problemOf(register())).toBe('fenced');
+    expect(await problemOf(fleet.heard(name, session))).toBe('fenced');
+  });
+
+  it('of a copy that claims the same session number is fenced', async () => {
+    await register();
+    expect(await problemOf(register(card({ sessionId: sessions[1] })))).toBe('fenced');
+  });
+
+  it('of hardware that another identity has is refused', async () => {
+    await register();
+    expect(await problemOf(register(card(), 'card-2'))).toBe('name-taken');
+  });
+
+  it('frees a serial that its card no longer has', async () => {
+    await register();
+    await register(card({ serial: 'MT0002' }));
+    await register(card(), 'card-2');
+    expect(fleet.all().map(({ record }) => record.registration.serial)).toEqual(['MT0002', 'MT0001']);
+  });
+
+  it('that could not be written leaves nothing behind', async () => {
+    store.failing = true;
+    await expect(register()).rejects.toThrow('the database is away');
+    expect([fleet.all(), published]).toEqual([[], []]);
+    store.failing = false;
+    await register();
+    expect(fleet.all()).toHaveLength(1);
+  });
+
+  it('at the same time, many times, is one registration', async () => {
+    await Promise.all(Array.from({ length: 20 }, () => register()));
+    expect(store.told).toEqual(['registered']);
+  });
+});
+
+describe('signs of life', () => {
+  it('are not written', async () => {
+    await register();
+    nowMs = 5_000;
+    expect(await fleet.heard(name, session)).toBe('heard');
+    expect([store.saved.length, fleet.get(name).lastHeardAtMs]).toEqual([1, 5_000]);
+  });
+
+  it('of an unknown agent, or of a session that did not register, ask for a registration', async () => {
+    expect(await fleet.heard(name, session)).toBe('register');
+    await register();
+    expect(await fleet.heard(name, { sessionId: sessions[1], sessionNumber: 2 })).toBe('register');
+  });
+
+  it("end an agent's being unreachable", async () => {
+    await register();
+    nowMs = 20_000;
+    await fleet.silent('card/card-1', notHeard);
+    expect(fleet.get(name).record.unreachableSinceMs).toBe(1_000);
+    nowMs = 30_000;
+    await fleet.heard(name, session);
+    expect([fleet.get(name).record.unreachableSinceMs, fleet.get(name).lastHeardAtMs]).toEqual([null, 30_000]);
+    expect(store.told).toEqual(['registered', 'unreachable', 'reachable']);
+  });
+
+  it('that came after the verdict undo it', async () => {
+    await register();
+    expect(await fleet.silent('card/card-1', () => true)).toBe(false);
+    expect(store.told).toEqual(['registered']);
+  });
+});
+
+describe('an operator', () => {
+  it('cordons and uncordons, and asking twice is asking once', async () => {
+    await register();
+    await fleet.cordon(name, true, 'alice');
+    await fleet.cordon(name, true, 'alice');
+    await fleet.cordon(name, false, 'bob');
+    expect(store.told).toEqual(['registered', 'cordoned', 'uncordoned']);
+    expect(store.saved.map(({ events }) => events[0]?.by)).toEqual(['card-1', 'alice', 'bob']);
+  });
+
+  it('is told of what does not exist', async () => {
+    expect(await problemOf(fleet.cordon(name, true, 'alice'))).toBe('not-found');
+  });
+});
+
+describe('standing', () => {
+  it('survives a new registration and a restart', async () => {
+    await register();
+    await fleet.cordon(name, true, 'alice');
+    await fleet.quarantine(name, 'asked for its answer elsewhere');
+    fleet = newFleet();
+    expect(await fleet.load()).toEqual(['card/card-1']);
+    const { record, lastHeardAtMs } = await register(card({ sessionId: sessions[1], sessionNumber: 2 }));
+    if (record.role !== 'card') throw new Error('a card was registered');
+    expect(cardSnapshotOf(record, lastHeardAtMs)).toMatchObject({ state: 'quarantined', cordoned: true, revision: 4 });
+  });
+
+  it('of the unreachable is not judged again after a restart', async () => {
+    await register();
+    await fleet.silent('card/card-1', notHeard);
+    fleet = newFleet();
+    expect(await fleet.load()).toEqual([]);
+  });
+});

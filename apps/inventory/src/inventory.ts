@@ -1,0 +1,203 @@
+import {
+  type Bus,
+  backoffMs,
+  type BusStatus,
+  connectBus,
+  ensureEventStream,
+  NatsRpcServer,
+  publishEvent,
+} from '@flexbso/messaging';
+import { logger, startHealthServer } from '@flexbso/observability';
+import { NestLogger } from '@flexbso/observability/nest';
+import {
+  databaseOptions,
+  type Database,
+  openDatabase,
+  OutboxRelay,
+  persistenceEntities,
+  persistenceMigrations,
+} from '@flexbso/persistence';
+import { NestFactory } from '@nestjs/core';
+import type { MicroserviceOptions } from '@nestjs/microservices';
+import { AgentRow } from './agents/agent-entity.js';
+import { DatabaseAgentStore } from './agents/agent-store.js';
+import { AgentsTable } from './agents/agents-migration.js';
+import { Fleet } from './agents/fleet.js';
+import type { InventoryConfig } from './config.js';
+import { measureInventory } from './inventory-metrics.js';
+import { InventoryModule } from './inventory-module.js';
+import { LeaseWatch } from './leases/lease-watch.js';
+import { LeaseTerms } from './rpc/agents-controller.js';
+import { openBuckets } from './snapshots/bus-buckets.js';
+import { SnapshotPublisher } from './snapshots/snapshot-publisher.js';
+import { SnapshotRepair } from './snapshots/snapshot-repair.js';
+
+const log = logger('inventory');
+
+/** An inventory that runs. */
+export interface RunningInventory {
+  /** Where `/healthz`, `/readyz` and `/metrics` answer. */
+  readonly healthUrl: string;
+  /** Hears no more, finishes what it has begun, publishes what it has committed, and closes everything. */
+  stop(): Promise<void>;
+}
+
+/** Retries of what the bus does not take: quick for a lost leader, at most every five seconds for a lost bus. */
+const publishRetry = { firstMs: 100, maxMs: 5_000 };
+
+/**
+ * Starts inventory: database, bus, fleet in memory, then the handlers; in this order, so that nobody is answered from
+ * a fleet that is not loaded.
+ * @param prometheusText of the process's observability
+ */
+export async function startInventory(
+  config: InventoryConfig,
+  prometheusText: () => Promise<string>,
+): Promise<RunningInventory> {
+  const started: (() => Promise<void>)[] = [];
+  const stop = async () => {
+    // What was started last rests on what was started before it; what cannot be closed must not keep the rest open.
+    for (const close of started.splice(0).toReversed()) await close().catch(logFailed('a part did not close'));
+  };
+  try {
+    const healthUrl = await start(config, prometheusText, (close) => started.push(close));
+    return { healthUrl, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function start(
+  config: InventoryConfig,
+  prometheusText: () => Promise<string>,
+  atStop: (close: () => Promise<void>) => void,
+): Promise<string> {
+  let connected = false;
+  const ready = () =>
+    connected ? { ready: true as const } : { ready: false as const, reasons: ['not connected to the bus'] };
+  const health = await startHealthServer({ ...config.health, prometheusText, ready });
+  atStop(() => health.stop());
+  const database = await openOwnDatabase(config.databaseUrl);
+  atStop(() => database.destroy());
+  const leases: LeaseWatch = new LeaseWatch({
+    ...config,
+    monotonicMs: () => performance.now(),
+    onExpired: (agent) => void judge(fleet, leases, agent),
+    onHeld: (agents) => log.error('verdicts on silent agents are held', { agents, holdMs: config.massSilence.holdMs }),
+  });
+  const bus = await connectBus({
+    servers: config.nats.servers,
+    principal: { kind: 'service', name: 'inventory' },
+    credentials: { seedFile: config.nats.seedFile },
+    onStatus: (status) => {
+      if (status.type === 'connected' || status.type === 'disconnected') connected = status.type === 'connected';
+      followBus(status, leases);
+    },
+  });
+  atStop(() => bus.close());
+  await ensureEventStream(bus);
+  const relay = relayOver(database, bus);
+  const fleet: Fleet = new Fleet({
+    store: new DatabaseAgentStore(database),
+    nowMs: Date.now,
+    onChanged: (record) => {
+      publisher.changed(record);
+      relay.wake();
+    },
+    onHeard: (agent) => leases.heard(agent),
+  });
+  const publisher: SnapshotPublisher = await publisherOver(bus, fleet);
+  for (const agent of await fleet.load()) leases.heard(agent);
+  const repair = new SnapshotRepair(publisher, { everyMs: config.repairMs, graceMs: 2 * config.leaseMs });
+  for (const part of [relay, publisher, repair]) {
+    part.start();
+    atStop(() => part.stop());
+  }
+  atStop(() => fleet.idle());
+  const app = await hear(bus, fleet, config, { leases, publisher });
+  atStop(() => app.close());
+  leases.start();
+  atStop(async () => leases.stop());
+  return health.url;
+}
+
+function openOwnDatabase(url: string): Promise<Database> {
+  const contents = {
+    entities: [...persistenceEntities, AgentRow],
+    migrations: [...persistenceMigrations, AgentsTable],
+    schema: 'inventory',
+  };
+  return openDatabase(databaseOptions(url, contents));
+}
+
+async function hear(
+  bus: Bus,
+  fleet: Fleet,
+  config: InventoryConfig,
+  parts: { leases: LeaseWatch; publisher: SnapshotPublisher },
+) {
+  const strategy = new NatsRpcServer({
+    bus,
+    onQuarantine: ({ role, id, replySubject }) => {
+      const reason = `asked for its answer to go to ${replySubject}, which is not its own`;
+      log.warn('agent quarantined', { role, id, replySubject });
+      // An agent that never registered has no standing to lose; it was not answered either.
+      if (fleet.find({ role, id }))
+        fleet.quarantine({ role, id }, reason).catch(logFailed('quarantine was not written'));
+    },
+    onInvalid: (subject, problem) => log.warn('message fits no schema', { subject, problem }),
+    onError: (failure) => log.error('handler failed', { ...failure }),
+  });
+  measureInventory({
+    agents: () => fleet.all(),
+    heldVerdicts: () => parts.leases.held,
+    waitingSnapshots: () => parts.publisher.waiting,
+    messages: () => strategy.stats,
+  });
+  const module = InventoryModule.over(fleet, new LeaseTerms(config.leaseMs, config.heartbeatMs));
+  const app = await NestFactory.createMicroservice<MicroserviceOptions>(module, { strategy, logger: new NestLogger() });
+  await app.listen();
+  return app;
+}
+
+async function judge(fleet: Fleet, leases: LeaseWatch, agent: string): Promise<void> {
+  try {
+    if (await fleet.silent(agent, () => leases.isHeard(agent))) log.warn('agent unreachable', { agent });
+  } catch (error) {
+    log.error('verdict was not written', { agent, error });
+    // Its lease starts anew, so that the verdict comes again.
+    leases.heard(agent);
+  }
+}
+
+function relayOver(database: Database, bus: Bus): OutboxRelay {
+  return new OutboxRelay(
+    database,
+    async (subject, payload, headers, messageId) => {
+      await publishEvent(bus, subject, payload, { headers, messageId });
+    },
+    { onStatus: (status) => status.kind === 'failed' && log.warn('events wait to be published', { ...status }) },
+  );
+}
+
+async function publisherOver(bus: Bus, fleet: Fleet): Promise<SnapshotPublisher> {
+  return new SnapshotPublisher({
+    ...(await openBuckets(bus)),
+    find: (name) => fleet.find(name),
+    all: () => fleet.all(),
+    backoffMs: (failures) => backoffMs(failures - 1, publishRetry),
+    onFailed: (error, waiting) => log.warn('snapshots wait to be published', { error, waiting }),
+    onRepaired: (published, removed) => log.warn('snapshots differed from the database', { published, removed }),
+  });
+}
+
+function followBus(status: BusStatus, leases: LeaseWatch): void {
+  if (status.type === 'disconnected') leases.busLost();
+  if (status.type === 'connected') leases.busBack();
+  log[status.type === 'connected' ? 'info' : 'warn']('bus status', { ...status });
+}
+
+function logFailed(what: string) {
+  return (error: unknown) => log.error(what, { error });
+}

@@ -1,0 +1,62 @@
+import { LeaseBook, type LeaseOptions } from './lease-book.js';
+
+export interface LeaseWatchOptions extends LeaseOptions {
+  /** A clock that never goes back, in milliseconds; the wall's may be set. */
+  readonly monotonicMs: () => number;
+  readonly onExpired: (agent: string) => void;
+  /** Called when silence of many begins or ends to be held, with how many; for an alarm. */
+  readonly onHeld: (agents: number) => void;
+}
+
+/** Checks the leases on a beat and tells whose are over. */
+export class LeaseWatch {
+  readonly #options: LeaseWatchOptions;
+  readonly #book: LeaseBook;
+  #timer: NodeJS.Timeout | undefined;
+  #held = 0;
+
+  constructor(options: LeaseWatchOptions) {
+    this.#options = options;
+    this.#book = new LeaseBook(options);
+  }
+
+  /** How many agents' verdicts are held. */
+  get held(): number {
+    return this.#held;
+  }
+
+  start(): void {
+    // A fifth of a heartbeat: a second by default, and well below the gap that the book takes for a pause of ours.
+    this.#timer ??= setInterval(() => this.#check(), Math.max(10, this.#options.heartbeatMs / 5));
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  heard(agent: string): void {
+    this.#book.renew(agent, this.#options.monotonicMs());
+  }
+
+  isHeard(agent: string): boolean {
+    return this.#book.has(agent);
+  }
+
+  busLost(): void {
+    this.#book.goDeaf();
+  }
+
+  busBack(): void {
+    this.#book.hearAgain(this.#options.monotonicMs());
+  }
+
+  #check(): void {
+    const { expired, held } = this.#book.check(this.#options.monotonicMs());
+    const began = this.#held === 0 && held.length > 0;
+    const ended = this.#held > 0 && held.length === 0;
+    this.#held = held.length;
+    if (began || ended) this.#options.onHeld(held.length);
+    for (const agent of expired) this.#options.onExpired(agent);
+  }
+}

@@ -1,0 +1,50 @@
+import {
+  CARD_BUCKET,
+  type CardSnapshot,
+  cardSnapshotSchema,
+  POOL_BUCKET,
+  type PoolSnapshot,
+  poolSnapshotSchema,
+} from '@flexbso/contracts';
+import { type Bus, snapshotBucket, type SnapshotBucket as KvBucket } from '@flexbso/messaging';
+import type { SnapshotBucket } from './snapshot-publisher.js';
+
+/** Reading all snapshots of ten thousand cards takes seconds; longer means that the bus is away, and repair comes again. */
+const readAllTimeoutMs = 60_000;
+
+/** Opens the two buckets that other services read. */
+export async function openBuckets(
+  bus: Bus,
+): Promise<{ cards: SnapshotBucket<CardSnapshot>; pools: SnapshotBucket<PoolSnapshot> }> {
+  const cards = await snapshotBucket(bus, CARD_BUCKET, cardSnapshotSchema);
+  const pools = await snapshotBucket(bus, POOL_BUCKET, poolSnapshotSchema);
+  return { cards: adapted(cards), pools: adapted(pools) };
+}
+
+function adapted<Snapshot>(bucket: KvBucket<Snapshot>): SnapshotBucket<Snapshot> {
+  return {
+    put: async (id, snapshot) => {
+      await bucket.put(id, snapshot);
+    },
+    remove: (id) => bucket.delete(id),
+    all: () => readAll(bucket),
+  };
+}
+
+/** What a watch tells before it is ready. */
+async function readAll<Snapshot>(bucket: KvBucket<Snapshot>): Promise<Map<string, Snapshot | null>> {
+  const found = new Map<string, Snapshot | null>();
+  const reading = new AbortController();
+  const timer = setTimeout(() => reading.abort(), readAllTimeoutMs);
+  try {
+    for await (const change of bucket.watch(reading.signal)) {
+      if (change.type === 'ready') return found;
+      if (change.type === 'deleted') found.delete(change.key);
+      else found.set(change.key, change.type === 'put' ? change.value : null);
+    }
+    throw new Error(`the published snapshots could not be read within ${readAllTimeoutMs} ms`);
+  } finally {
+    clearTimeout(timer);
+    reading.abort();
+  }
+}
