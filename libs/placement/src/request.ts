@@ -1,0 +1,93 @@
+import type { CapabilityName, Labels, PlacementWish, Problem, Protocol } from '@flexbso/contracts';
+import type { CardDemand, LegDemand } from './costs.js';
+
+/** Where legs are wanted. `legCount` and `leg.capacityBytes` come from the stack: headers included. */
+export interface LegsRequest {
+  readonly legCount: number;
+  readonly leg: LegDemand;
+  readonly wish: PlacementWish;
+  /** What each pool must be able to do besides serving legs. */
+  readonly requiredPoolCapabilities: readonly CapabilityName[];
+  /** Equal seeds and fleets give equal answers; another seed breaks ties another way. */
+  readonly seed: number;
+}
+
+export interface PlacementRequest extends LegsRequest {
+  readonly protocol: Protocol;
+  /** What the card must be able to do for the stack, without how it reaches legs: that is judged pool by pool. */
+  readonly requiredCapabilities: readonly CapabilityName[];
+  readonly card: CardDemand;
+}
+
+export interface PlacedLeg extends LegDemand {
+  readonly poolId: string;
+}
+
+/** How many candidates a constraint excluded. Each candidate is counted once, at the first constraint that it fails. */
+export interface Exclusion {
+  readonly subject: 'card' | 'pool';
+  readonly constraint: CardConstraint | PoolConstraint;
+  readonly excluded: number;
+  readonly of: number;
+  /** Ids of some of them; at most three, enough to look at. */
+  readonly examples: readonly string[];
+}
+
+/** In the order in which they are judged. */
+export const cardConstraints = [
+  'card-named',
+  'host-named',
+  'card-state',
+  'card-cordoned',
+  'card-labels',
+  'capability',
+  'protocol-function',
+  'card-iops',
+  'card-bandwidth',
+  'card-memory',
+  'card-arm',
+  'affinity',
+  'anti-affinity',
+  'no-legs',
+] as const;
+export type CardConstraint = (typeof cardConstraints)[number];
+
+export const poolConstraints = [
+  'pool-named',
+  'pool-state',
+  'pool-cordoned',
+  'pool-labels',
+  'pool-capability',
+  'spread-domain',
+  'pool-capacity',
+  'pool-iops',
+  'pool-bandwidth',
+  'reach',
+  'leg-count',
+] as const;
+export type PoolConstraint = (typeof poolConstraints)[number];
+
+export interface NotPlaced {
+  readonly ok: false;
+  /** `pool-full` when room on pools is what lacks, else `no-placement`. */
+  readonly problem: Problem;
+  readonly exclusions: readonly Exclusion[];
+}
+export type Placement =
+  | {
+      readonly ok: true;
+      readonly cardId: string;
+      readonly functionId: string;
+      readonly card: CardDemand;
+      readonly legs: readonly PlacedLeg[];
+      readonly score: number;
+    }
+  | NotPlaced;
+export type LegsPlacement =
+  | { readonly ok: true; readonly legs: readonly PlacedLeg[]; readonly score: number }
+  | NotPlaced;
+
+/** Whether `labels` hold all that `wanted` names. */
+export function matchesLabels(labels: Labels, wanted: Labels): boolean {
+  return Object.entries(wanted).every(([key, value]) => labels[key] === value);
+}
