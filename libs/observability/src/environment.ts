@@ -13,6 +13,8 @@ export interface TelemetryEnvironment {
    * is set: metrics are pulled from `/metrics`, and an endpoint named for traces need not take them.
    */
   readonly metrics: OtlpProtocol | undefined;
+  /** OTEL_EXPORTER_OTLP_TIMEOUT: how long one request, with its repetitions, may take. */
+  readonly exportTimeoutMs: number;
   readonly batch: {
     readonly scheduledDelayMillis: number;
     readonly maxQueueSize: number;
@@ -44,12 +46,13 @@ export function telemetryEnvironment(): TelemetryEnvironment {
     disabled: getStringFromEnv('OTEL_SDK_DISABLED')?.toLowerCase() === 'true',
     traces: tracesEndpoint !== undefined && tracesExporter === 'otlp' ? protocol('TRACES') : undefined,
     metrics: pushesMetrics ? protocol('METRICS') : undefined,
+    // 10 s in the specification; but a shutdown waits for it, and a collector near by answers in milliseconds.
+    exportTimeoutMs: getNumberFromEnv('OTEL_EXPORTER_OTLP_TIMEOUT') ?? 2_000,
     batch: {
       scheduledDelayMillis: getNumberFromEnv('OTEL_BSP_SCHEDULE_DELAY') ?? 500,
       // A span is about a kilobyte: at most some 4 MB wait for a collector that is away.
       maxQueueSize: getNumberFromEnv('OTEL_BSP_MAX_QUEUE_SIZE') ?? 4096,
       maxExportBatchSize: getNumberFromEnv('OTEL_BSP_MAX_EXPORT_BATCH_SIZE') ?? 512,
-      // Shutdown waits for the last batch: a collector that hangs must not hold a service up for long.
       exportTimeoutMillis: getNumberFromEnv('OTEL_BSP_EXPORT_TIMEOUT') ?? 5_000,
     },
     metricIntervalMs: getNumberFromEnv('OTEL_METRIC_EXPORT_INTERVAL') ?? 60_000,

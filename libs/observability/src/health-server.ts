@@ -18,7 +18,7 @@ export interface HealthServerOptions {
 export interface HealthServer {
   readonly url: string;
   readonly port: number;
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 /** Probes give up after one to ten seconds: a check that hangs must answer "not ready" before. */

@@ -34,7 +34,6 @@ let root: Pino | undefined;
 /** Which process the lines are from. */
 export function nameLogsAfter(serviceName: string): void {
   service = serviceName;
-  root = undefined;
 }
 
 /** Sends all lines to `sink`, or with undefined back to standard error, where LOG_LEVEL holds. */
@@ -58,7 +57,7 @@ function withFacts(own: { readonly component: string }, kept: LogFacts): Logger 
       const pinoLogger = (root ??= makeRoot(pino.destination({ fd: 2, sync: true }), levelFromEnvironment()));
       // Copying and redacting costs more than the line itself: not for lines that nobody gets.
       if (!pinoLogger.isLevelEnabled(level)) return;
-      pinoLogger[level]({ ...own, ...traceFacts(), ...loggable({ ...kept, ...facts }) }, message);
+      pinoLogger[level]({ service, ...own, ...traceFacts(), ...loggable({ ...kept, ...facts }) }, message);
     };
   return {
     debug: write('debug'),
@@ -74,7 +73,7 @@ function makeRoot(sink: LogSink, level: LogLevel): Pino {
   return pino(
     {
       level,
-      base: { service },
+      base: null,
       messageKey: 'message',
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },

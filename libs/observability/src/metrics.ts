@@ -1,7 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { diag, type Meter } from '@opentelemetry/api';
 import { PrometheusSerializer } from '@opentelemetry/exporter-prometheus';
-import { MetricReader } from '@opentelemetry/sdk-metrics';
+import { type MetricData, MetricReader, type ResourceMetrics } from '@opentelemetry/sdk-metrics';
 
 /** Collects when asked, for a service that answers `/metrics` on a server of its own. */
 export class PullReader extends MetricReader {
@@ -11,12 +11,41 @@ export class PullReader extends MetricReader {
   async text(): Promise<string> {
     const { resourceMetrics, errors } = await this.collect();
     if (errors.length > 0) diag.error('some metrics were not collected', ...errors);
-    return this.#serializer.serialize(resourceMetrics);
+    return this.#serializer.serialize(withUnitsInNames(resourceMetrics));
   }
 
   // Nothing is buffered here: what is asked for is collected at that moment.
   protected override async onForceFlush(): Promise<void> {}
   protected override async onShutdown(): Promise<void> {}
+}
+
+/** OpenTelemetry's units (UCUM) as Prometheus spells them. Units in braces, such as `{request}`, are not written. */
+const unitWords: ReadonlyMap<string, string> = new Map([
+  ['s', 'seconds'],
+  ['ms', 'milliseconds'],
+  ['By', 'bytes'],
+  ['By/s', 'bytes_per_second'],
+  ['%', 'percent'],
+]);
+
+/**
+ * Puts the unit at the end of each name, as the specification of OpenTelemetry with Prometheus says; the JavaScript
+ * serializer leaves it out.
+ */
+function withUnitsInNames(collected: ResourceMetrics): ResourceMetrics {
+  const scopeMetrics = collected.scopeMetrics.map(({ scope, metrics }) => ({
+    scope,
+    metrics: metrics.map(withUnitInName),
+  }));
+  return { resource: collected.resource, scopeMetrics };
+}
+
+function withUnitInName(metric: MetricData): MetricData {
+  const { name, unit: symbol } = metric.descriptor;
+  const unit = unitWords.get(symbol);
+  if (unit === undefined) return { ...metric, descriptor: { ...metric.descriptor, unit: '' } };
+  const full = name.endsWith(`_${unit}`) || name.endsWith(`.${unit}`) ? name : `${name}.${unit}`;
+  return { ...metric, descriptor: { ...metric.descriptor, name: full, unit } };
 }
 
 /** How well the process itself is: memory, CPU time, delay of the event loop. Names are OpenTelemetry's. */

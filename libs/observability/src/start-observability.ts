@@ -24,11 +24,11 @@ export interface ObservabilityOptions {
 
 export interface Observability {
   /** The metrics in Prometheus's text format; empty when OTEL_SDK_DISABLED is true. */
-  prometheusText(): Promise<string>;
+  readonly prometheusText: () => Promise<string>;
   /** Sends what waits. Never rejects: a collector that is away is no reason to fail. */
-  flush(): Promise<void>;
-  /** Sends what waits and ends; bounded by OTEL_BSP_EXPORT_TIMEOUT. Calling it again does nothing. */
-  stop(): Promise<void>;
+  readonly flush: () => Promise<void>;
+  /** Sends what waits, for 5 s at most, and ends; then another may start. Calling it again does nothing. */
+  readonly stop: () => Promise<void>;
 }
 
 /**
@@ -42,10 +42,20 @@ export function startObservability(options: ObservabilityOptions): Observability
   diag.setLogger(new QuietDiagnostics(), { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
   propagation.setGlobalPropagator(new W3CTraceContextPropagator());
-  if (environment.disabled) {
-    return { prometheusText: async () => '', flush: async () => undefined, stop: async () => undefined };
-  }
-  return startProviders(resourceOf(options), environment);
+  const started = environment.disabled ? nothingRecorded : startProviders(resourceOf(options), environment);
+  let stopped: Promise<void> | undefined;
+  return { ...started, stop: () => (stopped ??= started.stop().finally(forgetGlobals)) };
+}
+
+const nothingRecorded: Observability = {
+  prometheusText: async () => '',
+  flush: async () => undefined,
+  stop: async () => undefined,
+};
+
+/** OpenTelemetry keeps the first global of each kind and refuses a second. */
+function forgetGlobals(): void {
+  for (const api of [trace, metrics, propagation, context, diag]) api.disable();
 }
 
 function resourceOf({ serviceName, serviceVersion, attributes }: ObservabilityOptions): Resource {
@@ -66,29 +76,36 @@ function startProviders(resource: Resource, environment: TelemetryEnvironment): 
   trace.setGlobalTracerProvider(tracerProvider);
   metrics.setGlobalMeterProvider(meterProvider);
   observeProcess(meterProvider.getMeter('flexbso.process'));
-  let stopped: Promise<void> | undefined;
   const providers = [tracerProvider, meterProvider];
   return {
     prometheusText: () => reader.text(),
     flush: () => settle(providers.map((provider) => provider.forceFlush())),
-    stop: () => (stopped ??= settle(providers.map((provider) => provider.shutdown()))),
+    stop: () => settle(providers.map((provider) => provider.shutdown())),
   };
 }
 
-function spanProcessors({ traces, batch }: TelemetryEnvironment): BatchSpanProcessor[] {
+function spanProcessors({ traces, batch, exportTimeoutMs }: TelemetryEnvironment): BatchSpanProcessor[] {
   if (traces === undefined) return [];
-  const exporter = traces === 'http/json' ? new JsonTraceExporter() : new ProtobufTraceExporter();
+  const settings = { timeoutMillis: exportTimeoutMs };
+  const exporter = traces === 'http/json' ? new JsonTraceExporter(settings) : new ProtobufTraceExporter(settings);
   return [new BatchSpanProcessor({ ...batch, exporter })];
 }
 
-function pushReaders({ metrics: pushed, metricIntervalMs }: TelemetryEnvironment): IMetricReader[] {
+function pushReaders({ metrics: pushed, metricIntervalMs, exportTimeoutMs }: TelemetryEnvironment): IMetricReader[] {
   if (pushed === undefined) return [];
-  const exporter = pushed === 'http/json' ? new JsonMetricExporter() : new ProtobufMetricExporter();
+  const settings = { timeoutMillis: exportTimeoutMs };
+  const exporter = pushed === 'http/json' ? new JsonMetricExporter(settings) : new ProtobufMetricExporter(settings);
   return [new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: metricIntervalMs })];
 }
 
+/** A service that stops must not wait for a collector that is away: what is not sent by then is lost. */
+const settleLimitMs = 5_000;
+
 async function settle(work: readonly Promise<void>[]): Promise<void> {
-  for (const outcome of await Promise.allSettled(work)) {
+  const limit = Promise.withResolvers<never>();
+  const timer = setTimeout(() => limit.reject(new Error(`not done after ${settleLimitMs} ms`)), settleLimitMs);
+  for (const outcome of await Promise.allSettled(work.map((one) => Promise.race([one, limit.promise])))) {
     if (outcome.status === 'rejected') diag.warn('telemetry was not sent', outcome.reason);
   }
+  clearTimeout(timer);
 }
