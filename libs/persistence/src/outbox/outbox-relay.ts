@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { context, propagation, ROOT_CONTEXT } from '@opentelemetry/api';
 import { type DataSource, In } from 'typeorm';
 import { OutboxRow } from './outbox-row.js';
@@ -17,7 +16,15 @@ export type Publish = (
 /** What the relay tells its owner, who logs and counts it. */
 export type OutboxStatus =
   | { readonly kind: 'published'; readonly count: number; readonly oldestAgeMs: number }
-  | { readonly kind: 'failed'; readonly error: unknown; readonly failures: number; readonly retryInMs: number };
+  | {
+      readonly kind: 'failed';
+      readonly error: unknown;
+      /** The message that failed and holds the others up; undefined when the database itself failed. */
+      readonly message: Pick<OutboxRow, 'subject' | 'messageId'> | undefined;
+      /** How many passes in a row failed. */
+      readonly failures: number;
+      readonly retryInMs: number;
+    };
 
 export interface OutboxRelayOptions {
   readonly onStatus?: (status: OutboxStatus) => void;
@@ -44,10 +51,13 @@ export class OutboxRelay {
   readonly #dataSource: DataSource;
   readonly #publish: Publish;
   readonly #options: typeof defaults & Pick<OutboxRelayOptions, 'onStatus'>;
-  readonly #stopping = new AbortController();
-  #awake = Promise.withResolvers<void>();
   #running: Promise<void> | undefined;
+  #stopping = false;
+  /** Whether something was committed since the last pass began to read. */
+  #woken = false;
+  #endPause: (() => void) | undefined;
   #failures = 0;
+  #inHand: OutboxRow | undefined;
 
   constructor(dataSource: DataSource, publish: Publish, options: OutboxRelayOptions = {}) {
     this.#dataSource = dataSource;
@@ -60,24 +70,28 @@ export class OutboxRelay {
     this.#running ??= this.#run();
   }
 
-  /** Says that something was committed. Cheap, and never wrong to call. */
+  /**
+   * Says that something was committed. Cheap, and never wrong to call. While publishing fails it does not cut the
+   * pause short: new work does not mend the broker.
+   */
   wake(): void {
-    this.#awake.resolve();
+    this.#woken = true;
+    if (this.#failures === 0) this.#endPause?.();
   }
 
   /** Publishes what is left, for `drainMs` at most and not past a failure, and ends. The rest stays in the database. */
   async stop(): Promise<void> {
-    this.#stopping.abort();
-    this.wake();
+    this.#stopping = true;
+    this.#endPause?.();
     await this.#running;
   }
 
   async #run(): Promise<void> {
-    while (!this.#stopping.signal.aborted) {
-      // Replaced before reading: a wake during the pass is kept for the next one.
-      this.#awake = Promise.withResolvers();
+    while (!this.#stopping) {
+      this.#woken = false;
       const pauseMs = await this.#pass();
-      if (pauseMs > 0) await this.#pause(pauseMs);
+      const moreToDo = this.#stopping || (this.#woken && this.#failures === 0);
+      if (pauseMs > 0 && !moreToDo) await this.#pause(pauseMs);
     }
     await this.#drain();
   }
@@ -89,6 +103,7 @@ export class OutboxRelay {
 
   /** @returns how long to pause: 0 when there may be more at once. */
   async #pass(): Promise<number> {
+    this.#inHand = undefined;
     try {
       const rows = await this.#dataSource.manager.find(OutboxRow, {
         order: { sequence: 'ASC' },
@@ -100,7 +115,7 @@ export class OutboxRelay {
     } catch (error) {
       this.#failures += 1;
       const retryInMs = this.#backoffMs();
-      this.#options.onStatus?.({ kind: 'failed', error, failures: this.#failures, retryInMs });
+      this.#options.onStatus?.({ kind: 'failed', error, message: this.#inHand, failures: this.#failures, retryInMs });
       return retryInMs;
     }
   }
@@ -109,10 +124,12 @@ export class OutboxRelay {
     const published: number[] = [];
     try {
       for (const row of rows) {
+        this.#inHand = row;
         const { subject, payload, headers, messageId } = row;
         await context.with(propagation.extract(ROOT_CONTEXT, headers), () =>
           this.#publish(subject, payload, headers, messageId),
         );
+        this.#inHand = undefined;
         published.push(row.sequence);
       }
     } finally {
@@ -137,18 +154,15 @@ export class OutboxRelay {
     return Math.ceil(Math.random() * ceilingMs);
   }
 
-  /** While publishing fails, wakes do not cut the pause short: new work does not mend the broker. */
-  async #pause(pauseMs: number): Promise<void> {
-    const over = new AbortController();
-    const ends = [
-      delay(pauseMs, undefined, { signal: AbortSignal.any([over.signal, this.#stopping.signal]) }).catch(ignoreAbort),
-    ];
-    if (this.#failures === 0) ends.push(this.#awake.promise);
-    await Promise.race(ends);
-    over.abort();
+  #pause(pauseMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        this.#endPause = undefined;
+        resolve();
+      };
+      const timer = setTimeout(end, pauseMs);
+      this.#endPause = end;
+    });
   }
-}
-
-function ignoreAbort(error: unknown): void {
-  if (!(error instanceof Error && error.name === 'AbortError')) throw error;
 }

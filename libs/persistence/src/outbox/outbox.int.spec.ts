@@ -4,7 +4,7 @@ import type { Database } from '../database.js';
 import { type DatabaseHost, databaseKinds, openFor } from '../testing/databases.js';
 import { transaction } from '../transaction.js';
 import { enqueue } from './enqueue.js';
-import { OutboxRelay, type OutboxRelayOptions, type Publish } from './outbox-relay.js';
+import { OutboxRelay, type OutboxRelayOptions, type OutboxStatus, type Publish } from './outbox-relay.js';
 import { OutboxRow } from './outbox-row.js';
 
 interface Published {
@@ -115,13 +115,18 @@ describe.each(databaseKinds)('the outbox on %s', (_name, startHost) => {
     let failuresLeft = 2;
     broker.refuse = (subject) => subject === 'second' && (failuresLeft -= 1) >= 0;
     await send('first', 'second', 'third');
-    const failures: number[] = [];
+    const failures: OutboxStatus[] = [];
     startRelay({
       maxBackoffMs: 5,
-      onStatus: (status) => void (status.kind === 'failed' && failures.push(status.failures)),
+      onStatus: (status) => {
+        if (status.kind === 'failed') failures.push(status);
+      },
     });
     await vi.waitFor(() => expect(broker.subjects).toEqual(['first', 'second', 'third']));
-    expect(failures).toEqual([1, 2]);
+    expect(failures).toMatchObject([
+      { failures: 1, message: { subject: 'second' } },
+      { failures: 2, message: { subject: 'second' } },
+    ]);
   });
 
   test('stop empties the outbox; what a broker refuses stays for the next start', async () => {
