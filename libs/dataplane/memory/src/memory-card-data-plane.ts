@@ -1,0 +1,230 @@
+import {
+  capabilityNameSchema,
+  type Capabilities,
+  type CardBudget,
+  type CardFunction,
+  type CardStep,
+  type ObservedVolume,
+  type VolumeMeasurement,
+} from '@flexbso/contracts';
+import type { CardDataPlane, CardDiscovery, CardStepContext } from '@flexbso/dataplane-port';
+import { type CardStepHandlers, type CardStepOf, applyCardStep, handleCardStep, undoCardStep } from '@flexbso/stack';
+import { type Call, type CallHooks, hooked, hookedAct, type MemoryClock } from './call.js';
+import type { MemoryCard } from './memory-card.js';
+import { refusal } from './world.js';
+
+export interface MemoryCardOptions {
+  readonly card: MemoryCard;
+  readonly clock: MemoryClock;
+  /** Everything, when left out. */
+  readonly capabilities?: Capabilities;
+  readonly functions?: readonly CardFunction[];
+  readonly budget?: CardBudget;
+  readonly hooks?: CallHooks;
+}
+
+const everything: Capabilities = { has: capabilityNameSchema.options.map((name) => ({ name, limits: {} })), lacks: [] };
+/** Sixteen functions and a BlueField-3's figures: enough that tests only run out where they mean to. */
+const DEFAULT_FUNCTIONS: readonly CardFunction[] = Array.from({ length: 16 }, (_, index) => ({
+  functionId: `vf-${index}`,
+  kind: 'vf',
+  protocols: ['nbd', 'virtio-blk', 'nvme'],
+}));
+const DEFAULT_BUDGET: CardBudget = {
+  iops: 1_000_000,
+  bytesPerSecond: 10_000_000_000,
+  memoryBytes: 16 * 1024 ** 3,
+  armCentiCores: 1600,
+};
+/** Progress is told at most four times a second. */
+const PROGRESS_MS = 250;
+
+/** A card whose data planes are models in memory: for simulations and tests. Guards what a real driver guards. */
+export class MemoryCardDataPlane implements CardDataPlane {
+  readonly #card: MemoryCard;
+  readonly #clock: MemoryClock;
+  readonly #options: MemoryCardOptions;
+  readonly #hooks: CallHooks;
+
+  constructor(options: MemoryCardOptions) {
+    this.#card = options.card;
+    this.#clock = options.clock;
+    this.#options = options;
+    this.#hooks = options.hooks ?? {};
+  }
+
+  discover(): Promise<CardDiscovery> {
+    const { capabilities = everything, functions = DEFAULT_FUNCTIONS, budget = DEFAULT_BUDGET } = this.#options;
+    return hooked(this.#hooks, this.#call('discover', null), () => ({
+      dataPlane: { name: 'memory', version: '1' },
+      capabilities,
+      functions,
+      budget,
+    }));
+  }
+
+  list(): Promise<string[]> {
+    return hooked(this.#hooks, this.#call('list', null), () => this.#card.volumeIds());
+  }
+
+  observe(volumeId: string): Promise<ObservedVolume> {
+    return hooked(this.#hooks, this.#call('observe', volumeId), () => this.#card.observe(volumeId));
+  }
+
+  perform(volumeId: string, step: CardStep, context: CardStepContext): Promise<void> {
+    const { kind } = step;
+    return hookedAct(this.#hooks, this.#call('perform', volumeId, step), async () => {
+      if (kind !== 'start-data-plane' && kind !== 'stop-data-plane' && !this.#card.observe(volumeId).running) {
+        throw refusal('data-plane-failed', `${kind}: the data plane of ${volumeId} does not run`);
+      }
+      await handleCardStep(this.#guards, step)(volumeId, context);
+      this.#card.change(volumeId, (observed) => this.#served(applyCardStep(observed, step), volumeId));
+    });
+  }
+
+  undo(volumeId: string, step: CardStep, _context: CardStepContext): Promise<void> {
+    return hookedAct(this.#hooks, this.#call('undo', volumeId, step), () => {
+      if (step.kind === 'copy' && this.#card.copyOf(volumeId)?.toStackGeneration === step.toStackGeneration) {
+        this.#card.setCopy(volumeId, null);
+      }
+      this.#card.change(volumeId, (observed) => undoCardStep(observed, step));
+    });
+  }
+
+  measure(volumeId: string): Promise<VolumeMeasurement> {
+    const { head } = this.#card.observe(volumeId);
+    const writes = head ? (this.#card.legsOf(this.#card.observe(volumeId), head.stackGeneration)[0]?.writes ?? 0) : 0;
+    const counts = {
+      readBytes: 0,
+      writtenBytes: writes * 4096,
+      readOperations: 0,
+      writeOperations: writes,
+      residentBytes: 0,
+    };
+    return hooked(this.#hooks, this.#call('measure', volumeId), () => ({ volumeId, ...counts }));
+  }
+
+  async close(): Promise<void> {
+    // Nothing is held open: the data planes are the card's.
+  }
+
+  readonly #guards: CardStepHandlers<(volumeId: string, context: CardStepContext) => Promise<void> | void> = {
+    'start-data-plane': () => () => undefined,
+    'open-leg': (step) => (_volumeId, context) => this.#openLeg(step, context),
+    'format-encryption': (step) => () => this.#format(step),
+    'open-encryption': (step) => (volumeId, context) => this.#openEncryption(volumeId, step, context),
+    'build-redundancy': () => () => undefined,
+    'build-compression': () => () => undefined,
+    'build-head': (step) => (volumeId) => this.#needStack(volumeId, step.stackGeneration),
+    'export-volume': () => (volumeId) => {
+      if (!this.#card.observe(volumeId).head) throw refusal('data-plane-failed', `${volumeId} has no head to export`);
+    },
+    'set-limits': () => () => undefined,
+    'widen-limits': () => () => undefined,
+    'restore-limits': () => () => undefined,
+    copy: (step) => (volumeId, context) => this.#copy(volumeId, step, context),
+    'cut-over': (step) => (volumeId) => this.#cutOver(volumeId, step),
+    'grow-head': () => () => undefined,
+    'unexport-volume': () => () => undefined,
+    'close-stack': (step) => (volumeId) => {
+      const { head } = this.#card.observe(volumeId);
+      if (head?.stackGeneration === step.stackGeneration)
+        throw refusal('data-plane-failed', `stack ${step.stackGeneration} carries the guest`);
+      if (this.#card.copyOf(volumeId)?.toStackGeneration === step.stackGeneration) this.#card.setCopy(volumeId, null);
+    },
+    'stop-data-plane': () => () => undefined,
+  };
+
+  async #openLeg(step: CardStepOf<'open-leg'>, { secrets }: CardStepContext): Promise<void> {
+    const leg = this.#card.world.legHeldBy(this.#card.cardId, step.legId, step.epoch);
+    if (leg.sizeBytes !== step.sizeBytes) {
+      throw refusal('data-plane-failed', `leg ${step.legId} has ${leg.sizeBytes} bytes, not ${step.sizeBytes}`);
+    }
+    const access = await secrets.legKey(step.legId);
+    access?.key.fill(0);
+  }
+
+  #format(step: CardStepOf<'format-encryption'>): void {
+    const legs = step.legIds.map((legId) => this.#card.world.leg(legId));
+    for (const leg of legs) {
+      const isFresh = leg.writes === 0 && (leg.headerKeyRef === null || leg.headerKeyRef === step.keyRef);
+      if (!isFresh) throw refusal('data-plane-failed', `leg ${leg.legId} does not read as zeros: it is not formatted`);
+    }
+    for (const leg of legs) leg.headerKeyRef = step.keyRef;
+  }
+
+  async #openEncryption(
+    volumeId: string,
+    step: CardStepOf<'open-encryption'>,
+    { secrets }: CardStepContext,
+  ): Promise<void> {
+    const key = await secrets.volumeKey(step.keyRef);
+    key.fill(0);
+    for (const leg of this.#card.legsOf(this.#card.observe(volumeId), step.stackGeneration)) {
+      if (leg.headerKeyRef !== step.keyRef)
+        throw refusal('data-plane-failed', `${step.keyRef} does not open leg ${leg.legId}`);
+    }
+  }
+
+  #needStack(volumeId: string, stackGeneration: number): void {
+    const legs = this.#card.legsOf(this.#card.observe(volumeId), stackGeneration);
+    if (legs.length === 0) throw refusal('data-plane-failed', `no leg of stack ${stackGeneration} is open`);
+  }
+
+  async #copy(volumeId: string, step: CardStepOf<'copy'>, { onProgress, signal }: CardStepContext): Promise<void> {
+    this.#startCopy(volumeId, step);
+    for (;;) {
+      const copy = this.#card.copyOf(volumeId);
+      if (!copy) throw refusal('data-plane-failed', `the copy of ${volumeId} is gone`);
+      if (copy.state === 'failed')
+        throw refusal('data-plane-failed', `the copy of ${volumeId} failed: ${copy.error ?? ''}`);
+      const { copy: seen } = this.#card.observe(volumeId);
+      if (seen) onProgress({ doneBytes: seen.doneBytes, totalBytes: seen.totalBytes });
+      if (copy.state === 'ready') return;
+      if (signal.aborted) throw refusal('data-plane-failed', `the wait for the copy of ${volumeId} was given up`, true);
+      await this.#clock.sleep(Math.min(PROGRESS_MS, Math.max(1, copy.readyAtMs - this.#clock.nowMs())), signal);
+    }
+  }
+
+  #startCopy(
+    volumeId: string,
+    { fromStackGeneration, toStackGeneration, bytes, copyBytesPerSecond }: CardStepOf<'copy'>,
+  ): void {
+    const copy = this.#card.copyOf(volumeId);
+    if (copy?.toStackGeneration === toStackGeneration && copy.state !== 'failed') return;
+    if (copy)
+      throw refusal('data-plane-failed', `a copy of ${volumeId} into stack ${copy.toStackGeneration} is there already`);
+    const { head } = this.#card.observe(volumeId);
+    if (head?.stackGeneration !== fromStackGeneration) {
+      throw refusal('data-plane-failed', `the head of ${volumeId} is not on stack ${fromStackGeneration}`);
+    }
+    this.#needStack(volumeId, toStackGeneration);
+    const startedAtMs = this.#clock.nowMs();
+    const readyAtMs = startedAtMs + Math.ceil((bytes / copyBytesPerSecond) * 1000);
+    const range = { fromStackGeneration, toStackGeneration, totalBytes: bytes };
+    this.#card.setCopy(volumeId, { ...range, startedAtMs, readyAtMs, state: 'running', error: null });
+  }
+
+  #cutOver(volumeId: string, { toStackGeneration }: CardStepOf<'cut-over'>): void {
+    const { head } = this.#card.observe(volumeId);
+    if (head?.stackGeneration === toStackGeneration) return;
+    const copy = this.#card.copyOf(volumeId);
+    if (copy?.toStackGeneration !== toStackGeneration || copy.state !== 'ready') {
+      throw refusal(
+        'data-plane-failed',
+        `no cut-over to stack ${toStackGeneration}: the copy is ${copy?.state ?? 'gone'}`,
+      );
+    }
+    this.#card.setCopy(volumeId, null);
+  }
+
+  /** An export is reached somewhere; the model leaves that open. */
+  #served(observed: ObservedVolume, volumeId: string): ObservedVolume {
+    const uri = `memory://${this.#card.cardId}/${volumeId}`;
+    return { ...observed, exports: observed.exports.map((shown) => ({ ...shown, uri })) };
+  }
+
+  #call(method: Call['method'], subjectId: string | null, step: CardStep | null = null): Call {
+    return { plane: 'card', ownerId: this.#card.cardId, method, subjectId, step };
+  }
+}

@@ -1,0 +1,127 @@
+import type { ObservedCopy, ObservedVolume } from '@flexbso/contracts';
+import { nothingObserved } from '@flexbso/stack';
+import { type MemoryLeg, type MemoryWorld, refusal } from './world.js';
+
+export interface RunningCopy {
+  readonly fromStackGeneration: number;
+  readonly toStackGeneration: number;
+  readonly totalBytes: number;
+  readonly startedAtMs: number;
+  readonly readyAtMs: number;
+  state: 'running' | 'ready' | 'failed';
+  error: string | null;
+}
+
+interface MemoryVolume {
+  /** Without its copy, which moves on by itself. */
+  observed: ObservedVolume;
+  copy: RunningCopy | null;
+}
+
+/** The data planes of one card. They outlive the driver, as real ones outlive the agent; guests and faults reach them here. */
+export class MemoryCard {
+  readonly cardId: string;
+  readonly world: MemoryWorld;
+  readonly #nowMs: () => number;
+  readonly #volumes = new Map<string, MemoryVolume>();
+
+  constructor(world: MemoryWorld, cardId: string, nowMs: () => number) {
+    this.world = world;
+    this.cardId = cardId;
+    this.#nowMs = nowMs;
+  }
+
+  volumeIds(): string[] {
+    return [...this.#volumes].filter(([, volume]) => volume.observed.running).map(([volumeId]) => volumeId);
+  }
+
+  observe(volumeId: string): ObservedVolume {
+    const volume = this.#volumes.get(volumeId);
+    if (!volume) return nothingObserved(volumeId);
+    return { ...structuredClone(volume.observed), copy: this.#observedCopy(volume) };
+  }
+
+  change(volumeId: string, change: (observed: ObservedVolume) => ObservedVolume): void {
+    const { copy: _own, ...rest } = change(this.observe(volumeId));
+    const observed = { ...rest, copy: null };
+    if (!observed.running) this.#volumes.delete(volumeId);
+    else this.#volumes.set(volumeId, { observed, copy: this.#volumes.get(volumeId)?.copy ?? null });
+  }
+
+  copyOf(volumeId: string): RunningCopy | null {
+    const volume = this.#volumes.get(volumeId);
+    if (volume) this.#moveOn(volume);
+    return volume?.copy ?? null;
+  }
+
+  setCopy(volumeId: string, copy: RunningCopy | null): void {
+    const volume = this.#volumes.get(volumeId);
+    if (volume) volume.copy = copy;
+  }
+
+  /** The legs of a stack as they are open here. Throws once a pool has cut this card off. */
+  legsOf(observed: ObservedVolume, stackGeneration: number): MemoryLeg[] {
+    const stack = observed.stacks.find((one) => one.stackGeneration === stackGeneration);
+    return (stack?.legs ?? []).map(({ legId, epoch }) => this.world.legHeldBy(this.cardId, legId, epoch));
+  }
+
+  /** The data plane of a volume dies: what was open is not; the legs stay as they are. */
+  kill(volumeId: string): void {
+    this.copyOf(volumeId);
+    this.#volumes.delete(volumeId);
+  }
+
+  killAll(): void {
+    for (const volumeId of this.#volumes.keys()) this.kill(volumeId);
+  }
+
+  /** One write of the guest; it reaches every leg beneath the head, and the copy's target once that is in sync. Gives its number. */
+  guestWrites(volumeId: string): number {
+    const observed = this.observe(volumeId);
+    if (!observed.head || observed.exports.length === 0)
+      throw refusal('data-plane-failed', `${volumeId} is not served`, true);
+    const legs = this.legsOf(observed, observed.head.stackGeneration);
+    const number = 1 + Math.max(0, ...legs.map(({ writes }) => writes));
+    const target = observed.copy?.state === 'ready' ? this.legsOf(observed, observed.copy.toStackGeneration) : [];
+    for (const leg of [...legs, ...target]) leg.writes = number;
+    return number;
+  }
+
+  /** The newest write that the guest would read back; a smaller number than it was given is a lost write. */
+  guestReads(volumeId: string): number {
+    const observed = this.observe(volumeId);
+    if (!observed.head || observed.exports.length === 0)
+      throw refusal('data-plane-failed', `${volumeId} is not served`, true);
+    return Math.min(...this.legsOf(observed, observed.head.stackGeneration).map(({ writes }) => writes));
+  }
+
+  #observedCopy(volume: MemoryVolume): ObservedCopy | null {
+    this.#moveOn(volume);
+    const { copy } = volume;
+    if (!copy) return null;
+    const { toStackGeneration, state, totalBytes, error } = copy;
+    return { toStackGeneration, state, doneBytes: this.#doneBytes(copy), totalBytes, error };
+  }
+
+  #doneBytes(copy: RunningCopy): number {
+    if (copy.state === 'ready') return copy.totalBytes;
+    const share = (this.#nowMs() - copy.startedAtMs) / Math.max(1, copy.readyAtMs - copy.startedAtMs);
+    return Math.floor(copy.totalBytes * Math.min(1, Math.max(0, share)));
+  }
+
+  /** A copy goes on while nobody looks; where it got to is worked out at the next look. */
+  #moveOn(volume: MemoryVolume): void {
+    const { copy, observed } = volume;
+    if (!copy || copy.state === 'failed') return;
+    try {
+      const target = this.legsOf(observed, copy.toStackGeneration);
+      if (copy.state === 'ready' || this.#nowMs() < copy.readyAtMs) return;
+      const writes = Math.min(...this.legsOf(observed, copy.fromStackGeneration).map((leg) => leg.writes));
+      for (const leg of target) leg.writes = writes;
+      copy.state = 'ready';
+    } catch (error) {
+      copy.state = 'failed';
+      copy.error = String(error).slice(0, 500);
+    }
+  }
+}
