@@ -5,10 +5,21 @@ import { z } from 'zod';
  * assumed (paper.md: the card's SPDK was not the one that the authors had developed on).
  */
 export const capabilityNameSchema = z.enum([
-  'swap-live', 'live-grow', 'qos',
-  'encryption', 'compression', 'raid0', 'raid1', 'raid5f', 'safe-read',
-  'front-end.nbd', 'front-end.virtio-blk', 'front-end.nvme',
-  'leg.file', 'leg.nbd', 'leg.nvme-tcp',
+  'swap-live',
+  'live-grow',
+  'qos',
+  'encryption',
+  'compression',
+  'raid0',
+  'raid1',
+  'raid5f',
+  'safe-read',
+  'front-end.nbd',
+  'front-end.virtio-blk',
+  'front-end.nvme',
+  'leg.file',
+  'leg.nbd',
+  'leg.nvme-tcp',
   'grow-leg',
 ]);
 export type CapabilityName = z.infer<typeof capabilityNameSchema>;
@@ -25,7 +36,10 @@ export type Capability = z.infer<typeof capabilitySchema>;
 export const lackingSchema = z.strictObject({ name: capabilityNameSchema, reason: z.string().min(1).max(500) });
 export type Lacking = z.infer<typeof lackingSchema>;
 
-export const capabilitiesSchema = z.strictObject({ has: z.array(capabilitySchema).max(64), lacks: z.array(lackingSchema).max(64) });
+export const capabilitiesSchema = z.strictObject({
+  has: z.array(capabilitySchema).max(64),
+  lacks: z.array(lackingSchema).max(64),
+});
 export type Capabilities = z.infer<typeof capabilitiesSchema>;
 
 export const dataPlaneSchema = z.strictObject({ name: z.enum(['qsd', 'spdk', 'memory']), version: z.string().max(64) });

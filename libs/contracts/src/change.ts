@@ -9,7 +9,16 @@ import { progressSchema, stepOutcomeSchema } from './report.js';
  * carries the new generation; what only the old needed goes) → settled. Before the cut-over it may turn
  * to undoing → undone. `refused`: never begun. `needs-operator`: stopped where nothing may be guessed.
  */
-export const changeStateSchema = z.enum(['preparing', 'applying', 'retiring', 'settled', 'undoing', 'undone', 'refused', 'needs-operator']);
+export const changeStateSchema = z.enum([
+  'preparing',
+  'applying',
+  'retiring',
+  'settled',
+  'undoing',
+  'undone',
+  'refused',
+  'needs-operator',
+]);
 export type ChangeState = z.infer<typeof changeStateSchema>;
 export const finalChangeStates: readonly ChangeState[] = ['settled', 'undone', 'refused'];
 

@@ -1,5 +1,14 @@
 import { z } from 'zod';
-import { cardIdSchema, changeIdSchema, functionIdSchema, keyRefSchema, legIdSchema, operationIdSchema, poolIdSchema, volumeIdSchema } from './ids.js';
+import {
+  cardIdSchema,
+  changeIdSchema,
+  functionIdSchema,
+  keyRefSchema,
+  legIdSchema,
+  operationIdSchema,
+  poolIdSchema,
+  volumeIdSchema,
+} from './ids.js';
 import { layerSchema, protocolSchema, qosLimitsSchema } from './layers.js';
 import { acceptedPlanSchema } from './plan.js';
 import { sealedSecretSchema, sealingKeySchema } from './sealed.js';
@@ -10,13 +19,20 @@ export const traceHeadersSchema = z.record(z.string().max(64), z.string().max(51
 /** Where a card finds a leg. `file`: the card's own pool, on the same machine. */
 export const legAddressSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('file'), path: z.string().min(1).max(500) }),
-  z.strictObject({ kind: z.literal('nbd'), host: z.string().min(1).max(255), port: z.int().min(1).max(65535), exportName: z.string().min(1).max(200) }),
+  z.strictObject({
+    kind: z.literal('nbd'),
+    host: z.string().min(1).max(255),
+    port: z.int().min(1).max(65535),
+    exportName: z.string().min(1).max(200),
+  }),
   z.strictObject({ kind: z.literal('memory') }),
 ]);
 export type LegAddress = z.infer<typeof legAddressSchema>;
 
 /** What opens a leg for its holder: a pre-shared key, sealed by the pool to the card. Null for a file. */
-export const legAccessSchema = z.strictObject({ identity: z.string().max(100), sealedKey: sealedSecretSchema }).nullable();
+export const legAccessSchema = z
+  .strictObject({ identity: z.string().max(100), sealedKey: sealedSecretSchema })
+  .nullable();
 export type LegAccess = z.infer<typeof legAccessSchema>;
 
 export const desiredCardLegSchema = z.strictObject({

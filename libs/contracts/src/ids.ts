@@ -6,7 +6,9 @@ import { z } from 'zod';
  * 40 characters leave room for prefixes and suffixes in each of them.
  */
 const idPattern = /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/;
-const id = z.string().regex(idPattern, 'an id is 1 to 40 lower-case letters, digits and hyphens, no hyphen at the ends');
+const id = z
+  .string()
+  .regex(idPattern, 'an id is 1 to 40 lower-case letters, digits and hyphens, no hyphen at the ends');
 
 export const cardIdSchema = id;
 export const poolIdSchema = id;
@@ -15,7 +17,8 @@ export const functionIdSchema = id;
 export const tenantIdSchema = id;
 
 /** Made ids: a prefix and ten characters; short, since a QEMU node name holds at most 31 characters. */
-const made = (prefix: string) => z.string().regex(new RegExp(`^${prefix}-[a-z0-9]{10}$`), `an id like ${prefix}-0123456789`);
+const made = (prefix: string) =>
+  z.string().regex(new RegExp(`^${prefix}-[a-z0-9]{10}$`), `an id like ${prefix}-0123456789`);
 
 export const volumeIdSchema = made('vol');
 export const legIdSchema = made('leg');

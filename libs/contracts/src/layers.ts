@@ -5,7 +5,11 @@ import { MAX_BYTES_PER_SECOND, MAX_IOPS, MAX_RAID1_LEGS, MAX_STRIPED_LEGS } from
 export const layerSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('compression'), algorithm: z.enum(['zstd', 'deflate']).default('zstd') }),
   z.strictObject({ kind: z.literal('encryption'), cipher: z.enum(['aes-xts-256']).default('aes-xts-256') }),
-  z.strictObject({ kind: z.literal('raid1'), legCount: z.int().min(2).max(MAX_RAID1_LEGS).default(2), safeRead: z.boolean().default(false) }),
+  z.strictObject({
+    kind: z.literal('raid1'),
+    legCount: z.int().min(2).max(MAX_RAID1_LEGS).default(2),
+    safeRead: z.boolean().default(false),
+  }),
   z.strictObject({ kind: z.literal('raid0'), legCount: z.int().min(2).max(MAX_STRIPED_LEGS).default(2) }),
   z.strictObject({ kind: z.literal('raid5f'), legCount: z.int().min(3).max(MAX_STRIPED_LEGS).default(3) }),
 ]);
@@ -21,26 +25,46 @@ const bytesPerSecond = z.int().min(4096).max(MAX_BYTES_PER_SECOND).optional();
 
 /** Every limit that a head can carry. Absent: unlimited. A burst is a ceiling for one second above its base. */
 const qosKeys = {
-  iopsTotal: iops, iopsRead: iops, iopsWrite: iops,
-  iopsTotalBurst: iops, iopsReadBurst: iops, iopsWriteBurst: iops,
-  bytesPerSecondTotal: bytesPerSecond, bytesPerSecondRead: bytesPerSecond, bytesPerSecondWrite: bytesPerSecond,
-  bytesPerSecondTotalBurst: bytesPerSecond, bytesPerSecondReadBurst: bytesPerSecond, bytesPerSecondWriteBurst: bytesPerSecond,
+  iopsTotal: iops,
+  iopsRead: iops,
+  iopsWrite: iops,
+  iopsTotalBurst: iops,
+  iopsReadBurst: iops,
+  iopsWriteBurst: iops,
+  bytesPerSecondTotal: bytesPerSecond,
+  bytesPerSecondRead: bytesPerSecond,
+  bytesPerSecondWrite: bytesPerSecond,
+  bytesPerSecondTotalBurst: bytesPerSecond,
+  bytesPerSecondReadBurst: bytesPerSecond,
+  bytesPerSecondWriteBurst: bytesPerSecond,
 } as const;
 
-const qosBases = ['iopsTotal', 'iopsRead', 'iopsWrite', 'bytesPerSecondTotal', 'bytesPerSecondRead', 'bytesPerSecondWrite'] as const;
+const qosBases = [
+  'iopsTotal',
+  'iopsRead',
+  'iopsWrite',
+  'bytesPerSecondTotal',
+  'bytesPerSecondRead',
+  'bytesPerSecondWrite',
+] as const;
 const qosUnits = ['iops', 'bytesPerSecond'] as const;
 
 export const qosLimitsSchema = z.strictObject(qosKeys).check((context) => {
   const limits = context.value;
-  const refuse = (key: string, message: string) => context.issues.push({ code: 'custom', path: [key], message, input: limits });
+  const refuse = (key: string, message: string) =>
+    context.issues.push({ code: 'custom', path: [key], message, input: limits });
   for (const base of qosBases) {
     const burst = limits[`${base}Burst`];
     const floor = limits[base];
     if (burst !== undefined && floor === undefined) refuse(`${base}Burst`, `a burst needs its base: set ${base} too`);
-    if (burst !== undefined && floor !== undefined && burst < floor) refuse(`${base}Burst`, `a burst is at least its base, ${floor}`);
+    if (burst !== undefined && floor !== undefined && burst < floor)
+      refuse(`${base}Burst`, `a burst is at least its base, ${floor}`);
   }
   for (const unit of qosUnits) {
-    if (limits[`${unit}Total`] !== undefined && (limits[`${unit}Read`] !== undefined || limits[`${unit}Write`] !== undefined)) {
+    if (
+      limits[`${unit}Total`] !== undefined &&
+      (limits[`${unit}Read`] !== undefined || limits[`${unit}Write`] !== undefined)
+    ) {
       refuse(`${unit}Total`, `${unit}Total excludes ${unit}Read and ${unit}Write: give the total or the two parts`);
     }
   }

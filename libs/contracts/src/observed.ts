@@ -40,7 +40,9 @@ export const observedVolumeSchema = z.strictObject({
     .nullable(),
   stacks: z.array(observedStackSchema),
   copy: observedCopySchema.nullable(),
-  exports: z.array(z.strictObject({ protocol: protocolSchema, functionId: functionIdSchema, uri: z.string().max(500) })),
+  exports: z.array(
+    z.strictObject({ protocol: protocolSchema, functionId: functionIdSchema, uri: z.string().max(500) }),
+  ),
 });
 export type ObservedVolume = z.infer<typeof observedVolumeSchema>;
 

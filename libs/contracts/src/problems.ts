@@ -7,8 +7,8 @@ import { z } from 'zod';
 export const problemTable = {
   'invalid-request': { status: 400, title: 'The request does not fit its schema' },
   'malformed-json': { status: 400, title: 'The body is not JSON' },
-  'unauthenticated': { status: 401, title: 'No valid token' },
-  'forbidden': { status: 403, title: 'The token does not allow this' },
+  unauthenticated: { status: 401, title: 'No valid token' },
+  forbidden: { status: 403, title: 'The token does not allow this' },
   'not-found': { status: 404, title: 'There is no such thing' },
   'method-not-allowed': { status: 405, title: 'The resource does not know this method' },
   'name-taken': { status: 409, title: 'The name is in use' },
@@ -26,14 +26,14 @@ export const problemTable = {
   'idempotency-key-required': { status: 400, title: 'A write needs an Idempotency-Key' },
   'generation-required': { status: 428, title: 'An update needs the generation that it is based on' },
   'too-many-requests': { status: 429, title: 'Too many at once' },
-  'internal': { status: 500, title: 'The service failed' },
-  'unavailable': { status: 503, title: 'A service behind the gateway does not answer' },
+  internal: { status: 500, title: 'The service failed' },
+  unavailable: { status: 503, title: 'A service behind the gateway does not answer' },
   'deadline-exceeded': { status: 504, title: 'A service behind the gateway did not answer in time' },
   'step-failed': { status: 500, title: 'A step of the plan failed' },
   'data-plane-failed': { status: 500, title: 'The data plane refused or failed' },
   'needs-operator': { status: 409, title: 'What is observed contradicts what is recorded; an operator must decide' },
-  'diverged': { status: 409, title: 'The agent and the scheduler disagree on what should be; an operator must decide' },
-  'fenced': { status: 409, title: 'A newer session or lease has taken over' },
+  diverged: { status: 409, title: 'The agent and the scheduler disagree on what should be; an operator must decide' },
+  fenced: { status: 409, title: 'A newer session or lease has taken over' },
   'pool-full': { status: 507, title: 'The pool has no room' },
 } as const satisfies Record<string, { status: number; title: string }>;
 
@@ -43,11 +43,14 @@ export const problemCodes: readonly ProblemCode[] = Object.keys(problemTable).fi
 
 /** One error as it travels: which error, what happened where, which limit, what to do. */
 export const problemSchema = z.object({
-  code: z.string().refine(isProblemCode, 'an unknown problem code').transform((code) => code as ProblemCode),
+  code: z.string().refine(isProblemCode, 'an unknown problem code'),
   /** What, where, which limit, what to do; one or two sentences for a person. Never holds a secret. */
   detail: z.string().max(4000),
   /** Each offending field, as a path like `stack.layers.0.kind`. */
-  errors: z.array(z.object({ path: z.string().max(200), message: z.string().max(500) })).max(50).optional(),
+  errors: z
+    .array(z.object({ path: z.string().max(200), message: z.string().max(500) }))
+    .max(50)
+    .optional(),
   /** Facts for a program: the constraint, the limit, the generation, ... */
   facts: z.record(z.string(), z.json()).optional(),
 });
@@ -72,6 +75,8 @@ export function problemOfParse(where: string, error: z.ZodError): Problem {
     message: issue.message.slice(0, 500),
   }));
   const first = errors[0];
-  const detail = first ? `${where}: ${first.path ? `${first.path}: ` : ''}${first.message}` : `${where} does not fit its schema`;
+  const detail = first
+    ? `${where}: ${first.path ? `${first.path}: ` : ''}${first.message}`
+    : `${where} does not fit its schema`;
   return { code: 'invalid-request', detail: detail.slice(0, 4000), errors };
 }

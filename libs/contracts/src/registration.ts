@@ -43,7 +43,11 @@ const registerCommon = {
   capabilities: capabilitiesSchema,
   sealingKey: sealingKeySchema,
 };
-export const registerCardSchema = z.strictObject({ ...registerCommon, functions: z.array(cardFunctionSchema).max(2048), budget: cardBudgetSchema });
+export const registerCardSchema = z.strictObject({
+  ...registerCommon,
+  functions: z.array(cardFunctionSchema).max(2048),
+  budget: cardBudgetSchema,
+});
 export const registerPoolSchema = z.strictObject({
   ...registerCommon,
   budget: poolBudgetSchema,
@@ -52,7 +56,11 @@ export const registerPoolSchema = z.strictObject({
 });
 export type RegisterCard = z.infer<typeof registerCardSchema>;
 export type RegisterPool = z.infer<typeof registerPoolSchema>;
-export const registerReplySchema = z.strictObject({ accepted: z.literal(true), leaseMs: z.int().min(1), heartbeatMs: z.int().min(1) });
+export const registerReplySchema = z.strictObject({
+  accepted: z.literal(true),
+  leaseMs: z.int().min(1),
+  heartbeatMs: z.int().min(1),
+});
 
 export const heartbeatSchema = z.strictObject({ v: z.literal(1), sessionId: z.uuid(), sessionNumber: z.int().min(1) });
 /** `register`: inventory does not know this session (it restarted from nothing, or the session is new): register again. */

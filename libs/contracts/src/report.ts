@@ -26,7 +26,16 @@ export const progressSchema = z.strictObject({ doneBytes: z.int().min(0), totalB
  * - needs-operator: observation contradicts the journal; nothing is touched.
  * - gone: the tombstone is carried out; every leg is closed.
  */
-export const volumePhaseSchema = z.enum(['working', 'applied', 'settled', 'undone', 'refused', 'plan-changed', 'needs-operator', 'gone']);
+export const volumePhaseSchema = z.enum([
+  'working',
+  'applied',
+  'settled',
+  'undone',
+  'refused',
+  'plan-changed',
+  'needs-operator',
+  'gone',
+]);
 export type VolumePhase = z.infer<typeof volumePhaseSchema>;
 
 export const volumeReportSchema = z.strictObject({
@@ -79,4 +88,7 @@ export type CardReport = z.infer<typeof cardReportSchema>;
 export type PoolReport = z.infer<typeof poolReportSchema>;
 
 /** `accepted`: what the scheduler has committed; an entry with an unknown or old operation id is answered as stale and needs no repeat. */
-export const reportReplySchema = z.strictObject({ accepted: z.literal(true), staleOperationIds: z.array(operationIdSchema).max(400) });
+export const reportReplySchema = z.strictObject({
+  accepted: z.literal(true),
+  staleOperationIds: z.array(operationIdSchema).max(400),
+});

@@ -10,12 +10,20 @@ import { traceSchema } from './trace.js';
 import { volumePatchSchema, volumeSchema, volumeSpecSchema } from './volume.js';
 
 /** On whose behalf the gateway asks; the gateway alone sets it, from a verified token. */
-export const callerSchema = z.strictObject({ name: z.string().min(1).max(100), role: z.enum(['viewer', 'operator', 'admin']), tenantId: tenantIdSchema.nullable() });
+export const callerSchema = z.strictObject({
+  name: z.string().min(1).max(100),
+  role: z.enum(['viewer', 'operator', 'admin']),
+  tenantId: tenantIdSchema.nullable(),
+});
 export type Caller = z.infer<typeof callerSchema>;
 
 const request = { v: z.literal(1), caller: callerSchema };
-const page = { pageSize: z.int().min(1).max(MAX_PAGE_SIZE).default(DEFAULT_PAGE_SIZE), pageToken: z.string().max(200).optional() };
-const pageOf = <T extends z.ZodType>(item: T) => z.strictObject({ items: z.array(item), nextPageToken: z.string().nullable() });
+const page = {
+  pageSize: z.int().min(1).max(MAX_PAGE_SIZE).default(DEFAULT_PAGE_SIZE),
+  pageToken: z.string().max(200).optional(),
+};
+const pageOf = <T extends z.ZodType>(item: T) =>
+  z.strictObject({ items: z.array(item), nextPageToken: z.string().nullable() });
 const write = { idempotencyKey: z.string().min(1).max(128) };
 /** Names a volume by id or by name. */
 const volumeRef = z.string().min(1).max(63);
@@ -28,29 +36,80 @@ export const rpc = {
   inventory: {
     'list-cards': { request: z.strictObject({ ...request, ...page, ...selector }), reply: pageOf(cardSnapshotSchema) },
     'get-card': { request: z.strictObject({ ...request, cardId: cardIdSchema }), reply: cardSnapshotSchema },
-    'cordon-card': { request: z.strictObject({ ...request, cardId: cardIdSchema, cordoned: z.boolean() }), reply: cardSnapshotSchema },
+    'cordon-card': {
+      request: z.strictObject({ ...request, cardId: cardIdSchema, cordoned: z.boolean() }),
+      reply: cardSnapshotSchema,
+    },
     'list-pools': { request: z.strictObject({ ...request, ...page, ...selector }), reply: pageOf(poolSnapshotSchema) },
     'get-pool': { request: z.strictObject({ ...request, poolId: poolIdSchema }), reply: poolSnapshotSchema },
-    'cordon-pool': { request: z.strictObject({ ...request, poolId: poolIdSchema, cordoned: z.boolean() }), reply: poolSnapshotSchema },
+    'cordon-pool': {
+      request: z.strictObject({ ...request, poolId: poolIdSchema, cordoned: z.boolean() }),
+      reply: poolSnapshotSchema,
+    },
   },
   scheduler: {
-    'create-volume': { request: z.strictObject({ ...request, ...write, spec: volumeSpecSchema, planDigest: digestSchema.optional() }), reply: z.strictObject({ volume: volumeSchema, change: changeSchema }) },
-    'change-volume': { request: z.strictObject({ ...request, ...write, volume: volumeRef, basedOnGeneration: z.int().min(1), patch: volumePatchSchema, planDigest: digestSchema.optional() }), reply: z.strictObject({ volume: volumeSchema, change: changeSchema }) },
-    'delete-volume': { request: z.strictObject({ ...request, ...write, volume: volumeRef, basedOnGeneration: z.int().min(1), planDigest: digestSchema.optional() }), reply: z.strictObject({ volume: volumeSchema, change: changeSchema }) },
+    'create-volume': {
+      request: z.strictObject({ ...request, ...write, spec: volumeSpecSchema, planDigest: digestSchema.optional() }),
+      reply: z.strictObject({ volume: volumeSchema, change: changeSchema }),
+    },
+    'change-volume': {
+      request: z.strictObject({
+        ...request,
+        ...write,
+        volume: volumeRef,
+        basedOnGeneration: z.int().min(1),
+        patch: volumePatchSchema,
+        planDigest: digestSchema.optional(),
+      }),
+      reply: z.strictObject({ volume: volumeSchema, change: changeSchema }),
+    },
+    'delete-volume': {
+      request: z.strictObject({
+        ...request,
+        ...write,
+        volume: volumeRef,
+        basedOnGeneration: z.int().min(1),
+        planDigest: digestSchema.optional(),
+      }),
+      reply: z.strictObject({ volume: volumeSchema, change: changeSchema }),
+    },
     'plan-create': { request: z.strictObject({ ...request, spec: volumeSpecSchema }), reply: planSchema },
-    'plan-change': { request: z.strictObject({ ...request, volume: volumeRef, basedOnGeneration: z.int().min(1), patch: volumePatchSchema }), reply: planSchema },
-    'plan-delete': { request: z.strictObject({ ...request, volume: volumeRef, basedOnGeneration: z.int().min(1) }), reply: planSchema },
+    'plan-change': {
+      request: z.strictObject({
+        ...request,
+        volume: volumeRef,
+        basedOnGeneration: z.int().min(1),
+        patch: volumePatchSchema,
+      }),
+      reply: planSchema,
+    },
+    'plan-delete': {
+      request: z.strictObject({ ...request, volume: volumeRef, basedOnGeneration: z.int().min(1) }),
+      reply: planSchema,
+    },
     'get-volume': { request: z.strictObject({ ...request, volume: volumeRef }), reply: volumeSchema },
     'list-volumes': { request: z.strictObject({ ...request, ...page, ...selector }), reply: pageOf(volumeSchema) },
     'get-change': { request: z.strictObject({ ...request, changeId: changeIdSchema }), reply: changeSchema },
-    'list-changes': { request: z.strictObject({ ...request, ...page, volumeId: volumeIdSchema.optional() }), reply: pageOf(changeSchema) },
+    'list-changes': {
+      request: z.strictObject({ ...request, ...page, volumeId: volumeIdSchema.optional() }),
+      reply: pageOf(changeSchema),
+    },
   },
   telemetry: {
     'list-events': {
-      request: z.strictObject({ ...request, ...page, kind: z.enum(['card', 'pool', 'volume', 'change']).optional(), id: z.string().max(64).optional(), sinceMs: z.int().optional() }),
+      request: z.strictObject({
+        ...request,
+        ...page,
+        kind: z.enum(['card', 'pool', 'volume', 'change']).optional(),
+        id: z.string().max(64).optional(),
+        sinceMs: z.int().optional(),
+      }),
       reply: pageOf(eventSchema),
     },
-    'get-trace': { request: z.strictObject({ ...request, traceId: z.string().regex(/^[0-9a-f]{32}$/) }), reply: traceSchema },
+    'get-trace': {
+      request: z.strictObject({ ...request, traceId: z.string().regex(/^[0-9a-f]{32}$/) }),
+      reply: traceSchema,
+    },
   },
 } as const;
 

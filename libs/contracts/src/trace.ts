@@ -16,5 +16,9 @@ export const spanSchema = z.strictObject({
 export type Span = z.infer<typeof spanSchema>;
 
 /** A whole trace. `orphans`: spans whose parent is not there; empty in a complete trace. */
-export const traceSchema = z.strictObject({ traceId: z.string(), spans: z.array(spanSchema), orphanSpanIds: z.array(z.string()) });
+export const traceSchema = z.strictObject({
+  traceId: z.string(),
+  spans: z.array(spanSchema),
+  orphanSpanIds: z.array(z.string()),
+});
 export type Trace = z.infer<typeof traceSchema>;

@@ -1,5 +1,14 @@
 import { z } from 'zod';
-import { cardIdSchema, changeIdSchema, functionIdSchema, hostIdSchema, legIdSchema, poolIdSchema, tenantIdSchema, volumeIdSchema } from './ids.js';
+import {
+  cardIdSchema,
+  changeIdSchema,
+  functionIdSchema,
+  hostIdSchema,
+  legIdSchema,
+  poolIdSchema,
+  tenantIdSchema,
+  volumeIdSchema,
+} from './ids.js';
 import { labelsSchema } from './labels.js';
 import { protocolSchema, qosLimitsSchema, stackSpecSchema } from './layers.js';
 import { BLOCK_SIZE_BYTES, MAX_VOLUME_SIZE_BYTES, MIN_VOLUME_SIZE_BYTES } from './limits.js';
@@ -10,7 +19,9 @@ export const volumeSizeSchema = z
   .max(MAX_VOLUME_SIZE_BYTES)
   .refine((size) => size % BLOCK_SIZE_BYTES === 0, `a size is a multiple of ${BLOCK_SIZE_BYTES} bytes`);
 
-export const volumeNameSchema = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'a name is 1 to 63 lower-case letters, digits and hyphens');
+export const volumeNameSchema = z
+  .string()
+  .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'a name is 1 to 63 lower-case letters, digits and hyphens');
 
 /** What a client asks of placement; everything left out is free. */
 export const placementWishSchema = z.strictObject({
@@ -54,7 +65,16 @@ export const volumePatchSchema = z
   .refine((patch) => Object.keys(patch).length > 0, 'a change names at least one thing to change');
 export type VolumePatch = z.infer<typeof volumePatchSchema>;
 
-export const volumeStateSchema = z.enum(['creating', 'ready', 'changing', 'deleting', 'failed', 'unreachable', 'diverged', 'needs-operator']);
+export const volumeStateSchema = z.enum([
+  'creating',
+  'ready',
+  'changing',
+  'deleting',
+  'failed',
+  'unreachable',
+  'diverged',
+  'needs-operator',
+]);
 
 export const volumeLegSchema = z.strictObject({
   legId: legIdSchema,

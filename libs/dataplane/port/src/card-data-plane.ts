@@ -1,4 +1,12 @@
-import type { Capabilities, CardBudget, CardFunction, CardStep, DesiredVolume, ObservedVolume, VolumeMeasurement } from '@flexbso/contracts';
+import type {
+  Capabilities,
+  CardBudget,
+  CardFunction,
+  CardStep,
+  DesiredVolume,
+  ObservedVolume,
+  VolumeMeasurement,
+} from '@flexbso/contracts';
 
 /** What a card was found able to do, by asking the running data plane. */
 export interface CardDiscovery {
