@@ -23,13 +23,12 @@ export const EVENT_STREAM = 'BSO_EVENTS';
 export const CARD_BUCKET = 'cards';
 export const POOL_BUCKET = 'pools';
 
-const upPattern = /^bso\.(card|pool)\.([a-z0-9-]+)\.up\.(register|desired|report|heartbeat|measure)$/;
+const upVerbs: readonly UpVerb[] = ['register', 'desired', 'report', 'heartbeat', 'measure'];
 
 /** Who a message is from: the id in its subject, which the server enforces, never a field of its payload. */
 export function senderOf(subject: string): { role: AgentRole; id: string; verb: UpVerb } | null {
-  const match = upPattern.exec(subject);
-  if (!match) return null;
-  const [, role, id, verb] = match;
-  if (role !== 'card' && role !== 'pool') return null;
-  return id && verb ? { role, id, verb: verb as UpVerb } : null;
+  const [, role, id, verb] = /^bso\.([a-z]+)\.([a-z0-9-]+)\.up\.([a-z]+)$/.exec(subject) ?? [];
+  const known = upVerbs.find((candidate) => candidate === verb);
+  if ((role !== 'card' && role !== 'pool') || id === undefined || known === undefined) return null;
+  return { role, id, verb: known };
 }
