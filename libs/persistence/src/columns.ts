@@ -39,3 +39,8 @@ export function instantColumn(settings: ColumnSettings = {}): PropertyDecorator 
 export function jsonColumn(settings: ColumnSettings = {}): PropertyDecorator {
   return Column({ ...settings, type: 'text', transformer: jsonTransformer });
 }
+
+/** A primary key that the database counts up, as a safe number; `tableColumn.sequence` in the migration. */
+export function sequenceColumn(): PropertyDecorator {
+  return Column({ type: 'bigint', primary: true, generated: 'increment', transformer: bigintTransformer });
+}

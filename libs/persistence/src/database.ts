@@ -63,11 +63,18 @@ export async function openDatabase(options?: DataSourceOptions): Promise<Databas
 /** Only one replica at a time creates the schema and migrates; the others wait for it, at most the statement timeout. */
 async function withSchema<Result>(url: string, schema: string, work: () => Promise<Result>): Promise<Result> {
   const client = new Client({ connectionString: url, connectionTimeoutMillis: 5_000, statement_timeout: 30_000 });
+  let lost: Error | undefined;
+  // While it only holds the lock nobody waits for its answers, and an error that nobody hears would end the process.
+  client.on('error', (error) => {
+    lost = error;
+  });
   await client.connect();
   try {
     await client.query('SELECT pg_advisory_lock(hashtext($1))', [`flexbso/${schema}`]);
     await client.query(`CREATE SCHEMA IF NOT EXISTS "${schema}"`);
-    return await work();
+    const result = await work();
+    if (lost !== undefined) throw new Error('the session that guards the migrations was lost', { cause: lost });
+    return result;
   } finally {
     // Ending the session gives the advisory lock back.
     await client.end();

@@ -1,4 +1,4 @@
-export { bigintColumn, type ColumnSettings, instantColumn, jsonColumn } from './columns.js';
+export { bigintColumn, type ColumnSettings, instantColumn, jsonColumn, sequenceColumn } from './columns.js';
 export { Database, openDatabase } from './database.js';
 export { type DatabaseContents, databaseOptions } from './database-options.js';
 export { DatabaseError, type DatabaseErrorCode } from './errors.js';
