@@ -1,0 +1,244 @@
+import type { ObservedVolume } from '@flexbso/contracts';
+import { describe as suite, expect, it } from 'vitest';
+import {
+  type CardPlanInput,
+  type PlannedVolume,
+  applyCardStep,
+  describe,
+  expectedObservation,
+  nothingObserved,
+  planCard,
+  plannedVolumeOf,
+} from './index.js';
+import { CARD, VOLUME, capable, stackOfLayers, volume } from './testing/arbitraries.js';
+
+const MIB = 1024 ** 2;
+const SIZE = 64 * MIB;
+const encrypted = { kind: 'encryption', cipher: 'aes-xts-256' } as const;
+const mirror = { kind: 'raid1', legCount: 2, safeRead: false } as const;
+
+function plan(observed: ObservedVolume, desired: PlannedVolume, difference: Partial<CardPlanInput> = {}) {
+  return planCard({
+    cardId: CARD,
+    observed,
+    desired,
+    appliedStackGeneration: 1,
+    capabilities: capable(),
+    ...difference,
+  });
+}
+function kindsOf(observed: ObservedVolume, desired: PlannedVolume, difference: Partial<CardPlanInput> = {}): string[] {
+  const result = plan(observed, desired, difference);
+  return result.ok ? result.steps.map(({ step }) => step.kind) : [`refused: ${result.problem.code}`];
+}
+function refusalOf(observed: ObservedVolume, desired: PlannedVolume, difference: Partial<CardPlanInput> = {}): string {
+  const result = plan(observed, desired, difference);
+  return result.ok ? 'planned' : `${result.problem.code}: ${result.problem.detail}`;
+}
+
+suite('the steps of a card', () => {
+  it('build a new volume from the legs up', () => {
+    const wanted = volume(stackOfLayers(1, [{ kind: 'compression', algorithm: 'zstd' }, encrypted, mirror], SIZE));
+    expect(kindsOf(nothingObserved(VOLUME), wanted, { appliedStackGeneration: null })).toEqual([
+      'start-data-plane',
+      'open-leg',
+      'open-leg',
+      'build-redundancy',
+      'format-encryption',
+      'open-encryption',
+      'build-compression',
+      'build-head',
+      'export-volume',
+    ]);
+  });
+
+  it('are one call for other limits, and say what they were', () => {
+    const from = volume(stackOfLayers(1, [], SIZE), { qos: { iopsTotal: 100 } });
+    const result = plan(expectedObservation(from), { ...from, qos: { iopsTotal: 300 } });
+    expect(result.ok && result.steps.map(({ step }) => describe(step))).toEqual([
+      'set limits: iopsTotal 300 (were: iopsTotal 100)',
+    ]);
+  });
+
+  it('widen the limits for the copy alone, and set the wanted ones right after the cut-over', () => {
+    const from = volume(stackOfLayers(1, [], SIZE), { qos: { iopsTotal: 100 } });
+    const to = volume(stackOfLayers(2, [encrypted], SIZE), { qos: { iopsTotal: 300 } });
+    expect(kindsOf(expectedObservation(from), to)).toEqual([
+      'open-leg',
+      'format-encryption',
+      'open-encryption',
+      'widen-limits',
+      'copy',
+      'cut-over',
+      'restore-limits',
+      'close-stack',
+    ]);
+    expect(kindsOf(expectedObservation({ ...from, qos: null }), to)).toEqual([
+      'open-leg',
+      'format-encryption',
+      'open-encryption',
+      'copy',
+      'cut-over',
+      'set-limits',
+      'close-stack',
+    ]);
+  });
+
+  it('start half-built stacks anew when what is open of them is not the wanted', () => {
+    const from = volume(stackOfLayers(1, [], SIZE));
+    const to = volume(stackOfLayers(2, [encrypted, mirror], SIZE));
+    const strange = { stackGeneration: 2, legs: [{ legId: 'leg-0000000777', epoch: 1 }], layers: [], keyRef: null };
+    const seen = { ...expectedObservation(from), stacks: [...expectedObservation(from).stacks, strange] };
+    expect(kindsOf(seen, to).slice(0, 3)).toEqual(['close-stack', 'open-leg', 'open-leg']);
+  });
+
+  it('rebuild the old stack, and never show the new, when the data plane was lost before the cut-over', () => {
+    const from = volume(stackOfLayers(1, [encrypted], SIZE));
+    const to = volume(stackOfLayers(2, [], SIZE));
+    expect(kindsOf(nothingObserved(VOLUME), from)).toEqual([
+      'start-data-plane',
+      'open-leg',
+      'open-encryption',
+      'build-head',
+      'export-volume',
+    ]);
+    expect(refusalOf(nothingObserved(VOLUME), to)).toContain(
+      'needs-operator: volume vol-0000000001: nothing runs and stack 1 carried the guest',
+    );
+    expect(kindsOf(nothingObserved(VOLUME), to, { appliedStackGeneration: 2 })).toContain('build-head');
+  });
+
+  it('stop for an operator when the cut-over is recorded and no healthy copy leads there', () => {
+    const from = volume(stackOfLayers(1, [], SIZE));
+    const to = volume(stackOfLayers(2, [], SIZE));
+    const ready = readyToCutOver(from, to);
+    expect(kindsOf(ready, to, { appliedStackGeneration: 2 })).toEqual(['cut-over', 'close-stack']);
+    const failed: ObservedVolume = { ...ready, copy: ready.copy && { ...ready.copy, state: 'failed' } };
+    expect(refusalOf(failed, to, { appliedStackGeneration: 2 })).toContain('needs-operator');
+  });
+
+  it('end an abandoned copy before its room in the limits goes', () => {
+    const from = volume(stackOfLayers(1, [], SIZE), { qos: { iopsTotal: 100 } });
+    expect(kindsOf(readyToCutOver(from, volume(stackOfLayers(2, [], SIZE))), from)).toEqual([
+      'close-stack',
+      'restore-limits',
+    ]);
+  });
+
+  it('let go of what a concluded copy left, and take the record alone as nothing', () => {
+    const wanted = volume(stackOfLayers(2, [], SIZE));
+    const settled = expectedObservation(wanted);
+    const copy = { toStackGeneration: 2, state: 'done', doneBytes: 1, totalBytes: 1, error: null } as const;
+    const old = { stackGeneration: 1, legs: [{ legId: 'leg-0000000100', epoch: 1 }], layers: [], keyRef: null };
+    expect(kindsOf({ ...settled, copy }, wanted, { appliedStackGeneration: 2 })).toEqual([]);
+    expect(
+      kindsOf({ ...settled, copy, stacks: [old, ...settled.stacks] }, wanted, { appliedStackGeneration: 2 }),
+    ).toEqual(['close-stack']);
+  });
+
+  it('take away a volume that is to go, whatever state it is in', () => {
+    const wanted = volume(stackOfLayers(1, [], SIZE), { tombstone: true });
+    const seen = readyToCutOver({ ...wanted, tombstone: false }, volume(stackOfLayers(2, [], SIZE)));
+    expect(kindsOf(seen, wanted)).toEqual(['unexport-volume', 'close-stack', 'stop-data-plane']);
+  });
+});
+
+suite('a card refuses to plan', () => {
+  const plain = volume(stackOfLayers(1, [], SIZE));
+
+  it('what shrinks a volume', () => {
+    expect(refusalOf(expectedObservation(plain), { ...plain, sizeBytes: SIZE / 2 })).toContain(
+      'change-refused: volume vol-0000000001 has 67108864 bytes and cannot shrink',
+    );
+  });
+
+  it('growth of a stack that has a fixed size, with the reason', () => {
+    const mirrored = volume(stackOfLayers(1, [mirror], SIZE));
+    const remote = volume(stackOfLayers(1, [], SIZE, 'nbd'));
+    expect(refusalOf(expectedObservation(mirrored), { ...mirrored, sizeBytes: 2 * SIZE })).toContain(
+      'its raid1 layer has a fixed size',
+    );
+    expect(refusalOf(expectedObservation(remote), { ...remote, sizeBytes: 2 * SIZE })).toContain(
+      'reached over the network',
+    );
+  });
+
+  it('growth on a card that cannot tell the guest', () => {
+    const capabilities = capable([{ name: 'live-grow', reason: 'qemu 7.2 never tells the guest; 10.0 does' }]);
+    expect(refusalOf(expectedObservation(plain), { ...plain, sizeBytes: 2 * SIZE }, { capabilities })).toContain(
+      'live-grow (qemu 7.2 never tells the guest; 10.0 does)',
+    );
+  });
+
+  it('growth together with another stack', () => {
+    const to = volume(stackOfLayers(2, [], 2 * SIZE), { sizeBytes: 2 * SIZE });
+    expect(refusalOf(expectedObservation(plain), to)).toContain('do them one after the other');
+  });
+
+  it('a swap on a card that has none, and limits on a card without them', () => {
+    const to = volume(stackOfLayers(2, [], SIZE));
+    const fixed = capable([{ name: 'swap-live', reason: 'fully offloaded: no layer runs on the card' }]);
+    const unlimited = capable([{ name: 'qos', reason: 'no throttle' }]);
+    expect(refusalOf(expectedObservation(plain), to, { capabilities: fixed })).toContain('swap-live (fully offloaded');
+    expect(
+      refusalOf(expectedObservation(plain), { ...plain, qos: { iopsTotal: 1 } }, { capabilities: unlimited }),
+    ).toContain('qos (no throttle)');
+  });
+
+  it('a stack whose legs or key do not fit its layers', () => {
+    const to = volume({ ...stackOfLayers(2, [], SIZE), layers: [mirror] });
+    expect(refusalOf(expectedObservation(plain), to)).toContain('invalid-stack');
+    expect(
+      refusalOf(expectedObservation(plain), volume({ ...stackOfLayers(2, [encrypted], SIZE), keyRef: null })),
+    ).toContain('invalid-stack');
+  });
+
+  it('while a copy is between two states, and asks to look again', () => {
+    const seen = readyToCutOver(plain, volume(stackOfLayers(2, [], SIZE)));
+    const result = plan({ ...seen, copy: seen.copy && { ...seen.copy, state: 'in-transition' } }, plain);
+    expect(!result.ok && result.problem.facts).toEqual({ lookAgain: true });
+  });
+});
+
+it('plans from desired state without its addresses and keys', () => {
+  const stack = stackOfLayers(1, [encrypted], SIZE);
+  const wanted = volume(stack);
+  const { keyRef, legs, ...rest } = stack;
+  if (keyRef === null) throw new Error('an encrypted stack has a key');
+  const desired = {
+    ...wanted,
+    revision: 1,
+    generation: 1,
+    operationId: 'op-0000000001',
+    changeId: 'chg-0000000001',
+    origin: 'person' as const,
+    qos: null,
+    export: { ...wanted.export },
+    trace: {},
+    plan: { digest: '0'.repeat(64), cutOver: false, destroys: [] },
+    stack: {
+      ...rest,
+      layers: [...stack.layers],
+      encryptionKey: { keyRef, sealedKey: { from: 'X', sealed: '' } },
+      legs: legs.map(({ legId, poolId, epoch, sizeBytes }) => ({
+        legId,
+        poolId,
+        epoch,
+        sizeBytes,
+        address: { kind: 'file' as const, path: '/pool/leg' },
+        access: null,
+      })),
+    },
+  };
+  expect(plannedVolumeOf(desired)).toEqual(wanted);
+});
+
+/** What is observed just before the cut-over of a swap. */
+function readyToCutOver(from: PlannedVolume, to: PlannedVolume): ObservedVolume {
+  const result = plan(expectedObservation(from), to);
+  if (!result.ok) throw new Error(result.problem.detail);
+  const cutOver = result.steps.findIndex((step) => step.cutOver);
+  return result.steps
+    .slice(0, cutOver)
+    .reduce((seen, { step }) => applyCardStep(seen, step), expectedObservation(from));
+}
