@@ -59,7 +59,7 @@ export async function snapshotBucket<T>(
     allow_direct: true,
     deny_delete: false,
   });
-  const bucket = await new Kvm(bus.connection).open(name);
+  const bucket = await new Kvm(bus.connection).open(name, { allow_direct: true });
   return new SnapshotBucket(bucket, schema, options);
 }
 
@@ -120,6 +120,8 @@ export class SnapshotBucket<T> {
     const entries = await this.#bucket.watch();
     const stop = () => entries.stop();
     signal.addEventListener('abort', stop, { once: true });
+    // Aborted while the watch was being made: nobody told the listener.
+    if (signal.aborted) stop();
     try {
       yield* this.#changes(entries, values, signal);
     } finally {

@@ -1,7 +1,6 @@
-import { applyDecorators, UseFilters } from '@nestjs/common';
 import { EventPattern } from '@nestjs/microservices';
 import type { z } from 'zod';
-import { PassOnErrors, type HandlerDecorator } from '../rpc/decorators.js';
+import { asHandler, type HandlerDecorator } from '../rpc/decorators.js';
 import type { EventContext } from './event-context.js';
 
 export const EVENT_TRANSPORT = Symbol('flexbso.events');
@@ -15,5 +14,5 @@ export function FromEvents<Payload>(
   filter: string,
   schema: z.ZodType<Payload>,
 ): HandlerDecorator<Payload, EventContext> {
-  return applyDecorators(EventPattern([filter], EVENT_TRANSPORT, { schema }), UseFilters(new PassOnErrors()));
+  return asHandler(EventPattern([filter], EVENT_TRANSPORT, { schema }));
 }

@@ -103,7 +103,10 @@ export class EventServer extends Server implements CustomTransportStrategy {
     callback();
   }
 
-  /** Takes no more events, lets running handlers end and be acknowledged up to the deadline. */
+  /**
+   * Takes no more events, lets running handlers end and be acknowledged up to the deadline. What was on its way
+   * from the server in that moment is delivered again when the wait for its acknowledgement is over.
+   */
   override async close(): Promise<void> {
     this.#closing.abort(new Error('the event server is closing'));
     this.#messages?.stop();

@@ -41,6 +41,8 @@ export async function* readEvents<Payload>(
   const messages = await consume(bus, options);
   const stop = () => messages.stop();
   options.signal.addEventListener('abort', stop, { once: true });
+  // Aborted while the consumer was being made: nobody told the listener.
+  if (options.signal.aborted) stop();
   try {
     for await (const message of messages) {
       if (options.signal.aborted) return;
@@ -61,7 +63,7 @@ async function consume<Payload>(bus: Bus, options: ReadEvents<Payload>): Promise
       : { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: Math.max(1, fromSequence) };
   const consumer = await jetstream(bus.connection).consumers.get(EVENT_STREAM, {
     ...start,
-    filter_subjects: [options.filter ?? subjects.allEvents],
+    filter_subjects: options.filter ?? subjects.allEvents,
   });
   return consumer.consume({ max_messages: BUFFERED_MESSAGES });
 }

@@ -1,6 +1,6 @@
 import { subjects, type AgentRole, type UpVerb } from '@flexbso/contracts';
 import { applyDecorators, Catch, UseFilters, type ExceptionFilter } from '@nestjs/common';
-import { MessagePattern } from '@nestjs/microservices';
+import { Ctx, MessagePattern, Payload as PayloadParameter } from '@nestjs/microservices';
 import { throwError, type Observable } from 'rxjs';
 import type { z } from 'zod';
 import type { BusContext } from './context.js';
@@ -48,5 +48,14 @@ export function FromAgents<Payload>(
 }
 
 function handler<Payload>(patterns: readonly string[], schema: z.ZodType<Payload>) {
-  return applyDecorators(MessagePattern([...patterns], RPC_TRANSPORT, { schema }), UseFilters(new PassOnErrors()));
+  return asHandler(MessagePattern([...patterns], RPC_TRANSPORT, { schema }));
+}
+
+/** Completes a pattern's decorator by what every handler of ours has: payload, context, errors as they are. */
+export function asHandler(pattern: MethodDecorator): MethodDecorator {
+  return applyDecorators(pattern, UseFilters(new PassOnErrors()), (target: object, key: string | symbol) => {
+    // Without these Nest hands over the payload alone.
+    PayloadParameter()(target, key, 0);
+    Ctx()(target, key, 1);
+  });
 }

@@ -46,6 +46,8 @@ const eventStream = [
 const consumeEvents = [
   `$JS.API.CONSUMER.INFO.${EVENT_STREAM}.>`,
   `$JS.API.CONSUMER.CREATE.${EVENT_STREAM}.>`,
+  // A consumer with several filters is created under this older subject.
+  `$JS.API.CONSUMER.DURABLE.CREATE.${EVENT_STREAM}.>`,
   `$JS.API.CONSUMER.DELETE.${EVENT_STREAM}.>`,
   `$JS.API.CONSUMER.MSG.NEXT.${EVENT_STREAM}.>`,
   `$JS.ACK.${EVENT_STREAM}.>`,

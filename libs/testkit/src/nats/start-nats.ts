@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,14 +21,14 @@ export interface StartNats {
 
 /** A running nats-server of a test, with its own folder. Stop it in the test's teardown. */
 export interface TestNats {
-  /** `nats://127.0.0.1:<port>`; the same after `restart`. */
+  /** `nats://127.0.0.1:<port>`; the same after `resume`. */
   readonly url: string;
   readonly port: number;
   readonly pid: number;
   readonly identities: readonly StoredIdentity[];
   /** For `credentials: { seedFile }` of `connectBus`. */
   seedFile(principal: Principal): string;
-  /** Ends the process and leaves port and store for `start`. */
+  /** Ends the process and leaves port and store for `resume`. */
   pause(signal?: NodeJS.Signals): Promise<void>;
   /** Starts it again on the same port with what it had stored. */
   resume(): Promise<void>;
@@ -46,16 +47,32 @@ export function natsServerPath(): string {
 
 /** Starts the real nats-server on a free loopback port, with JetStream in a temporary folder. */
 export async function startNats(options: StartNats): Promise<TestNats> {
+  // First, so that a machine without the server is told so before anything is made.
+  const program = natsServerPath();
   const dir = await mkdtemp(join(tmpdir(), 'flexbso-nats-'));
+  try {
+    return await startIn(dir, program, options);
+  } catch (error) {
+    await rm(dir, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function startIn(dir: string, program: string, options: StartNats): Promise<TestNats> {
   const identityDir = join(dir, 'identities');
   const portsFileDir = join(dir, 'ports');
   await mkdir(portsFileDir);
   const identities = await makeIdentities(identityDir, options.principals);
   const base = { storeDir: join(dir, 'store'), users: identities };
 
-  let server = await run(dir, { ...base, port: -1, portsFileDir });
+  let server = await run(program, dir, { ...base, port: -1, portsFileDir });
   const port = await readPort(server, portsFileDir);
-  const end = (signal: NodeJS.Signals) => endProcess(server.child, signal);
+  // A spec that ends without its teardown leaves neither process nor folder; only a SIGKILL of it does.
+  const onExit = () => {
+    server.child.kill('SIGKILL');
+    rmSync(dir, { recursive: true, force: true });
+  };
+  process.once('exit', onExit);
   return {
     url: `nats://127.0.0.1:${port}`,
     port,
@@ -64,13 +81,14 @@ export async function startNats(options: StartNats): Promise<TestNats> {
     },
     identities,
     seedFile: (principal) => seedFileOf(identityDir, principal),
-    pause: (signal = 'SIGKILL') => end(signal),
+    pause: (signal = 'SIGKILL') => endProcess(server.child, signal),
     resume: async () => {
-      server = await run(dir, { ...base, port });
+      server = await run(program, dir, { ...base, port });
     },
     stop: async () => {
-      await end('SIGTERM');
+      await endProcess(server.child, 'SIGTERM');
       await rm(dir, { recursive: true, force: true });
+      process.off('exit', onExit);
     },
   };
 }
@@ -78,19 +96,25 @@ export async function startNats(options: StartNats): Promise<TestNats> {
 interface RunningServer {
   readonly child: ChildProcess;
   readonly log: () => string;
+  /** Why it could not be spawned. */
+  readonly failure: () => Error | null;
 }
 
-async function run(dir: string, config: NatsServerConfig): Promise<RunningServer> {
+async function run(program: string, dir: string, config: NatsServerConfig): Promise<RunningServer> {
   const configFile = join(dir, 'nats.conf');
   await writeFile(configFile, natsServerConfig(config));
-  const child = spawn(natsServerPath(), ['-c', configFile], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(program, ['-c', configFile], { stdio: ['ignore', 'ignore', 'pipe'] });
   let log = '';
+  let failure: Error | null = null;
+  child.once('error', (error) => {
+    failure = error;
+  });
   child.stderr?.setEncoding('utf8');
   child.stderr?.on('data', (chunk: string) => {
     // The end of the log tells why it failed; a chatty server must not fill the memory.
     log = (log + chunk).slice(-8_000);
   });
-  const server = { child, log: () => log };
+  const server = { child, log: () => log, failure: () => failure };
   await until(server, () => log.includes('Server is ready'));
   return server;
 }
@@ -111,11 +135,8 @@ async function readPort(server: RunningServer, portsFileDir: string): Promise<nu
 /** Polls, since neither the log nor the ports file can be awaited; fails with the log when the server ends or is late. */
 async function until(server: RunningServer, condition: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = performance.now() + READY_TIMEOUT_MS;
-  let failure: Error | null = null;
-  server.child.once('error', (error) => {
-    failure = error;
-  });
   while (!(await condition())) {
+    const failure = server.failure();
     const ended = server.child.exitCode !== null || server.child.signalCode !== null;
     if (failure !== null || ended || performance.now() > deadline) {
       await endProcess(server.child, 'SIGKILL');
