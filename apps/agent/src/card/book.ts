@@ -1,0 +1,214 @@
+import { isDeepStrictEqual } from 'node:util';
+import {
+  type CardStep,
+  type DesiredVolume,
+  type PlannedCardStep,
+  type Problem,
+  type StepOutcome,
+  type VolumePhase,
+  desiredVolumeSchema,
+  legIdSchema,
+  plannedCardStepSchema,
+  problemSchema,
+  stepOutcomeSchema,
+  volumePhaseSchema,
+} from '@flexbso/contracts';
+import { z } from 'zod';
+
+/** One step of an operation, as the journal knows it. */
+const bookedStepSchema = z.strictObject({ planned: plannedCardStepSchema, outcome: stepOutcomeSchema });
+export type BookedStep = z.infer<typeof bookedStepSchema>;
+
+const operationSchema = z.strictObject({
+  desired: desiredVolumeSchema,
+  /** The steps that were begun, each at its index in the plan. */
+  steps: z.array(bookedStepSchema),
+  /** The plan as it was accepted; a remainder that is planned again keeps its indices. */
+  plan: z.array(plannedCardStepSchema),
+  /** The intent of the cut-over is on disk: from here on only the new stack may be opened. */
+  cutOverIntended: z.boolean(),
+  /** The guest may have written to this operation's stack: it was exported, or cut over to. Never format it. */
+  mayCarryGuest: z.boolean(),
+  /** Set: the operation is being taken back, for this reason. */
+  undoing: problemSchema.nullable(),
+  /** Every step with an undo has been undone. */
+  undone: z.boolean(),
+});
+export type Operation = z.infer<typeof operationSchema>;
+
+const conclusionSchema = z.strictObject({
+  operationId: desiredVolumeSchema.shape.operationId,
+  generation: desiredVolumeSchema.shape.generation,
+  phase: volumePhaseSchema,
+  problem: problemSchema.nullable(),
+  steps: z.array(stepOutcomeSchema),
+  closedLegIds: z.array(legIdSchema),
+});
+export type Conclusion = z.infer<typeof conclusionSchema>;
+
+/** What the journal tells of one volume; the sum of its entries. */
+export const volumeBookSchema = z.strictObject({
+  /** The newest desired state that anything was begun for; survives a lost state file. */
+  desired: desiredVolumeSchema.nullable(),
+  /** The last desired state that was seen to carry the guest. */
+  applied: desiredVolumeSchema.nullable(),
+  operation: operationSchema.nullable(),
+  /** How the last operation ended. */
+  concluded: conclusionSchema.nullable(),
+  /** Legs that older operations held and that have not yet been reported closed. */
+  formerLegIds: z.array(legIdSchema),
+});
+export type VolumeBook = z.infer<typeof volumeBookSchema>;
+
+export const emptyBook: VolumeBook = {
+  desired: null,
+  applied: null,
+  operation: null,
+  concluded: null,
+  formerLegIds: [],
+};
+
+const atMs = z.int();
+export const bookEntrySchema = z.discriminatedUnion('kind', [
+  /** Stands for all entries before it. */
+  z.strictObject({ kind: z.literal('book'), book: volumeBookSchema }),
+  z.strictObject({ kind: z.literal('begin'), desired: desiredVolumeSchema, plan: z.array(plannedCardStepSchema) }),
+  z.strictObject({ kind: z.literal('intent'), index: z.int(), planned: plannedCardStepSchema, atMs }),
+  z.strictObject({ kind: z.literal('done'), index: z.int(), atMs }),
+  z.strictObject({ kind: z.literal('failed'), index: z.int(), atMs, problem: problemSchema }),
+  /** The data plane itself showed that the intended cut-over did not happen and cannot: back is right again. */
+  z.strictObject({ kind: z.literal('cut-over-withdrawn'), problem: problemSchema }),
+  z.strictObject({ kind: z.literal('undoing'), problem: problemSchema }),
+  z.strictObject({ kind: z.literal('undone'), atMs }),
+  /** What was last applied is built again; derived from observation, so it needs no steps here. */
+  z.strictObject({ kind: z.literal('healing'), generation: z.int(), stepKinds: z.array(z.string()), atMs }),
+  /** The wanted stack was seen to carry the guest. */
+  z.strictObject({ kind: z.literal('applied'), desired: desiredVolumeSchema, atMs }),
+  z.strictObject({ kind: z.literal('concluded'), conclusion: conclusionSchema }),
+]);
+export type BookEntry = z.infer<typeof bookEntrySchema>;
+
+export function foldBook(entries: readonly BookEntry[], from: VolumeBook = emptyBook): VolumeBook {
+  return entries.reduce(entered, from);
+}
+
+function entered(book: VolumeBook, entry: BookEntry): VolumeBook {
+  switch (entry.kind) {
+    case 'book':
+      return entry.book;
+    case 'begin':
+      return begun(book, entry.desired, entry.plan);
+    case 'healing':
+      return book;
+    case 'applied':
+      return { ...book, applied: entry.desired };
+    case 'concluded':
+      return concluded(book, entry.conclusion);
+    default:
+      return book.operation ? { ...book, operation: progressed(book.operation, entry) } : book;
+  }
+}
+
+function begun(book: VolumeBook, desired: DesiredVolume, plan: PlannedCardStep[]): VolumeBook {
+  const operation = {
+    desired,
+    plan,
+    steps: [],
+    cutOverIntended: false,
+    mayCarryGuest: false,
+    undoing: null,
+    undone: false,
+  };
+  // An operation that ended in order has reported what it closed; one that did not leaves that to the next.
+  const isOpen = book.operation !== null || book.concluded?.phase === 'needs-operator';
+  const former = [
+    ...(isOpen ? book.formerLegIds : []),
+    ...legIdsOf(book.applied),
+    ...legIdsOf(book.operation?.desired ?? null),
+  ];
+  return { ...book, desired, operation, concluded: null, formerLegIds: [...new Set(former)] };
+}
+
+function concluded(book: VolumeBook, conclusion: Conclusion): VolumeBook {
+  const isGone = conclusion.phase === 'gone';
+  return { ...book, applied: isGone ? null : book.applied, operation: null, concluded: conclusion };
+}
+
+type OperationEntry = Exclude<BookEntry, { kind: 'book' | 'begin' | 'healing' | 'applied' | 'concluded' }>;
+
+function progressed(operation: Operation, entry: OperationEntry): Operation {
+  switch (entry.kind) {
+    case 'intent':
+      return intended(operation, entry);
+    case 'done':
+      return withOutcome(operation, entry.index, { outcome: 'done', endedAtMs: entry.atMs });
+    case 'failed':
+      return withOutcome(operation, entry.index, { outcome: 'failed', endedAtMs: entry.atMs });
+    case 'cut-over-withdrawn':
+      return { ...operation, cutOverIntended: false, mayCarryGuest: false, undoing: entry.problem };
+    case 'undoing':
+      return { ...operation, undoing: entry.problem };
+    default:
+      return { ...operation, undone: true, steps: operation.steps.map((step) => takenBack(step, entry.atMs)) };
+  }
+}
+
+function intended(
+  operation: Operation,
+  { index, planned, atMs: startedAtMs }: Extract<BookEntry, { kind: 'intent' }>,
+): Operation {
+  const outcome: StepOutcome = { index, kind: planned.step.kind, outcome: 'running', startedAtMs, endedAtMs: null };
+  const others = operation.steps.filter((step) => step.outcome.index !== index);
+  return {
+    ...operation,
+    steps: [...others, { planned, outcome }],
+    cutOverIntended: operation.cutOverIntended || planned.cutOver,
+    mayCarryGuest: operation.mayCarryGuest || planned.cutOver || planned.step.kind === 'export-volume',
+  };
+}
+
+function withOutcome(
+  operation: Operation,
+  index: number,
+  change: Pick<StepOutcome, 'outcome' | 'endedAtMs'>,
+): Operation {
+  const steps = operation.steps.map((step) =>
+    step.outcome.index === index ? { ...step, outcome: { ...step.outcome, ...change } } : step,
+  );
+  return { ...operation, steps };
+}
+
+function takenBack(step: BookedStep, endedAtMs: number): BookedStep {
+  if (step.planned.undo === null) return step;
+  return { ...step, outcome: { ...step.outcome, outcome: 'undone', endedAtMs } };
+}
+
+export function legIdsOf(desired: DesiredVolume | null): string[] {
+  return desired?.stack.legs.map(({ legId }) => legId) ?? [];
+}
+
+export function outcomesOf(operation: Operation | null): StepOutcome[] {
+  return (operation?.steps ?? []).map(({ outcome }) => outcome).toSorted((left, right) => left.index - right.index);
+}
+
+/** The index that a step has in the accepted plan; a step that is not in it comes after all of them. */
+export function indexOfStep(operation: Operation, step: CardStep): number {
+  const known = operation.plan.findIndex((planned) => isDeepStrictEqual(planned.step, step));
+  if (known !== -1) return known;
+  const earlier = operation.steps.find((booked) => isDeepStrictEqual(booked.planned.step, step));
+  if (earlier) return earlier.outcome.index;
+  return Math.max(operation.plan.length - 1, ...operation.steps.map(({ outcome }) => outcome.index)) + 1;
+}
+
+/** The phases after which an operation is not tried again by itself. */
+const stoppedPhases: readonly VolumePhase[] = ['undone', 'refused', 'plan-changed', 'needs-operator'];
+
+/** Why an operation is not tried again, or null when it may be. */
+export function stoppedBy(
+  book: VolumeBook,
+  operationId: string,
+): { phase: VolumePhase; problem: Problem | null } | null {
+  const { concluded: end } = book;
+  if (end === null || end.operationId !== operationId || !stoppedPhases.includes(end.phase)) return null;
+  return { phase: end.phase, problem: end.problem };
+}

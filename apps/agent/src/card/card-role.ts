@@ -1,0 +1,208 @@
+import { ProblemError, type DesiredVolume, type VolumeReport } from '@flexbso/contracts';
+import type { CardDataPlane, CardDiscovery } from '@flexbso/dataplane-port';
+import type { Clock } from '../ports/clock.js';
+import type { Journal } from '../ports/journal.js';
+import type { AgentLog } from '../ports/log.js';
+import type { Randomness } from '../ports/randomness.js';
+import type { Sealer } from '../ports/sealer.js';
+import { secretsOf } from '../ports/volume-secrets.js';
+import type { Discovered, Inspected, Measured, RolePart } from '../role.js';
+import { Discovery } from '../work/discovery.js';
+import { SerialWorker } from '../work/serial-worker.js';
+import { VolumeJournal } from './volume-journal.js';
+import { VolumeReconciler } from './volume-reconciler.js';
+import { volumeReport } from './volume-report.js';
+
+export interface CardRolePorts {
+  readonly cardId: string;
+  readonly plane: CardDataPlane;
+  readonly journal: Journal;
+  readonly sealer: Sealer;
+  readonly clock: Clock;
+  readonly random: Randomness;
+  readonly log: AgentLog;
+  readonly report: (
+    name: string,
+    report: VolumeReport,
+    trace: Readonly<Record<string, string>>,
+    urgent: boolean,
+  ) => void;
+  readonly lookMs: number;
+}
+
+interface Volume {
+  readonly reconciler: VolumeReconciler;
+  readonly worker: SerialWorker;
+  readonly journal: VolumeJournal;
+}
+
+/** Measures and looks at this many volumes at once: each is a few calls to a daemon on the same machine. */
+const SIDE_BY_SIDE = 8;
+
+/** A card's volumes, each made so by itself: serial within a volume, side by side between volumes. */
+export class CardRole implements RolePart<DesiredVolume> {
+  readonly role = 'card';
+  readonly #ports: CardRolePorts;
+  readonly #discovery: Discovery<CardDiscovery>;
+  /** By volume id. A volume whose journal is being opened is a promise already: it is opened once. */
+  readonly #volumes = new Map<string, Promise<Volume | null>>();
+  readonly #ready = new Map<string, Volume>();
+  #stopped = false;
+
+  constructor(ports: CardRolePorts) {
+    this.#ports = ports;
+    this.#discovery = new Discovery(() => ports.plane.discover(), ports);
+  }
+
+  nameOf(item: DesiredVolume): string {
+    return item.volumeId;
+  }
+
+  async discover(): Promise<Discovered> {
+    const { dataPlane, capabilities, functions, budget } = await this.#discovery.find();
+    return { dataPlane: { ...dataPlane }, capabilities, functions: [...functions], budget };
+  }
+
+  running(): Promise<string[]> {
+    return this.#ports.plane.list();
+  }
+
+  /** Volumes that the journal knows are gone on with too: the state is saved a moment after the journal. */
+  async start(items: readonly DesiredVolume[]): Promise<void> {
+    this.accept(items);
+    for (const name of await this.#ports.journal.names()) {
+      if (!this.#volumes.has(name)) await this.#resume(name);
+    }
+    await Promise.all(this.#volumes.values());
+  }
+
+  accept(items: readonly DesiredVolume[]): void {
+    for (const item of items) {
+      const ready = this.#ready.get(item.volumeId);
+      if (ready) this.#want(ready, item);
+      else void this.#open(item);
+    }
+  }
+
+  /** Called for what the scheduler has taken in. A volume that is gone needs no record any more. */
+  async forget(volumeId: string, operationId: string): Promise<boolean> {
+    const volume = this.#ready.get(volumeId);
+    if (!volume || volume.reconciler.desired.operationId !== operationId) return false;
+    this.#ready.delete(volumeId);
+    this.#volumes.delete(volumeId);
+    await this.#halt(volume);
+    await volume.journal.remove();
+    return true;
+  }
+
+  async inspect(limit: number): Promise<Inspected> {
+    const names = (await this.running()).toSorted();
+    const volumes = await inBatches(names.slice(0, limit), (name) => this.#ports.plane.observe(name));
+    return { total: names.length, volumes, legs: [] };
+  }
+
+  async measure(limit: number): Promise<Measured> {
+    const names = (await this.running()).slice(0, limit);
+    const measured = await inBatches(names, (name) => this.#measureOne(name));
+    return { volumes: measured.filter((one) => one !== null), legs: [] };
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#discovery.stop();
+    const opened = await Promise.all(this.#volumes.values());
+    await Promise.all(opened.filter((volume) => volume !== null).map((volume) => this.#halt(volume)));
+  }
+
+  async #halt({ reconciler, worker }: Volume): Promise<void> {
+    reconciler.stop();
+    await worker.stop();
+  }
+
+  #want(volume: Volume, item: DesiredVolume): void {
+    if (item.revision < volume.reconciler.desired.revision) return;
+    volume.reconciler.want(item);
+    volume.worker.wake();
+  }
+
+  async #open(item: DesiredVolume): Promise<void> {
+    const { volumeId } = item;
+    const opening = this.#volumes.get(volumeId) ?? this.#load(volumeId, item);
+    this.#volumes.set(volumeId, opening);
+    const volume = await opening;
+    if (volume) this.#want(volume, item);
+  }
+
+  async #resume(name: string): Promise<void> {
+    const journal = await this.#journalOf(name, null);
+    const desired = journal?.book.desired;
+    if (!journal || !desired) return;
+    if (journal.book.concluded?.phase === 'gone') return journal.remove();
+    this.#volumes.set(name, Promise.resolve(this.#begin(journal, desired)));
+  }
+
+  async #load(volumeId: string, item: DesiredVolume): Promise<Volume | null> {
+    const journal = await this.#journalOf(volumeId, item);
+    if (!journal) return null;
+    const known = journal.book.desired;
+    return this.#begin(journal, known && known.revision > item.revision ? known : item);
+  }
+
+  #begin(journal: VolumeJournal, desired: DesiredVolume): Volume {
+    const { report, sealer } = this.#ports;
+    const reconciler = new VolumeReconciler(desired, journal, {
+      ...this.#ports,
+      capabilities: () => this.#discovery.found?.capabilities ?? { has: [], lacks: [] },
+      secretsOf: (wanted) => secretsOf(sealer, wanted),
+      report: (what, wanted, urgent) => report(wanted.volumeId, what, wanted.trace, urgent),
+    });
+    const pass = async () => {
+      // Without it every plan would be refused for missing capabilities.
+      await this.#discovery.find();
+      return reconciler.pass();
+    };
+    const worker = new SerialWorker(desired.volumeId, pass, this.#ports);
+    const volume = { reconciler, worker, journal };
+    this.#ready.set(desired.volumeId, volume);
+    if (!this.#stopped) worker.start();
+    return volume;
+  }
+
+  /** Null for a journal that cannot be read: the volume goes on running and nothing is done to it until an operator decides. */
+  async #journalOf(volumeId: string, item: DesiredVolume | null): Promise<VolumeJournal | null> {
+    try {
+      return await VolumeJournal.open(volumeId, this.#ports.journal);
+    } catch (error) {
+      this.#ports.log.error('a journal cannot be read', { volumeId, error: String(error) });
+      const problem =
+        error instanceof ProblemError
+          ? error.problem
+          : { code: 'needs-operator' as const, detail: `the journal of ${volumeId}: ${String(error)}` };
+      if (item) {
+        const report = volumeReport({ desired: item, phase: 'needs-operator', steps: [], observed: null, problem });
+        this.#ports.report(volumeId, report, item.trace, true);
+      }
+      return null;
+    }
+  }
+
+  async #measureOne(volumeId: string) {
+    try {
+      return await this.#ports.plane.measure(volumeId);
+    } catch (error) {
+      this.#ports.log.warn('a volume was not measured', { volumeId, error: String(error) });
+      return null;
+    }
+  }
+}
+
+async function inBatches<Item, Result>(
+  items: readonly Item[],
+  work: (item: Item) => Promise<Result>,
+): Promise<Result[]> {
+  const results: Result[] = [];
+  for (let start = 0; start < items.length; start += SIDE_BY_SIDE) {
+    results.push(...(await Promise.all(items.slice(start, start + SIDE_BY_SIDE).map(work))));
+  }
+  return results;
+}

@@ -1,0 +1,181 @@
+import type { Capabilities, DesiredVolume, ObservedVolume, PlannedCardStep, Problem } from '@flexbso/contracts';
+import { acceptedPlanOf, isApplied, isSettled, planCard, plannedVolumeOf } from '@flexbso/stack';
+import { type Operation, type VolumeBook, stoppedBy } from './book.js';
+
+export interface DecisionInput {
+  readonly cardId: string;
+  readonly desired: DesiredVolume;
+  readonly book: VolumeBook;
+  readonly observed: ObservedVolume;
+  readonly capabilities: Capabilities;
+}
+
+/**
+ * What to do about a volume next.
+ * - rest: nothing; it is as it should be, or an operator must decide.
+ * - run: carry out `steps` for the operation of `desired`, begun before or not.
+ * - heal: build again what was applied, by `steps`.
+ * - undo: take the open operation back, for `problem`.
+ * - withdraw: the intended cut-over is shown not to have happened: take it back for `problem`.
+ * - conclude: the operation ends in `phase`.
+ * - wait: look again; `reason` says for what.
+ */
+export type Decision =
+  | { readonly kind: 'rest' }
+  | { readonly kind: 'run'; readonly desired: DesiredVolume; readonly steps: readonly PlannedCardStep[] }
+  | { readonly kind: 'heal'; readonly desired: DesiredVolume; readonly steps: readonly PlannedCardStep[] }
+  | { readonly kind: 'undo'; readonly problem: Problem }
+  | { readonly kind: 'withdraw'; readonly problem: Problem }
+  | {
+      readonly kind: 'conclude';
+      readonly desired: DesiredVolume;
+      readonly phase: 'settled' | 'gone' | 'undone' | 'refused' | 'plan-changed' | 'needs-operator';
+      readonly problem: Problem | null;
+    }
+  | { readonly kind: 'wait'; readonly reason: string; readonly problem: Problem | null };
+
+/** Pure: from what is wanted, remembered and observed to what is done next. Observation outweighs memory. */
+export function decide(input: DecisionInput): Decision {
+  const { desired, book } = input;
+  const { operation } = book;
+  const stopped = stoppedBy(book, desired.operationId);
+  if (stopped?.phase === 'needs-operator') return { kind: 'rest' };
+  if (operation?.cutOverIntended) {
+    const contradiction = afterCutOverIntent(input, operation);
+    if (contradiction) return contradiction;
+  } else if (operation && (operation.undoing || operation.desired.operationId !== desired.operationId)) {
+    return takeBack(input, operation);
+  }
+  if (stopped) return keepApplied(input);
+  // An operation past its cut-over is completed before a newer one is looked at.
+  const wanted = operation?.cutOverIntended ? operation.desired : desired;
+  return needsOldStackFirst(input, wanted) ? keepApplied(input) : towards(input, wanted);
+}
+
+/**
+ * The rule of the one cut-over while its intent is on disk. With the data plane gone, or the head not built,
+ * only the new stack may be opened, which planning does by itself. With the head on the old stack, only what
+ * the data plane itself still knows of the copy tells whether the cut-over can come, or never will.
+ */
+function afterCutOverIntent({ observed }: DecisionInput, operation: Operation): Decision | null {
+  const { head, copy } = observed;
+  const newGeneration = operation.desired.stack.stackGeneration;
+  if (head === null || head.stackGeneration === newGeneration) return null;
+  if (copy?.state === 'in-transition' || copy?.state === 'done') {
+    return { kind: 'wait', reason: 'the data plane to finish the cut-over', problem: null };
+  }
+  if (copy?.state === 'failed' && copy.toStackGeneration === newGeneration) {
+    const detail = `the copy into stack ${newGeneration} failed before the cut-over: ${copy.error ?? 'no reason given'}`;
+    return { kind: 'withdraw', problem: { code: 'step-failed', detail } };
+  }
+  if (copy?.state === 'ready' && copy.toStackGeneration === newGeneration) return null;
+  const detail =
+    `the cut-over to stack ${newGeneration} was intended, but the head is on stack ${head.stackGeneration} ` +
+    `and the copy is ${copy?.state ?? 'gone'}: which stack is current must be decided by an operator; nothing is touched`;
+  return {
+    kind: 'conclude',
+    desired: operation.desired,
+    phase: 'needs-operator',
+    problem: { code: 'needs-operator', detail },
+  };
+}
+
+function takeBack(input: DecisionInput, operation: Operation): Decision {
+  const problem = operation.undoing ?? {
+    code: 'change-refused',
+    detail: 'a newer change took its place before the cut-over',
+  };
+  if (!operation.undone) return { kind: 'undo', problem };
+  const { applied } = input.book;
+  // Undone is said only once the guest is as before, also when the data plane died meanwhile.
+  if (applied && !isApplied(input.observed, plannedVolumeOf(applied))) return keepApplied(input);
+  return { kind: 'conclude', desired: operation.desired, phase: 'undone', problem };
+}
+
+/** A data plane that is gone comes back with what the guest had, before anything new is begun on it. */
+function needsOldStackFirst({ book, observed }: DecisionInput, wanted: DesiredVolume): boolean {
+  if (observed.head !== null || wanted.tombstone || book.applied === null) return false;
+  return !book.operation?.cutOverIntended && book.applied.operationId !== wanted.operationId;
+}
+
+function keepApplied({ cardId, book, observed, capabilities }: DecisionInput): Decision {
+  const { applied } = book;
+  if (applied === null || applied.tombstone) return { kind: 'rest' };
+  const planned = plannedVolumeOf(applied);
+  if (isSettled(observed, planned)) return { kind: 'rest' };
+  const plan = planCard({
+    cardId,
+    observed,
+    desired: planned,
+    appliedStackGeneration: planned.stack.stackGeneration,
+    capabilities,
+  });
+  if (!plan.ok)
+    return {
+      kind: 'wait',
+      reason: `what was applied cannot be built again: ${plan.problem.detail}`,
+      problem: plan.problem,
+    };
+  return { kind: 'heal', desired: applied, steps: plan.steps };
+}
+
+function towards(input: DecisionInput, wanted: DesiredVolume): Decision {
+  const { cardId, book, observed, capabilities } = input;
+  const planned = plannedVolumeOf(wanted);
+  const operation = book.operation?.desired.operationId === wanted.operationId ? book.operation : null;
+  const isBegun = operation !== null || book.concluded?.operationId === wanted.operationId;
+  if (isSettled(observed, planned)) return settled(book, wanted);
+  const appliedStackGeneration = operation?.mayCarryGuest
+    ? operation.desired.stack.stackGeneration
+    : (book.applied?.stack.stackGeneration ?? null);
+  const plan = planCard({ cardId, observed, desired: planned, appliedStackGeneration, capabilities });
+  if (!plan.ok) return refusedPlan(operation, wanted, plan.problem, isBegun);
+  if (plan.steps.length === 0) return { kind: 'wait', reason: 'the data plane to come to rest', problem: null };
+  return checkedAgainstAccepted(input, wanted, plan.steps, isBegun);
+}
+
+function settled(book: VolumeBook, wanted: DesiredVolume): Decision {
+  if (book.concluded?.operationId === wanted.operationId && book.operation === null) return { kind: 'rest' };
+  return { kind: 'conclude', desired: wanted, phase: wanted.tombstone ? 'gone' : 'settled', problem: null };
+}
+
+function refusedPlan(operation: Operation | null, wanted: DesiredVolume, problem: Problem, isBegun: boolean): Decision {
+  const isMoment = problem.facts?.['lookAgain'] === true;
+  if (isMoment || (isBegun && operation === null))
+    return { kind: 'wait', reason: `a plan: ${problem.detail}`, problem };
+  if (problem.code === 'needs-operator') return { kind: 'conclude', desired: wanted, phase: 'needs-operator', problem };
+  if (!isBegun) return { kind: 'conclude', desired: wanted, phase: 'refused', problem };
+  if (operation && !operation.mayCarryGuest) return { kind: 'undo', problem };
+  return { kind: 'wait', reason: `a plan: ${problem.detail}`, problem };
+}
+
+/** The plan that a person accepted is run as it was accepted, or not at all; a remainder destroys nothing more than it. */
+function checkedAgainstAccepted(
+  input: DecisionInput,
+  wanted: DesiredVolume,
+  steps: readonly PlannedCardStep[],
+  isBegun: boolean,
+): Decision {
+  const now = acceptedPlanOf(steps);
+  const { plan: accepted } = wanted;
+  const isRemainderOfDelete = wanted.tombstone && input.observed.head === null;
+  const mustBeSame = wanted.origin === 'person' && !isBegun && !isRemainderOfDelete;
+  if (mustBeSame && now.digest !== accepted.digest) {
+    const kinds = steps.map(({ step }) => step.kind).join(', ');
+    const detail = `the plan accepted for generation ${wanted.generation} (${accepted.digest.slice(0, 12)}) is not the one that is right now (${now.digest.slice(0, 12)}: ${kinds}); nothing was begun`;
+    const facts = { acceptedDigest: accepted.digest, digest: now.digest, steps: kinds };
+    return {
+      kind: 'conclude',
+      desired: wanted,
+      phase: 'plan-changed',
+      problem: { code: 'plan-changed', detail, facts },
+    };
+  }
+  const more = now.destroys.filter((what) => !accepted.destroys.includes(what));
+  if (more.length > 0) {
+    const detail = `going on would destroy ${more.join(', ')}, which the accepted plan does not name; nothing is touched`;
+    return { kind: 'conclude', desired: wanted, phase: 'needs-operator', problem: { code: 'needs-operator', detail } };
+  }
+  const isOver = input.book.operation === null && isBegun;
+  return { kind: isOver ? 'heal' : 'run', desired: wanted, steps };
+}

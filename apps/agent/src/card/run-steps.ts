@@ -1,0 +1,155 @@
+import type { CardStep, DesiredVolume, PlannedCardStep, Problem } from '@flexbso/contracts';
+import { type CardDataPlane, type CardSecrets, DataPlaneError } from '@flexbso/dataplane-port';
+import { span, withTraceHeaders } from '@flexbso/observability';
+import type { Attributes } from '@opentelemetry/api';
+import type { Clock } from '../ports/clock.js';
+import { type BookEntry, type VolumeBook, indexOfStep } from './book.js';
+
+export interface StepRun {
+  readonly volumeId: string;
+  readonly cardId: string;
+  readonly desired: DesiredVolume;
+  readonly plane: CardDataPlane;
+  readonly secrets: CardSecrets;
+  readonly clock: Clock;
+  /** Aborted when the step must stop early. */
+  readonly signal: AbortSignal;
+  /** The volume's journal: resolves once the entries are on disk, and gives the book that they sum up to. */
+  readonly enter: (entries: readonly BookEntry[]) => Promise<VolumeBook>;
+  readonly onStep: (step: CardStep, sinceMs: number) => void;
+  readonly onProgress: (progress: { doneBytes: number; totalBytes: number }) => void;
+  /** Asked before what only the old generation needed is closed: books and reports *applied*. False: not applied after all. */
+  readonly beforeRetiring: (pending: readonly BookEntry[]) => Promise<boolean>;
+}
+
+/** `pending`: entries of the last step that are not on disk yet, to be synced together with what follows. */
+export type RunResult =
+  | { readonly kind: 'finished'; readonly pending: readonly BookEntry[] }
+  | {
+      readonly kind: 'failed';
+      readonly problem: Problem;
+      readonly retryable: boolean;
+      readonly pending: readonly BookEntry[];
+    }
+  | { readonly kind: 'interrupted' };
+
+/**
+ * Carries out the steps of an operation: intent to disk, act, outcome to disk. A step's outcome and the next
+ * one's intent share one sync, so a plan of n steps costs n + 1. The intent of the cut-over is written only
+ * when the copy was just seen to be ready: with it on disk, the new stack alone may be opened.
+ */
+export async function runSteps(run: StepRun, book: VolumeBook, steps: readonly PlannedCardStep[]): Promise<RunResult> {
+  let pending: BookEntry[] = [];
+  for (const planned of steps) {
+    if (run.signal.aborted) return interrupted(run, pending);
+    if (planned.step.kind === 'close-stack') {
+      if (!(await run.beforeRetiring(pending))) return notApplied(planned);
+      pending = [];
+    }
+    if (planned.cutOver) {
+      const unready = await whyNotReady(run, planned.step);
+      if (unready) return { kind: 'failed', problem: unready, retryable: true, pending };
+    }
+    const { operation } = book;
+    if (operation === null) throw new Error(`steps of ${run.volumeId} without an operation in its journal`);
+    const index = indexOfStep(operation, planned.step);
+    book = await run.enter([...pending, { kind: 'intent', index, planned, atMs: run.clock.nowMs() }]);
+    const failure = await performOne(run, planned, index);
+    if (failure === 'interrupted') return { kind: 'interrupted' };
+    const atMs = run.clock.nowMs();
+    if (failure)
+      return { kind: 'failed', ...failure, pending: [{ kind: 'failed', index, atMs, problem: failure.problem }] };
+    pending = [{ kind: 'done', index, atMs }];
+  }
+  return { kind: 'finished', pending };
+}
+
+async function interrupted(run: StepRun, pending: readonly BookEntry[]): Promise<RunResult> {
+  if (pending.length > 0) await run.enter(pending);
+  return { kind: 'interrupted' };
+}
+
+function notApplied(planned: PlannedCardStep): RunResult {
+  const detail = `${planned.step.kind} waits: the wanted generation is not seen to carry the guest`;
+  return { kind: 'failed', problem: { code: 'step-failed', detail }, retryable: true, pending: [] };
+}
+
+async function whyNotReady(run: StepRun, step: CardStep): Promise<Problem | null> {
+  if (step.kind !== 'cut-over') return null;
+  const { copy, head } = await run.plane.observe(run.volumeId);
+  if (head?.stackGeneration === step.toStackGeneration) return null;
+  if (copy?.state === 'ready' && copy.toStackGeneration === step.toStackGeneration) return null;
+  const detail = `no cut-over to stack ${step.toStackGeneration}: the copy is ${copy?.state ?? 'gone'}${copy?.error ? ` (${copy.error})` : ''}`;
+  return { code: 'step-failed', detail };
+}
+
+type Failure = { readonly problem: Problem; readonly retryable: boolean };
+
+async function performOne(
+  run: StepRun,
+  planned: PlannedCardStep,
+  index: number,
+): Promise<Failure | 'interrupted' | null> {
+  const { step } = planned;
+  run.onStep(step, run.clock.nowMs());
+  try {
+    await inStepSpan(run, step.kind, index, () => run.plane.perform(run.volumeId, step, contextOf(run)));
+    return null;
+  } catch (error) {
+    return run.signal.aborted ? 'interrupted' : failureOf(error, step.kind);
+  }
+}
+
+function contextOf(run: StepRun) {
+  return { desired: run.desired, secrets: run.secrets, onProgress: run.onProgress, signal: run.signal };
+}
+
+export function failureOf(error: unknown, what: string): Failure {
+  if (error instanceof DataPlaneError) return { problem: error.problem, retryable: error.retryable };
+  return { problem: { code: 'step-failed', detail: `${what}: ${String(error)}`.slice(0, 4000) }, retryable: false };
+}
+
+/** Rebuilds what was applied. Nothing is undone when it fails: it is tried again from a new look. */
+export async function runHealing(
+  run: StepRun,
+  steps: readonly PlannedCardStep[],
+): Promise<Failure | 'interrupted' | null> {
+  for (const [index, planned] of steps.entries()) {
+    if (run.signal.aborted) return 'interrupted';
+    const failure = await performOne(run, planned, index);
+    if (failure) return failure;
+  }
+  return null;
+}
+
+/** Takes steps back, the last first. The operation is undone only when each of them was. */
+export async function runUndo(
+  run: StepRun,
+  steps: readonly { planned: PlannedCardStep; index: number }[],
+): Promise<Failure | 'interrupted' | null> {
+  for (const { planned, index } of steps.toReversed()) {
+    const { step, undo } = planned;
+    if (undo === null) continue;
+    if (run.signal.aborted) return 'interrupted';
+    try {
+      await inStepSpan(run, `${undo} (undo)`, index, () => run.plane.undo(run.volumeId, step, contextOf(run)));
+    } catch (error) {
+      return run.signal.aborted ? 'interrupted' : failureOf(error, `undo of ${step.kind}`);
+    }
+  }
+  return null;
+}
+
+/** A direct child of the change's own span: a crash between two steps loses no parent. */
+function inStepSpan(run: StepRun, kind: string, index: number, work: () => Promise<void>): Promise<void> {
+  const { desired } = run;
+  const attributes: Attributes = {
+    'bso.volume.id': run.volumeId,
+    'bso.card.id': run.cardId,
+    'bso.change.id': desired.changeId,
+    'bso.operation.id': desired.operationId,
+    'bso.generation': desired.generation,
+    'bso.step.index': index,
+  };
+  return withTraceHeaders(desired.trace, () => span(`step ${kind}`, attributes, work, { scope: 'flexbso.agent' }));
+}

@@ -1,0 +1,335 @@
+import type {
+  Capabilities,
+  CardStep,
+  DesiredVolume,
+  ObservedVolume,
+  Problem,
+  VolumePhase,
+  VolumeReport,
+} from '@flexbso/contracts';
+import type { CardDataPlane, CardSecrets } from '@flexbso/dataplane-port';
+import { describe, isApplied, isSettled, plannedVolumeOf } from '@flexbso/stack';
+import type { Clock } from '../ports/clock.js';
+import type { AgentLog } from '../ports/log.js';
+import type { Randomness } from '../ports/randomness.js';
+import { backoffMs, jittered } from '../work/backoff.js';
+import type { LookAgain } from '../work/serial-worker.js';
+import { type BookEntry, outcomesOf, stoppedBy } from './book.js';
+import { type Decision, decide } from './decide.js';
+import { type RunResult, type StepRun, runHealing, runSteps, runUndo } from './run-steps.js';
+import type { VolumeJournal } from './volume-journal.js';
+import { concludedReport, conclusionOf, volumeReport } from './volume-report.js';
+
+export interface VolumePorts {
+  readonly cardId: string;
+  readonly plane: CardDataPlane;
+  readonly capabilities: () => Capabilities;
+  readonly secretsOf: (desired: DesiredVolume) => CardSecrets;
+  readonly clock: Clock;
+  readonly random: Randomness;
+  readonly log: AgentLog;
+  /** `urgent`: now; otherwise at most twice a second. */
+  readonly report: (report: VolumeReport, desired: DesiredVolume, urgent: boolean) => void;
+  /** How often a volume at rest is looked at, to find a data plane that died. */
+  readonly lookMs: number;
+}
+
+/** A pool that is away for a moment is no reason to take a change back; four attempts are some 1.5 s. */
+const MAX_ATTEMPTS_BEFORE_UNDO = 4;
+/** Decisions in one pass; a change takes five. More means that decisions contradict each other: rest, then look anew. */
+const MAX_ROUNDS = 16;
+const STEP_BACKOFF = { firstMs: 200, maxMs: 5_000 };
+
+/** 'again': decide anew at once. */
+type Round = 'again' | LookAgain;
+
+/**
+ * Makes one volume so, by observe → decide → journal → act, until nothing is left to do. Passes must not
+ * overlap (see SerialWorker). Everything that it knows across passes is in the journal, except how often
+ * the present step failed and since when it waits.
+ */
+export class VolumeReconciler {
+  readonly #volumeId: string;
+  readonly #ports: VolumePorts;
+  readonly #journal: VolumeJournal;
+  #desired: DesiredVolume;
+  #failures = 0;
+  #waitingSinceMs: number | null = null;
+  #stopped = false;
+  #work = new AbortController();
+  /** What the last report that ends an operation said, so that it is said once by each life of the agent. */
+  #saidFor: string | null = null;
+
+  constructor(desired: DesiredVolume, journal: VolumeJournal, ports: VolumePorts) {
+    this.#volumeId = desired.volumeId;
+    this.#desired = desired;
+    this.#journal = journal;
+    this.#ports = ports;
+  }
+
+  get desired(): DesiredVolume {
+    return this.#desired;
+  }
+
+  /** A newer operation interrupts the present step, unless the cut-over is already intended: then it is completed first. */
+  want(desired: DesiredVolume): void {
+    if (desired.operationId !== this.#desired.operationId) {
+      this.#failures = 0;
+      if (!this.#journal.book.operation?.cutOverIntended) this.#work.abort();
+    }
+    this.#desired = desired;
+    this.#saidFor = null;
+  }
+
+  /** Interrupts the present step; the data plane goes on, the journal keeps the place. */
+  stop(): void {
+    this.#stopped = true;
+    this.#work.abort();
+  }
+
+  async pass(): Promise<LookAgain> {
+    for (let round = 0; round < MAX_ROUNDS && !this.#stopped; round++) {
+      this.#work = new AbortController();
+      const again = await this.#round();
+      if (again !== 'again') return again;
+    }
+    return { afterMs: backoffMs(0, this.#ports.random, STEP_BACKOFF) };
+  }
+
+  async #round(): Promise<Round> {
+    const { cardId, plane, capabilities } = this.#ports;
+    const desired = this.#desired;
+    const observed = await plane.observe(this.#volumeId);
+    const decision = decide({ cardId, desired, book: this.#journal.book, observed, capabilities: capabilities() });
+    return this.#carryOut(decision, observed);
+  }
+
+  async #carryOut(decision: Decision, observed: ObservedVolume): Promise<Round> {
+    switch (decision.kind) {
+      case 'rest':
+        return this.#rest(observed);
+      case 'wait':
+        return this.#wait(decision.reason, decision.problem, observed);
+      case 'run':
+        return this.#run(decision, observed);
+      case 'heal':
+        return this.#heal(decision, observed);
+      case 'undo':
+        return this.#undo(decision.problem, observed);
+      case 'withdraw':
+        await this.#journal.enter([{ kind: 'cut-over-withdrawn', problem: decision.problem }]);
+        return 'again';
+      default:
+        await this.#conclude([], decision.desired, decision.phase, decision.problem, observed);
+        return 'again';
+    }
+  }
+
+  #rest(observed: ObservedVolume): LookAgain {
+    const { clock: _clock, lookMs, random, report } = this.#ports;
+    this.#failures = 0;
+    this.#waitingSinceMs = null;
+    const { concluded } = this.#journal.book;
+    if (concluded?.operationId === this.#desired.operationId && this.#saidFor !== concluded.operationId) {
+      report(concludedReport(this.#desired, concluded, observed), this.#desired, true);
+      this.#saidFor = concluded.operationId;
+    }
+    return { afterMs: jittered(lookMs, random) };
+  }
+
+  #wait(reason: string, problem: Problem | null, observed: ObservedVolume | null): LookAgain {
+    this.#say('working', observed, { waitingFor: reason, problem });
+    return { afterMs: backoffMs(this.#failures++, this.#ports.random, STEP_BACKOFF) };
+  }
+
+  async #run({ desired, steps }: Extract<Decision, { kind: 'run' }>, observed: ObservedVolume): Promise<Round> {
+    const { book } = this.#journal;
+    const isBegun = book.operation?.desired.operationId === desired.operationId;
+    const begin: BookEntry[] = isBegun ? [] : [{ kind: 'begin', desired, plan: [...steps] }];
+    // Not synced by itself: it goes to disk together with the first step's intent.
+    const upcoming = this.#journal.preview(begin);
+    const run = this.#stepRun(desired, observed, begin);
+    const result = await runSteps(run, upcoming, steps);
+    return this.#ended(result, desired);
+  }
+
+  /** Looks at what the steps made, books it and says it: *applied* and *settled* are never said from memory. */
+  async #ended(result: RunResult, desired: DesiredVolume): Promise<Round> {
+    if (result.kind === 'interrupted') return this.#stopped ? null : 'again';
+    const observed = await this.#ports.plane.observe(this.#volumeId);
+    if (result.kind === 'failed') return this.#failed(result, observed);
+    const planned = plannedVolumeOf(desired);
+    if (isSettled(observed, planned)) {
+      await this.#conclude(result.pending, desired, desired.tombstone ? 'gone' : 'settled', null, observed);
+      return 'again';
+    }
+    if (isApplied(observed, planned)) {
+      await this.#bookApplied(result.pending, desired, observed);
+      return 'again';
+    }
+    const detail = 'the data plane reported every step as done, but what is observed is not what they make';
+    return this.#failed(
+      { kind: 'failed', problem: { code: 'step-failed', detail }, retryable: true, pending: result.pending },
+      observed,
+    );
+  }
+
+  async #failed(
+    { problem, retryable, pending }: Extract<RunResult, { kind: 'failed' }>,
+    observed: ObservedVolume,
+  ): Promise<Round> {
+    this.#ports.log.warn('a step failed', {
+      volumeId: this.#volumeId,
+      failures: this.#failures + 1,
+      problem: problem.detail,
+    });
+    const isPastCutOver = this.#journal.book.operation?.cutOverIntended === true;
+    const isGoing = this.#journal.book.operation?.desired.tombstone === true;
+    if (isPastCutOver || isGoing || (retryable && this.#failures + 1 < MAX_ATTEMPTS_BEFORE_UNDO)) {
+      if (pending.length > 0) await this.#journal.enter(pending);
+      return this.#wait(`another attempt: ${problem.detail}`, problem, observed);
+    }
+    await this.#journal.enter([...pending, { kind: 'undoing', problem }]);
+    this.#failures = 0;
+    return 'again';
+  }
+
+  async #heal({ desired, steps }: Extract<Decision, { kind: 'heal' }>, observed: ObservedVolume): Promise<Round> {
+    const { clock, log } = this.#ports;
+    const stepKinds = steps.map(({ step }) => step.kind);
+    log.warn('what was applied is made good', { volumeId: this.#volumeId, generation: desired.generation, stepKinds });
+    await this.#journal.enter([{ kind: 'healing', generation: desired.generation, stepKinds, atMs: clock.nowMs() }]);
+    const failure = await runHealing(this.#stepRun(desired, observed, []), steps);
+    if (failure === 'interrupted') return this.#stopped ? null : 'again';
+    if (failure)
+      return this.#wait(`what was applied to be built again: ${failure.problem.detail}`, failure.problem, observed);
+    this.#saidFor = null;
+    const after = await this.#ports.plane.observe(this.#volumeId);
+    if (!isSettled(after, plannedVolumeOf(desired)))
+      return this.#wait('what was applied to be built again', null, after);
+    await this.#journal.enter([{ kind: 'applied', desired, atMs: clock.nowMs() }]);
+    return 'again';
+  }
+
+  async #undo(problem: Problem, observed: ObservedVolume): Promise<Round> {
+    const { operation } = this.#journal.book;
+    if (operation === null) return 'again';
+    if (operation.undoing === null) await this.#journal.enter([{ kind: 'undoing', problem }]);
+    const steps = operation.steps.map(({ planned, outcome }) => ({ planned, index: outcome.index }));
+    const failure = await runUndo(this.#stepRun(operation.desired, observed, []), steps);
+    if (failure === 'interrupted') return this.#stopped ? null : 'again';
+    if (failure) return this.#wait(`the change to be taken back: ${failure.problem.detail}`, failure.problem, observed);
+    await this.#journal.enter([{ kind: 'undone', atMs: this.#ports.clock.nowMs() }]);
+    this.#failures = 0;
+    return 'again';
+  }
+
+  async #bookApplied(pending: readonly BookEntry[], desired: DesiredVolume, observed: ObservedVolume): Promise<void> {
+    await this.#journal.enter([...pending, { kind: 'applied', desired, atMs: this.#ports.clock.nowMs() }]);
+    this.#failures = 0;
+    this.#say('applied', observed);
+  }
+
+  async #conclude(
+    pending: readonly BookEntry[],
+    desired: DesiredVolume,
+    phase: 'settled' | 'gone' | 'undone' | 'refused' | 'plan-changed' | 'needs-operator',
+    problem: Problem | null,
+    observed: ObservedVolume,
+  ): Promise<void> {
+    const { clock, log, report } = this.#ports;
+    const isBegun = this.#journal.book.operation?.desired.operationId === desired.operationId;
+    const begin: BookEntry[] = isBegun || this.#journal.book.operation ? [] : [{ kind: 'begin', desired, plan: [] }];
+    const applied: BookEntry[] = phase === 'settled' ? [{ kind: 'applied', desired, atMs: clock.nowMs() }] : [];
+    const before = this.#journal.preview([...begin, ...pending]);
+    const conclusion = conclusionOf(before, desired, phase, problem);
+    await this.#journal.enter([...begin, ...pending, ...applied, { kind: 'concluded', conclusion }]);
+    this.#failures = 0;
+    if (desired.operationId === this.#desired.operationId) {
+      report(concludedReport(desired, conclusion, observed), desired, true);
+      this.#saidFor = desired.operationId;
+    }
+    log.info('an operation ended', {
+      volumeId: this.#volumeId,
+      operationId: desired.operationId,
+      phase,
+      problem: problem?.detail,
+    });
+    await this.#journal.compact();
+  }
+
+  /** Where an open operation stands. Of one that has ended nothing new is said while its volume is made good. */
+  #say(
+    phase: VolumePhase,
+    observed: ObservedVolume | null,
+    more: { waitingFor?: string; problem?: Problem | null } = {},
+  ): void {
+    const { operation } = this.#journal.book;
+    const desired = operation?.desired ?? this.#desired;
+    if (desired.operationId !== this.#desired.operationId || stoppedBy(this.#journal.book, desired.operationId)) return;
+    this.#waitingSinceMs = more.waitingFor ? (this.#waitingSinceMs ?? this.#ports.clock.nowMs()) : null;
+    const waiting = more.waitingFor
+      ? { for: more.waitingFor, sinceMs: this.#waitingSinceMs ?? this.#ports.clock.nowMs() }
+      : null;
+    const situation = {
+      desired,
+      phase,
+      observed,
+      steps: outcomesOf(operation),
+      waiting,
+      problem: more.problem ?? null,
+    };
+    this.#ports.report(volumeReport(situation), desired, phase !== 'working');
+  }
+
+  #stepRun(desired: DesiredVolume, observed: ObservedVolume, begin: readonly BookEntry[]): StepRun {
+    const { cardId, plane, secretsOf, clock } = this.#ports;
+    let first = begin;
+    return {
+      volumeId: this.#volumeId,
+      cardId,
+      desired,
+      plane,
+      secrets: secretsOf(desired),
+      clock,
+      signal: this.#work.signal,
+      enter: async (entries) => {
+        const book = await this.#journal.enter([...first, ...entries]);
+        first = [];
+        return book;
+      },
+      onStep: (step) => this.#sayStep(step, observed),
+      onProgress: (progress) => this.#sayProgress(observed, progress),
+      beforeRetiring: (pending) => this.#beforeRetiring([...pending], desired),
+    };
+  }
+
+  async #beforeRetiring(pending: readonly BookEntry[], desired: DesiredVolume): Promise<boolean> {
+    const { applied, operation } = this.#journal.book;
+    if (desired.tombstone || applied?.operationId === desired.operationId) {
+      if (pending.length > 0) await this.#journal.enter(pending);
+      return true;
+    }
+    const observed = await this.#ports.plane.observe(this.#volumeId);
+    // Leftovers of an older operation may be closed before a new stack is begun: nothing of the guest is on them.
+    if (!isApplied(observed, plannedVolumeOf(desired))) {
+      if (pending.length > 0) await this.#journal.enter(pending);
+      return operation?.cutOverIntended !== true;
+    }
+    await this.#bookApplied(pending, desired, observed);
+    return true;
+  }
+
+  #sayStep(step: CardStep, observed: ObservedVolume): void {
+    // What takes a moment is over before anyone could read of it.
+    if (step.kind === 'set-limits') return;
+    this.#waitingSinceMs = null;
+    this.#say('working', observed, { waitingFor: describe(step) });
+  }
+
+  #sayProgress(observed: ObservedVolume, { doneBytes, totalBytes }: { doneBytes: number; totalBytes: number }): void {
+    const toStackGeneration = this.#desired.stack.stackGeneration;
+    const copy = { toStackGeneration, state: 'running' as const, doneBytes, totalBytes, error: null };
+    this.#say('working', { ...observed, copy }, { waitingFor: `the copy: ${doneBytes} of ${totalBytes} bytes` });
+  }
+}

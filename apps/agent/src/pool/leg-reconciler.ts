@@ -1,0 +1,231 @@
+import type {
+  DesiredLeg,
+  LegReport,
+  ObservedLeg,
+  PlannedPoolStep,
+  PoolStep,
+  Problem,
+  StepOutcome,
+} from '@flexbso/contracts';
+import type { PoolDataPlane, ServedLeg } from '@flexbso/dataplane-port';
+import { span, withTraceHeaders } from '@flexbso/observability';
+import { planPoolLeg } from '@flexbso/stack';
+import { failureOf } from '../card/run-steps.js';
+import type { Clock } from '../ports/clock.js';
+import type { Journal } from '../ports/journal.js';
+import type { AgentLog } from '../ports/log.js';
+import type { Randomness } from '../ports/randomness.js';
+import type { Sealer } from '../ports/sealer.js';
+import { backoffMs, jittered } from '../work/backoff.js';
+import type { LookAgain } from '../work/serial-worker.js';
+import { type LegBook, type LegEntry, entered, foldLegBook, legEntrySchema } from './leg-book.js';
+
+export interface LegPorts {
+  readonly poolId: string;
+  readonly plane: PoolDataPlane;
+  readonly journal: Journal;
+  readonly sealer: Sealer;
+  readonly clock: Clock;
+  readonly random: Randomness;
+  readonly log: AgentLog;
+  readonly report: (report: LegReport, desired: DesiredLeg, urgent: boolean) => void;
+  /** How often a leg is looked at, to serve it again when its daemon died: the holder's I/O waits that long. */
+  readonly lookMs: number;
+}
+
+/** A disk that is busy for a moment is no reason to give a leg up; four attempts are some 1.5 s. */
+const MAX_ATTEMPTS_BEFORE_UNDO = 4;
+const STEP_BACKOFF = { firstMs: 200, maxMs: 5_000 };
+
+/** Makes one leg so, by observe → plan → journal → act → observe. Passes must not overlap (see SerialWorker). */
+export class LegReconciler {
+  readonly #ports: LegPorts;
+  #desired: DesiredLeg;
+  #book: LegBook | null = null;
+  #steps: StepOutcome[] = [];
+  #failures = 0;
+  /** What was last said as ready or deleted, and the revision that was last recorded: each is done once. */
+  #said: string | null = null;
+  #recordedRevision = 0;
+  readonly #stop = new AbortController();
+
+  constructor(desired: DesiredLeg, ports: LegPorts) {
+    this.#desired = desired;
+    this.#ports = ports;
+  }
+
+  get desired(): DesiredLeg {
+    return this.#desired;
+  }
+
+  want(desired: DesiredLeg): void {
+    if (desired.operationId !== this.#desired.operationId) {
+      this.#failures = 0;
+      this.#steps = [];
+    }
+    this.#desired = desired;
+    this.#said = null;
+  }
+
+  stop(): void {
+    this.#stop.abort();
+  }
+
+  async pass(): Promise<LookAgain> {
+    const { plane, poolId, journal, lookMs, random } = this.#ports;
+    const desired = this.#desired;
+    this.#book ??= foldLegBook((await journal.read(desired.legId)).map((entry) => legEntrySchema.parse(entry)));
+    if (this.#book.failed?.operationId === desired.operationId) return this.#sayFailed(this.#book.failed.problem);
+    const observed = await plane.observe(desired.legId);
+    const plan = planPoolLeg({ poolId, observed, desired });
+    if (!plan.ok) return this.#wait(plan.problem, observed);
+    for (const planned of plan.steps) {
+      const failure = await this.#perform(planned, desired);
+      if (this.#stop.signal.aborted) return null;
+      if (failure) return this.#failed(failure, desired, observed);
+    }
+    if (plan.steps.length > 0) return { afterMs: 0 };
+    this.#failures = 0;
+    await this.#atRest(desired, observed);
+    return { afterMs: jittered(lookMs, random) };
+  }
+
+  async #atRest(desired: DesiredLeg, observed: ObservedLeg | null): Promise<void> {
+    const { plane } = this.#ports;
+    if (observed === null) return this.#sayOnce('deleted', desired, null, null);
+    if (desired.revision !== this.#recordedRevision) await plane.record(desired);
+    this.#recordedRevision = desired.revision;
+    const served = await plane.served(desired.legId);
+    if (!served || this.#saidKey('ready', desired) === this.#said) return;
+    if (this.#book?.wasReady !== true)
+      await this.#enter({ kind: 'ready', operationId: desired.operationId, atMs: this.#ports.clock.nowMs() });
+    this.#sayOnce('ready', desired, observed, served);
+  }
+
+  async #perform(
+    planned: PlannedPoolStep,
+    desired: DesiredLeg,
+  ): Promise<{ problem: Problem; retryable: boolean } | null> {
+    const { clock, plane } = this.#ports;
+    const { step } = planned;
+    const { operationId } = desired;
+    const index = this.#steps.length;
+    const startedAtMs = clock.nowMs();
+    await this.#enter({ kind: 'intent', operationId, step, atMs: startedAtMs });
+    // The contract's bound; what is beyond is in the journal.
+    const slot = Math.min(index, 19);
+    this.#steps[slot] = { index: slot, kind: step.kind, outcome: 'running', startedAtMs, endedAtMs: null };
+    try {
+      await this.#inStepSpan(step, desired, slot, () => plane.perform(step, { desired, signal: this.#stop.signal }));
+      this.#steps[slot] = { index: slot, kind: step.kind, outcome: 'done', startedAtMs, endedAtMs: clock.nowMs() };
+      await this.#enter({ kind: 'done', operationId, stepKind: step.kind, atMs: clock.nowMs() });
+      return null;
+    } catch (error) {
+      this.#steps[slot] = { index: slot, kind: step.kind, outcome: 'failed', startedAtMs, endedAtMs: clock.nowMs() };
+      return failureOf(error, step.kind);
+    }
+  }
+
+  async #failed(
+    failure: { problem: Problem; retryable: boolean },
+    desired: DesiredLeg,
+    observed: ObservedLeg | null,
+  ): Promise<LookAgain> {
+    const { log, clock } = this.#ports;
+    log.warn('a step failed', { legId: desired.legId, failures: this.#failures + 1, problem: failure.problem.detail });
+    const isOurs = this.#book?.createdBy === desired.operationId && !this.#book.wasReady && !desired.tombstone;
+    const isFinal = !failure.retryable || this.#failures + 1 >= MAX_ATTEMPTS_BEFORE_UNDO;
+    if (!isOurs || !isFinal) return this.#wait(failure.problem, observed);
+    await this.#undo(desired);
+    await this.#enter({
+      kind: 'failed',
+      operationId: desired.operationId,
+      problem: failure.problem,
+      atMs: clock.nowMs(),
+    });
+    return this.#sayFailed(failure.problem);
+  }
+
+  /** Nothing of a leg that failed before it was ever ready is left. */
+  async #undo(desired: DesiredLeg): Promise<void> {
+    const { plane } = this.#ports;
+    const { legId, epoch, holder, sizeBytes } = desired;
+    const context = { desired, signal: this.#stop.signal };
+    await plane.undo({ kind: 'serve-leg', legId, epoch, holderCardId: holder.cardId }, context);
+    await plane.undo({ kind: 'create-leg', legId, sizeBytes }, context);
+  }
+
+  #wait(problem: Problem, observed: ObservedLeg | null): LookAgain {
+    this.#ports.report(this.#report('working', observed, null, problem), this.#desired, false);
+    return { afterMs: backoffMs(this.#failures++, this.#ports.random, STEP_BACKOFF) };
+  }
+
+  #sayFailed(problem: Problem): null {
+    if (this.#said === this.#saidKey('failed', this.#desired)) return null;
+    this.#said = this.#saidKey('failed', this.#desired);
+    this.#ports.report(this.#report('failed', null, null, problem), this.#desired, true);
+    return null;
+  }
+
+  #sayOnce(
+    phase: 'ready' | 'deleted',
+    desired: DesiredLeg,
+    observed: ObservedLeg | null,
+    served: ServedLeg | null,
+  ): void {
+    if (this.#said === this.#saidKey(phase, desired)) return;
+    this.#said = this.#saidKey(phase, desired);
+    this.#ports.report(this.#report(phase, observed, served, null), desired, true);
+  }
+
+  #saidKey(phase: string, { operationId, epoch, sizeBytes }: DesiredLeg): string {
+    return `${phase} ${operationId} ${epoch} ${sizeBytes}`;
+  }
+
+  #report(
+    phase: LegReport['phase'],
+    observed: ObservedLeg | null,
+    served: ServedLeg | null,
+    problem: Problem | null,
+  ): LegReport {
+    const { legId, operationId, holder } = this.#desired;
+    const { epoch, sizeBytes, allocatedBytes } = observed ?? { epoch: 0, sizeBytes: 0, allocatedBytes: 0 };
+    const access = served?.access && {
+      identity: served.access.identity,
+      sealedKey: this.#ports.sealer.seal(served.access.key, holder.sealingKey),
+    };
+    served?.access?.key.fill(0);
+    return {
+      legId,
+      operationId,
+      phase,
+      epoch,
+      sizeBytes,
+      allocatedBytes,
+      address: served?.address ?? null,
+      access: access ?? null,
+      steps: [...this.#steps],
+      problem,
+    };
+  }
+
+  async #enter(entry: LegEntry): Promise<void> {
+    const { journal } = this.#ports;
+    await journal.append(this.#desired.legId, [entry]);
+    this.#book = this.#book && entered(this.#book, entry);
+  }
+
+  #inStepSpan(step: PoolStep, desired: DesiredLeg, index: number, work: () => Promise<void>): Promise<void> {
+    const attributes = {
+      'bso.leg.id': desired.legId,
+      'bso.volume.id': desired.volumeId,
+      'bso.pool.id': this.#ports.poolId,
+      'bso.change.id': desired.changeId,
+      'bso.operation.id': desired.operationId,
+      'bso.step.index': index,
+    };
+    return withTraceHeaders(desired.trace, () =>
+      span(`step ${step.kind}`, attributes, work, { scope: 'flexbso.agent' }),
+    );
+  }
+}

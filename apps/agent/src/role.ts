@@ -1,0 +1,42 @@
+import type {
+  AgentRole,
+  Measure,
+  ObservedLeg,
+  ObservedVolume,
+  RegisterCard,
+  RegisterPool,
+  VolumeMeasurement,
+} from '@flexbso/contracts';
+
+/** What a registration says beyond what the configuration knows; found by asking the data plane. */
+export type Discovered =
+  | Pick<RegisterCard, 'dataPlane' | 'capabilities' | 'functions' | 'budget'>
+  | Pick<RegisterPool, 'dataPlane' | 'capabilities' | 'budget' | 'reach'>;
+
+export interface Inspected {
+  readonly total: number;
+  readonly volumes: readonly ObservedVolume[];
+  readonly legs: readonly ObservedLeg[];
+}
+
+export interface Measured {
+  readonly volumes: readonly VolumeMeasurement[];
+  readonly legs: Measure['legs'];
+}
+
+/** What the agent's common part asks of its role. `Item` is what one volume or leg is to be. */
+export interface RolePart<Item> {
+  readonly role: AgentRole;
+  nameOf(item: Item): string;
+  discover(): Promise<Discovered>;
+  /** Names of what runs here now, observed. */
+  running(): Promise<readonly string[]>;
+  /** Goes on with the last state that was given and with what the journal says, asking nobody. */
+  start(items: readonly Item[]): Promise<void>;
+  /** Entries that are new or have changed. */
+  accept(items: readonly Item[]): void;
+  inspect(limit: number): Promise<Inspected>;
+  measure(limit: number): Promise<Measured>;
+  /** Parks what is under way. What runs in the data plane goes on. */
+  stop(): Promise<void>;
+}
