@@ -8,6 +8,8 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] };
 export interface FleetCard {
   readonly snapshot: CardSnapshot;
   readonly capabilities: ReadonlySet<CapabilityName>;
+  /** Cards with the same one open legs in the same ways, and so reach the same network pools. */
+  readonly legSignature: string;
   readonly use: CardUse;
 }
 /** A pool with what is held on it. */
@@ -48,13 +50,15 @@ export class Fleet {
   /** Adds the card, or replaces what was known of it. What is held on it stays. */
   setCard(snapshot: CardSnapshot): void {
     const { cardId } = snapshot;
-    this.#cards.set(cardId, { snapshot, capabilities: namesOf(snapshot), use: this.#booksOfCard(cardId) });
+    const capabilities = namesOf(snapshot);
+    const legSignature = legCapabilitiesOf(capabilities).toSorted().join(' ');
+    this.#cards.set(cardId, { snapshot, capabilities, legSignature, use: this.#booksOfCard(cardId) });
   }
 
   setPool(snapshot: PoolSnapshot): void {
     const { poolId } = snapshot;
     const capabilities = namesOf(snapshot);
-    const legCapabilities = [...capabilities].filter((name) => name.startsWith('leg.'));
+    const legCapabilities = legCapabilitiesOf(capabilities);
     this.#pools.set(poolId, { snapshot, capabilities, legCapabilities, use: this.#booksOfPool(poolId) });
   }
 
@@ -271,6 +275,10 @@ export function freeFunctionOf(card: FleetCard, protocol: Protocol): string | nu
     if (!best || candidate.protocols.length < best.protocols.length) best = candidate;
   }
   return best?.functionId ?? null;
+}
+
+function legCapabilitiesOf(capabilities: ReadonlySet<CapabilityName>): CapabilityName[] {
+  return [...capabilities].filter((name) => name.startsWith('leg.'));
 }
 
 function namesOf(snapshot: CardSnapshot | PoolSnapshot): ReadonlySet<CapabilityName> {

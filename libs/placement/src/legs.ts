@@ -1,7 +1,7 @@
 import type { Fleet, FleetCard, FleetPool } from './fleet.js';
 import { domainOf, poolExclusion, reaches } from './filters.js';
 import type { LegsRequest, PlacedLeg } from './request.js';
-import { poolScore, tieBreak, weights } from './score.js';
+import { poolScore, weights, winsTie } from './score.js';
 import type { Tally } from './tally.js';
 
 interface Candidate {
@@ -10,7 +10,6 @@ interface Candidate {
   /** Null: it has none, and counts as standing with all others that have none. */
   readonly domain: string | null;
   readonly value: number;
-  readonly tie: number;
 }
 
 export interface ChosenLegs {
@@ -43,19 +42,19 @@ export class LegChooser {
 
   /** The best legs for a card, or null when the pools that it reaches do not suffice. */
   choose(card: FleetCard): ChosenLegs | null {
-    const signature = legSignature(card);
+    const signature = card.legSignature;
     const own = this.#byHost.get(card.snapshot.hostId);
-    if (own) return this.#best([...this.#shortList(card, signature), ...own.filter(({ pool }) => reaches(card, pool))]);
+    if (own) return this.#best([...this.#shortList(card), ...own.filter(({ pool }) => reaches(card, pool))]);
     const known = this.#chosenFromNetwork.get(signature);
     if (known !== undefined) return known;
-    const chosen = this.#best(this.#shortList(card, signature));
+    const chosen = this.#best(this.#shortList(card));
     this.#chosenFromNetwork.set(signature, chosen);
     return chosen;
   }
 
   /** After nothing was placed: counts each pool that was left, as out of reach of all `cards` or as not enough. */
   countRest(cards: readonly FleetCard[], tally: Tally): void {
-    const oneOfSignature = new Map(cards.map((card) => [legSignature(card), card]));
+    const oneOfSignature = new Map(cards.map((card) => [card.legSignature, card]));
     const ofHost = Map.groupBy(cards, ({ snapshot }) => snapshot.hostId);
     for (const candidate of this.#network)
       tally.pool(isReached(candidate, [...oneOfSignature.values()]) ? 'leg-count' : 'reach', candidate.poolId);
@@ -78,7 +77,7 @@ export class LegChooser {
   }
 
   #candidateOf(pool: FleetPool): Candidate {
-    const { leg, wish, seed } = this.#request;
+    const { leg, wish } = this.#request;
     const { poolId, reach } = pool.snapshot;
     const near = reach === 'host' ? weights.near : 0;
     return {
@@ -86,7 +85,6 @@ export class LegChooser {
       poolId,
       domain: domainOf(pool, wish.spreadLegsOver),
       value: weights.pools * poolScore(pool, leg, wish.policy) + near,
-      tie: tieBreak(poolId, seed),
     };
   }
 
@@ -94,31 +92,34 @@ export class LegChooser {
    * Of the pools that every card with this signature reaches: the named ones, the best of the best domains, and the
    * best of all. Twice as many as there are legs are enough, since the legs beside them take at most as many domains.
    */
-  #shortList(card: FleetCard, signature: string): readonly Candidate[] {
-    const known = this.#shortLists.get(signature);
+  #shortList(card: FleetCard): readonly Candidate[] {
+    const known = this.#shortLists.get(card.legSignature);
     if (known) return known;
     const reached = this.#network.filter(({ pool }) => reaches(card, pool));
-    const count = 2 * this.#request.legCount;
+    const { legCount, seed } = this.#request;
+    const count = 2 * legCount;
     const bestOfDomain = new Map<string | null, Candidate>();
     for (const candidate of reached) {
       const best = bestOfDomain.get(candidate.domain);
-      if (!this.#named.has(candidate.poolId) && (!best || isBetter(candidate, best)))
+      if (!this.#named.has(candidate.poolId) && (!best || isBetter(candidate, best, seed)))
         bestOfDomain.set(candidate.domain, candidate);
     }
     const named = reached.filter(({ poolId }) => this.#named.has(poolId));
-    const list = [...new Set([...named, ...bestOf(bestOfDomain.values(), count), ...bestOf(reached, count)])];
-    this.#shortLists.set(signature, list);
+    const list = [
+      ...new Set([...named, ...bestOf(bestOfDomain.values(), count, seed), ...bestOf(reached, count, seed)]),
+    ];
+    this.#shortLists.set(card.legSignature, list);
     return list;
   }
 
   #best(candidates: readonly Candidate[]): ChosenLegs | null {
-    const { legCount, wish, leg } = this.#request;
+    const { legCount, wish, leg, seed } = this.#request;
     const chosen = candidates.filter(({ poolId }) => this.#named.has(poolId));
     if (chosen.length < this.#named.size) return null;
     const domains = new Set(chosen.map(({ domain }) => domain));
     if (wish.spreadRequired && domains.size < chosen.length) return null;
     while (chosen.length < legCount) {
-      const next = nextOf(candidates, chosen, domains);
+      const next = nextOf(candidates, chosen, domains, seed);
       if (!next || (wish.spreadRequired && domains.has(next.domain))) return null;
       chosen.push(next);
       domains.add(next.domain);
@@ -136,13 +137,14 @@ function nextOf(
   candidates: readonly Candidate[],
   chosen: readonly Candidate[],
   domains: ReadonlySet<string | null>,
+  seed: number,
 ): Candidate | null {
   let next: Candidate | null = null;
   for (const candidate of candidates) {
     if (chosen.includes(candidate)) continue;
     const isFresh = !domains.has(candidate.domain);
     const isNextFresh = next !== null && !domains.has(next.domain);
-    if (!next || (isFresh !== isNextFresh ? isFresh : isBetter(candidate, next))) next = candidate;
+    if (!next || (isFresh !== isNextFresh ? isFresh : isBetter(candidate, next, seed))) next = candidate;
   }
   return next;
 }
@@ -153,33 +155,24 @@ function isReached({ pool }: Candidate, cards: readonly FleetCard[]): boolean {
 }
 
 /** The best few, without sorting all. */
-function bestOf(candidates: Iterable<Candidate>, count: number): Candidate[] {
+function bestOf(candidates: Iterable<Candidate>, count: number, seed: number): Candidate[] {
   const kept: Candidate[] = [];
   for (const candidate of candidates) {
     const last = kept.at(-1);
-    if (kept.length === count && last && !isBetter(candidate, last)) continue;
-    const index = kept.findIndex((other) => isBetter(candidate, other));
+    if (kept.length === count && last && !isBetter(candidate, last, seed)) continue;
+    const index = kept.findIndex((other) => isBetter(candidate, other, seed));
     kept.splice(index === -1 ? kept.length : index, 0, candidate);
     if (kept.length > count) kept.pop();
   }
   return kept;
 }
 
-function isBetter(left: Candidate, right: Candidate): boolean {
-  if (left.value !== right.value) return left.value > right.value;
-  return left.tie === right.tie ? left.poolId < right.poolId : left.tie < right.tie;
+function isBetter(left: Candidate, right: Candidate, seed: number): boolean {
+  return left.value === right.value ? winsTie(left.poolId, right.poolId, seed) : left.value > right.value;
 }
 
 /** A client that names pools names them leg by leg. */
 function inNamedOrder(chosen: readonly Candidate[], poolIds: readonly string[]): Candidate[] {
   const rank = ({ poolId }: Candidate) => (poolIds.includes(poolId) ? poolIds.indexOf(poolId) : poolIds.length);
   return chosen.toSorted((left, right) => rank(left) - rank(right));
-}
-
-/** Cards that open legs in the same ways reach the same network pools. */
-function legSignature(card: FleetCard): string {
-  return [...card.capabilities]
-    .filter((name) => name.startsWith('leg.'))
-    .toSorted()
-    .join(' ');
 }

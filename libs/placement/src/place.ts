@@ -3,14 +3,13 @@ import { type Fleet, type FleetCard, freeFunctionOf } from './fleet.js';
 import { cardExclusion } from './filters.js';
 import { type ChosenLegs, LegChooser } from './legs.js';
 import type { Exclusion, LegsPlacement, LegsRequest, NotPlaced, Placement, PlacementRequest } from './request.js';
-import { cardScore, tieBreak, weights } from './score.js';
+import { cardScore, weights, winsTie } from './score.js';
 import { Tally } from './tally.js';
 
 interface Choice {
   readonly card: FleetCard;
   readonly legs: ChosenLegs;
   readonly score: number;
-  readonly tie: number;
 }
 
 /**
@@ -37,7 +36,7 @@ export function place(request: PlacementRequest, fleet: Fleet): Placement {
       continue;
     }
     const choice = choiceOf(card, legs, request);
-    if (!best || isBetter(choice, best)) best = choice;
+    if (!best || isBetter(choice, best, request.seed)) best = choice;
   }
   const functionId = best && freeFunctionOf(best.card, request.protocol);
   if (best && functionId !== null) {
@@ -71,12 +70,12 @@ export function placeLegs(request: LegsRequest & { readonly cardId: string }, fl
 
 function choiceOf(card: FleetCard, legs: ChosenLegs, request: PlacementRequest): Choice {
   const score = weights.card * cardScore(card, request.card, request.wish.policy) + legs.score;
-  return { card, legs, score, tie: tieBreak(card.snapshot.cardId, request.seed) };
+  return { card, legs, score };
 }
 
-function isBetter(left: Choice, right: Choice): boolean {
+function isBetter(left: Choice, right: Choice, seed: number): boolean {
   if (left.score !== right.score) return left.score > right.score;
-  return left.tie === right.tie ? left.card.snapshot.cardId < right.card.snapshot.cardId : left.tie < right.tie;
+  return winsTie(left.card.snapshot.cardId, right.card.snapshot.cardId, seed);
 }
 
 /** What no fleet could satisfy, said before anybody is counted out. */

@@ -50,8 +50,15 @@ function share(used: number, budget: number): number {
   return budget <= 0 ? Number(used > 0) : Math.min(1, used / budget);
 }
 
-/** Breaks ties: FNV-1a of the id with the seed, 32 bits. Equal seeds give equal orders, other seeds other ones. */
-export function tieBreak(id: string, seed: number): number {
+/** Which of two equally good ids comes first. Equal seeds give equal orders, other seeds other ones. */
+export function winsTie(id: string, other: string, seed: number): boolean {
+  const rank = seededHash(id, seed);
+  const otherRank = seededHash(other, seed);
+  return rank === otherRank ? id < other : rank < otherRank;
+}
+
+/** FNV-1a of the id with the seed, 32 bits. */
+function seededHash(id: string, seed: number): number {
   let hash = (0x811c9dc5 ^ seed) >>> 0;
   for (let index = 0; index < id.length; index += 1) hash = Math.imul(hash ^ id.charCodeAt(index), 0x01000193) >>> 0;
   return hash;
