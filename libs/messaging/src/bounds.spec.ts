@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { backoffMs } from './backoff.js';
 import { decodeJson, encodeJson, openReply, problemReply, valueReply } from './envelope.js';
+import { ReconnectPace } from './reconnect-pace.js';
 import { routeOf, subjectMatches } from './rpc/route.js';
 import { isNewEnough } from './server-version.js';
 import { subjectTemplate } from './trace.js';
@@ -25,6 +26,19 @@ describe('a backoff', () => {
       100, 200, 400, 800, 1000, 1000,
     ]);
     expect([0, 3, 1000].map((attempt) => backoffMs(attempt, backoff, () => 0))).toEqual([50, 400, 500]);
+  });
+});
+
+describe('the pace of reconnecting', () => {
+  it('is the same however often it is asked, grows with each attempt to 5 s, and begins anew once connected', () => {
+    const pace = new ReconnectPace(() => 1);
+    const waits = Array.from({ length: 7 }, () => {
+      pace.attempted();
+      return [pace.waitMs, pace.waitMs];
+    });
+    expect(waits).toEqual([250, 500, 1000, 2000, 4000, 5000, 5000].map((ms) => [ms, ms]));
+    pace.connected();
+    expect(pace.waitMs).toBe(250);
   });
 });
 

@@ -1,7 +1,8 @@
 import { connect, nkeyAuthenticator, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node';
-import { backoffMs, within } from './backoff.js';
+import { within } from './backoff.js';
 import { readSeedFile } from './identity/seed-file.js';
 import { inboxPrefixOf, principalName, type Principal } from './principal.js';
+import { ReconnectPace } from './reconnect-pace.js';
 import { isNewEnough, ServerTooOldError } from './server-version.js';
 import { statusOf, type BusStatusListener } from './status.js';
 
@@ -27,8 +28,6 @@ const PING_INTERVAL_MS = 10_000;
 const MAX_PINGS_OUT = 2;
 /** For one attempt to connect; a server on the same network answers in milliseconds. */
 const CONNECT_TIMEOUT_MS = 5_000;
-/** Quick at first, since most losses are restarts; 5 s at most, since a nudge that waits longer is no nudge. */
-const RECONNECT = { firstMs: 250, maxMs: 5_000 };
 /** A drain is a few round trips; longer means that the server is gone. */
 const CLOSE_TIMEOUT_MS = 5_000;
 
@@ -76,9 +75,9 @@ export class Bus {
 export async function connectBus(options: BusOptions): Promise<Bus> {
   const seed =
     'seedFile' in options.credentials ? await readSeedFile(options.credentials.seedFile) : options.credentials.seed;
-  const retries = { count: 0 };
-  const connection = await connect(connectionOptions(options, seed, retries));
-  retries.count = 0;
+  const pace = new ReconnectPace();
+  const connection = await connect(connectionOptions(options, seed, pace));
+  pace.connected();
   const version = connection.info?.version ?? 'unknown';
   if (!isNewEnough(version)) {
     const server = connection.getServer();
@@ -87,11 +86,11 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
   }
   const listener = options.onStatus ?? (() => undefined);
   listener({ type: 'connected', server: connection.getServer(), version, reconnected: false });
-  void follow(connection, retries, listener);
+  void follow(connection, pace, listener);
   return new Bus(options.principal, connection);
 }
 
-function connectionOptions(options: BusOptions, seed: string, retries: { count: number }): NodeConnectionOptions {
+function connectionOptions(options: BusOptions, seed: string, pace: ReconnectPace): NodeConnectionOptions {
   return {
     servers: typeof options.servers === 'string' ? options.servers : [...options.servers],
     name: options.name ?? principalName(options.principal),
@@ -102,7 +101,12 @@ function connectionOptions(options: BusOptions, seed: string, retries: { count: 
     pingInterval: PING_INTERVAL_MS,
     maxPingOut: MAX_PINGS_OUT,
     maxReconnectAttempts: -1,
-    reconnectDelayHandler: () => backoffMs(retries.count++, RECONNECT),
+    reconnectDelayHandler: () => pace.waitMs,
+    // Not to choose a server (null leaves that to the library), but to learn that an attempt begins.
+    reconnectToServer: () => {
+      pace.attempted();
+      return null;
+    },
     waitOnFirstConnect: options.waitForServer ?? false,
     // A server that restarts with users not yet loaded refuses twice; an agent must come back all the same.
     ignoreAuthErrorAbort: true,
@@ -112,10 +116,10 @@ function connectionOptions(options: BusOptions, seed: string, retries: { count: 
 }
 
 /** Ends with the connection: the status iterator does, and `closed()` never rejects. */
-async function follow(connection: NatsConnection, retries: { count: number }, listener: BusStatusListener) {
+async function follow(connection: NatsConnection, pace: ReconnectPace, listener: BusStatusListener) {
   for await (const status of connection.status()) {
     const version = connection.info?.version ?? 'unknown';
-    if (status.type === 'reconnect') retries.count = 0;
+    if (status.type === 'reconnect') pace.connected();
     const ours = statusOf(status, version);
     if (ours) listener(ours);
     if (status.type === 'reconnect' && !isNewEnough(version)) {
