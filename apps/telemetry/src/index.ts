@@ -1,1 +1,2 @@
-export {};
+export { readTelemetryConfig, type TelemetryConfig, telemetryConfigSchema } from './config.js';
+export { type RunningTelemetry, startTelemetry } from './telemetry.js';

@@ -1,0 +1,166 @@
+import { MAX_MESSAGE_BYTES, ProblemError, type Span, type Trace } from '@flexbso/contracts';
+import type { DataSource } from 'typeorm';
+import { SpanRow } from './span-entity.js';
+
+export interface SpanStoreOptions {
+  /** Called when a batch could not be written; it is tried again. */
+  readonly onFailed: (error: unknown, waiting: number) => void;
+}
+
+/** 20 MB at most, and twenty seconds of a thousand spans a second while the database is away. */
+const maxWaiting = 20_000;
+/** Eleven parameters each: well below SQLite's 32,766 of a statement. */
+const batchSize = 500;
+/** Spans come in bursts: waiting this long makes one transaction of many. */
+const gatherMs = 200;
+const retryMs = 1_000;
+/** A trace with more spans than this is no change of ours. */
+const maxSpansOfTrace = 5_000;
+
+/** Spans, buffered in memory and written in batches. What is acknowledged and not yet written is lost with the process. */
+export class SpanStore {
+  readonly #dataSource: DataSource;
+  readonly #options: SpanStoreOptions;
+  #waiting: Span[] = [];
+  #writing: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #stopped = false;
+
+  constructor(dataSource: DataSource, options: SpanStoreOptions) {
+    this.#dataSource = dataSource;
+    this.#options = options;
+  }
+
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** Takes all of these spans, or none when there is no room: then the sender tries again later. */
+  take(spans: readonly Span[]): boolean {
+    const kept = spans.filter((span) => !isBeat(span));
+    if (this.#stopped || this.#waiting.length + kept.length > maxWaiting) return false;
+    this.#waiting.push(...kept);
+    if (kept.length > 0) this.#schedule(gatherMs);
+    return true;
+  }
+
+  /** Writes what waits. @throws what the database throws; what was not written still waits. */
+  async flush(): Promise<void> {
+    // A write under way has taken its batch before: what came after it is written by the next.
+    await this.#writing?.catch(() => undefined);
+    while (this.#waiting.length > 0) {
+      this.#writing ??= this.#writeBatch().finally(() => (this.#writing = undefined));
+      await this.#writing;
+    }
+  }
+
+  /** Takes no more, and writes what waits once. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.flush();
+  }
+
+  /**
+   * A whole trace.
+   * @throws ProblemError `not-found` when no span of it is kept, `body-too-large` when it has too many spans.
+   */
+  async trace(traceId: string): Promise<Trace> {
+    await this.flush();
+    const rows = await this.#dataSource.manager.find(SpanRow, {
+      where: { traceId },
+      take: maxSpansOfTrace + 1,
+    });
+    if (rows.length === 0)
+      throw new ProblemError({ code: 'not-found', detail: `No span of the trace ${traceId} is kept.` });
+    if (rows.length > maxSpansOfTrace) {
+      const detail = `The trace ${traceId} has more than ${maxSpansOfTrace} spans.`;
+      throw new ProblemError({ code: 'body-too-large', detail, facts: { maxSpans: maxSpansOfTrace } });
+    }
+    return withinMessage(traceOf(traceId, rows.map(spanOf)));
+  }
+
+  #schedule(delayMs: number): void {
+    if (this.#timer !== undefined || this.#stopped) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.flush().catch((error: unknown) => {
+        this.#options.onFailed(error, this.#waiting.length);
+        this.#schedule(retryMs);
+      });
+    }, delayMs);
+  }
+
+  async #writeBatch(): Promise<void> {
+    const batch = this.#waiting.slice(0, batchSize);
+    const receivedAtMs = Date.now();
+    await this.#dataSource.manager
+      .createQueryBuilder()
+      .insert()
+      .into(SpanRow)
+      .values(batch.map((span) => ({ ...rowOf(span), receivedAtMs })))
+      // An exporter that was not answered in time sends its batch again.
+      .orIgnore()
+      .updateEntity(false)
+      .execute();
+    this.#waiting = this.#waiting.slice(batch.length);
+  }
+}
+
+/**
+ * A trace in the order of time, and of spans that began at once the outer before the inner. Spans whose parent is not
+ * among them are orphans: something is missing.
+ */
+export function traceOf(traceId: string, spans: readonly Span[]): Trace {
+  const known = new Map(spans.map((span) => [span.spanId, span]));
+  const depths = new Map(spans.map((span) => [span.spanId, depthOf(span, known)]));
+  const depth = ({ spanId }: Span) => depths.get(spanId) ?? 0;
+  const sorted = spans.toSorted((a, b) => a.startMs - b.startMs || depth(a) - depth(b));
+  const orphans = sorted.filter(({ parentSpanId }) => parentSpanId !== null && !known.has(parentSpanId));
+  return { traceId, spans: sorted, orphanSpanIds: orphans.map(({ spanId }) => spanId) };
+}
+
+/** No trace of ours is deeper; and a broken one, whose spans are each other's parents, has no end. */
+const maxDepth = 100;
+
+function depthOf(span: Span, known: ReadonlyMap<string, Span>): number {
+  let depth = 0;
+  let parent = known.get(span.parentSpanId ?? '');
+  while (parent !== undefined && depth < maxDepth) {
+    depth += 1;
+    parent = known.get(parent.parentSpanId ?? '');
+  }
+  return depth;
+}
+
+/** The spans and their times matter most: a trace that would not fit into a message goes without attributes. */
+function withinMessage(trace: Trace): Trace {
+  const room = MAX_MESSAGE_BYTES - 1_000;
+  if (Buffer.byteLength(JSON.stringify(trace)) <= room) return trace;
+  return { ...trace, spans: trace.spans.map((span) => ({ ...span, attributes: {} })) };
+}
+
+/**
+ * Heartbeats and measurements come all the time from every agent, each a trace of its own that nobody looks at: in a
+ * store that is bounded by count they would push out every change.
+ */
+function isBeat({ attributes }: Span): boolean {
+  const subject = attributes['messaging.destination.template'];
+  return typeof subject === 'string' && /\.up\.(heartbeat|measure)$/.test(subject);
+}
+
+function rowOf({ startMs, endMs, ...span }: Span) {
+  return { ...span, startUs: Math.round(startMs * 1_000), endUs: Math.round(endMs * 1_000) };
+}
+
+function spanOf(row: SpanRow): Span {
+  const { traceId, spanId, parentSpanId, service, name, error, attributes } = row;
+  const times = { startMs: row.startUs / 1_000, endMs: row.endUs / 1_000 };
+  return { traceId, spanId, parentSpanId, service, name, kind: kindOf(row.kind), ...times, error, attributes };
+}
+
+const kinds: readonly Span['kind'][] = ['internal', 'server', 'client', 'producer', 'consumer'];
+
+function kindOf(text: string): Span['kind'] {
+  return kinds.find((kind) => kind === text) ?? 'internal';
+}
