@@ -57,6 +57,12 @@ describe('messages', () => {
     expect(codeOf(() => openReply(reply, z.unknown(), 'x'))).toBe('pool-full');
   });
 
+  it('carry a problem without its facts where these are too large', () => {
+    const facts = { everything: 'x'.repeat(MAX_MESSAGE_BYTES) };
+    const reply = problemReply({ code: 'pool-full', detail: 'full', facts });
+    expect(codeOf(() => openReply(reply, z.unknown(), 'x'))).toBe('pool-full');
+  });
+
   it('are refused when they are too large, not JSON, or no reply', () => {
     expect(codeOf(() => encodeJson('x'.repeat(MAX_MESSAGE_BYTES), 'x'))).toBe('body-too-large');
     expect(codeOf(() => decodeJson(new Uint8Array(MAX_MESSAGE_BYTES + 1), 'x'))).toBe('body-too-large');

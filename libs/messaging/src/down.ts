@@ -87,7 +87,7 @@ export async function hearDown<Payload extends Addressed>(
   hearing: HearDown<Payload>,
 ): Promise<{ stop(): Promise<void> }> {
   const me = requireAgent(bus);
-  const queue = new WorkQueue(QUEUE);
+  const queue = new WorkQueue({ ...QUEUE, onFailure: (error) => hearing.onRefused(asProblem(hearing.verb, error)) });
   const subscription = bus.connection.subscribe(subjects.down(me.role, me.id, hearing.verb), {
     callback: (error, message) => {
       if (error) return;

@@ -57,9 +57,16 @@ export function valueReply(value: unknown, where: string): Uint8Array {
   return encodeJson({ ok: true, value: value ?? null } satisfies ReplyEnvelope, where);
 }
 
-/** The reply that carries a problem. */
+/** The reply that carries a problem; without its facts where these would be too large to be sent. */
 export function problemReply(problem: Problem): Uint8Array {
-  return encodeJson({ ok: false, problem } satisfies ReplyEnvelope, `the problem '${problem.code}'`);
+  const where = `the problem '${problem.code}'`;
+  try {
+    return encodeJson({ ok: false, problem } satisfies ReplyEnvelope, where);
+  } catch (error) {
+    if (!(error instanceof ProblemError)) throw error;
+    const { code, detail } = problem;
+    return encodeJson({ ok: false, problem: { code, detail: detail.slice(0, 4000) } } satisfies ReplyEnvelope, where);
+  }
 }
 
 /** What a reply holds; a problem in it is thrown. A reply that fits no schema is the answering service's failure. */

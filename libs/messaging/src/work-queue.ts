@@ -1,19 +1,29 @@
 import { within } from './backoff.js';
 
+export interface WorkQueueOptions {
+  /** Tasks at the same time. */
+  readonly concurrency: number;
+  /** Tasks that wait beside those. */
+  readonly capacity: number;
+  readonly onFailure: (error: unknown) => void;
+}
+
 /**
  * Runs tasks, some at a time, the rest waiting in a bounded queue in the order they came. It does not know what
- * the tasks are; a task handles its own failures and must not reject.
+ * the tasks are; what a task could not handle itself goes to `onFailure`, and the queue goes on.
  */
 export class WorkQueue {
   readonly #concurrency: number;
   readonly #capacity: number;
+  readonly #onFailure: (error: unknown) => void;
   readonly #waiting: Array<() => Promise<void>> = [];
   #running = 0;
   #idle: PromiseWithResolvers<void> | null = null;
 
-  constructor(options: { readonly concurrency: number; readonly capacity: number }) {
+  constructor(options: WorkQueueOptions) {
     this.#concurrency = options.concurrency;
     this.#capacity = options.capacity;
+    this.#onFailure = options.onFailure;
   }
 
   /** Takes a task, or says false when the queue is full. */
@@ -40,10 +50,12 @@ export class WorkQueue {
 
   #start(task: () => Promise<void>): void {
     this.#running += 1;
-    void task().finally(() => {
-      this.#running -= 1;
-      this.#next();
-    });
+    void task()
+      .catch(this.#onFailure)
+      .finally(() => {
+        this.#running -= 1;
+        this.#next();
+      });
   }
 
   #next(): void {

@@ -77,7 +77,11 @@ export class EventServer extends Server implements CustomTransportStrategy {
     this.#ackWaitMs = options.ackWaitMs ?? 30_000;
     this.#maxDeliveries = options.maxDeliveries ?? 60;
     // The server sends no more than maxInFlight; the queue has room for what it sends again beside them.
-    this.#queue = new WorkQueue({ concurrency: this.#maxInFlight, capacity: this.#maxInFlight });
+    this.#queue = new WorkQueue({
+      concurrency: this.#maxInFlight,
+      capacity: this.#maxInFlight,
+      onFailure: (error) => this.#report(null, error),
+    });
   }
 
   get stats(): EventStats {
@@ -162,7 +166,6 @@ export class EventServer extends Server implements CustomTransportStrategy {
     if (this.#closing.signal.aborted || !this.#queue.offer(() => this.#handle(message))) message.nak();
   }
 
-  /** Never rejects. */
   async #handle(message: JsMsg): Promise<void> {
     const { subject } = message;
     const parent = contextOf(message.headers);

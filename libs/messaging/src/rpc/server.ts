@@ -56,7 +56,12 @@ export class NatsRpcServer extends Server implements CustomTransportStrategy {
   constructor(options: RpcServerOptions) {
     super();
     this.#options = options;
-    this.#queue = new WorkQueue({ concurrency: options.concurrency ?? 64, capacity: options.queueLength ?? 1024 });
+    this.#queue = new WorkQueue({
+      concurrency: options.concurrency ?? 64,
+      capacity: options.queueLength ?? 1024,
+      // Such as a reply that could no longer be sent, since the connection is being drained.
+      onFailure: (error) => options.onError?.({ subject: '', error, traceId: '' }),
+    });
   }
 
   get stats(): RpcStats {
@@ -137,7 +142,7 @@ export class NatsRpcServer extends Server implements CustomTransportStrategy {
     this.#reply(replySubject, problemReply({ code: 'too-many-requests', detail }));
   }
 
-  /** Never rejects: every failure becomes a reply. */
+  /** Every failure of a handler becomes a reply. */
   async #handle(route: Route<BusContext>, message: Msg, replySubject: string | null): Promise<void> {
     const span = { operation: 'process', kind: SpanKind.SERVER, subject: message.subject } as const;
     await inMessageSpan({ ...span, parent: contextOf(message.headers) }, async (active) => {
