@@ -1,0 +1,248 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { cardSnapshotSchema, poolSnapshotSchema } from '@flexbso/contracts';
+import { makeIdentities, natsServerConfig, readUsers } from '@flexbso/messaging';
+import type { Principal } from '@flexbso/messaging';
+import { installedTools } from '@flexbso/testkit';
+import { z } from 'zod';
+import { until } from '../api/until.js';
+import { ApiClient } from '../api/client.js';
+import type { ApiAddress } from '../api/client.js';
+import { writeConfigurations } from './configurations.js';
+import type { ConfiguredProcess } from './configurations.js';
+import { stopDataPlanes } from './data-planes.js';
+import { clusterFolders } from './folders.js';
+import type { ClusterFolders } from './folders.js';
+import { choosePorts } from './ports.js';
+import type { ClusterPorts } from './ports.js';
+import { isRunning, startProcess, stopProcesses } from './processes.js';
+import type { ProcessRecord } from './processes.js';
+import { ready } from './readiness.js';
+import { standInTopology } from './topology.js';
+
+const processRecord = z.object({ name: z.string(), pid: z.number(), startTicks: z.number() });
+const portsRecord = z.object({
+  nats: z.number(),
+  gateway: z.number(),
+  otlp: z.number(),
+  inventoryHealth: z.number(),
+  schedulerHealth: z.number(),
+  telemetryHealth: z.number(),
+  legs: z.record(z.string(), z.number()),
+});
+/** What is kept of a system: its ports for good, its processes while they run. */
+const clusterRecord = z.object({ v: z.literal(1), ports: portsRecord, processes: z.array(processRecord) });
+const clientRecord = z.object({ server: z.url(), token: z.string() });
+
+export type Say = (line: string) => void;
+
+/** A whole system on this machine: the bus, the services, the agents, and what these start. */
+export class Cluster {
+  readonly folders: ClusterFolders;
+  readonly address: ApiAddress;
+  readonly #ports: ClusterPorts;
+  readonly #plans: readonly ConfiguredProcess[];
+  #processes: ProcessRecord[] = [];
+
+  private constructor(
+    folders: ClusterFolders,
+    ports: ClusterPorts,
+    address: ApiAddress,
+    plans: readonly ConfiguredProcess[],
+  ) {
+    this.folders = folders;
+    this.#ports = ports;
+    this.address = address;
+    this.#plans = plans;
+  }
+
+  /** Starts a system from nothing: what an earlier one left in the folder is ended and removed first. */
+  static async startFresh(options: { folder: string; say: Say }): Promise<Cluster> {
+    const folders = clusterFolders(options.folder);
+    await stopCluster(folders);
+    await removeCluster(folders);
+    return Cluster.start({ ...options, gatewayPort: null });
+  }
+
+  /** Starts a system, or what of it does not run, with the state that is there. */
+  static async start(options: { folder: string; gatewayPort: number | null; say: Say }): Promise<Cluster> {
+    const folders = clusterFolders(options.folder);
+    await makeFolders(folders);
+    const kept = await readRecord(folders);
+    const ports = kept?.ports ?? (await choosePorts(networkPoolIds(), options.gatewayPort));
+    const token = await keptToken(folders);
+    const address = { server: `http://127.0.0.1:${ports.gateway}`, token };
+    await writeClientFiles(folders, address);
+    const principals = clusterPrincipals();
+    await makeIdentities(folders.identities, principals);
+    const natsFile = join(folders.configurations, 'nats.conf');
+    await writeFile(
+      natsFile,
+      natsServerConfig({ port: ports.nats, storeDir: folders.nats, users: await readUsers(folders.identities) }),
+      { mode: 0o600 },
+    );
+    const plans = await writeConfigurations({
+      folders,
+      ports,
+      topology: standInTopology,
+      tools: installedTools(),
+      natsFile,
+    });
+    const cluster = new Cluster(folders, ports, address, plans);
+    cluster.#processes = (kept?.processes ?? []).filter(isRunning);
+    await cluster.#startMissing(options.say);
+    return cluster;
+  }
+
+  /** Ends one process by name and waits until it is gone. SIGKILL: as by a crash. */
+  async kill(name: string, signal: NodeJS.Signals): Promise<void> {
+    const record = this.process(name);
+    process.kill(record.pid, signal);
+    await stopProcesses([record]);
+    this.#processes = this.#processes.filter((other) => other !== record);
+    await this.#keep();
+  }
+
+  /** Starts a process that was ended by `kill`. */
+  async restart(name: string): Promise<void> {
+    const plan = this.#plans.find((candidate) => candidate.name === name);
+    if (plan === undefined)
+      throw new Error(`no process is called ${name}: there are ${this.#plans.map((known) => known.name).join(', ')}`);
+    const record = await startProcess(plan);
+    this.#processes.push(record);
+    await this.#keep();
+    await ready(plan, record);
+  }
+
+  process(name: string): ProcessRecord {
+    const record = this.#processes.find((candidate) => candidate.name === name);
+    if (record === undefined) throw new Error(`${name} does not run`);
+    return record;
+  }
+
+  async stop(): Promise<void> {
+    await stopCluster(this.folders);
+    this.#processes = [];
+  }
+
+  removeFiles(): Promise<void> {
+    return removeCluster(this.folders);
+  }
+
+  /** In the order of the plans: the bus, the services, the agents; each group is ready before the next begins. */
+  async #startMissing(say: Say): Promise<void> {
+    for (const stage of ['bus', 'service', 'agent'] as const) {
+      const plans = this.#plans.filter((plan) => plan.stage === stage);
+      const missing = plans.filter((plan) => !this.#processes.some((process) => process.name === plan.name));
+      if (missing.length > 0) say(`starting ${missing.map((plan) => plan.name).join(', ')}`);
+      for (const plan of missing) {
+        this.#processes.push(await startProcess(plan));
+        await this.#keep();
+      }
+      await Promise.all(plans.map((plan) => ready(plan, this.process(plan.name))));
+    }
+    await this.#allRegistered(say);
+  }
+
+  async #allRegistered(say: Say): Promise<void> {
+    const api = new ApiClient(this.address);
+    const { cards, pools } = standInTopology;
+    say(`waiting for ${cards.length} cards and ${pools.length} pools to register themselves`);
+    await until('every card and pool is registered', 60_000, async () => {
+      const [seenCards, seenPools] = await Promise.all([
+        api.get('/v1/cards', z.object({ items: z.array(cardSnapshotSchema) })),
+        api.get('/v1/pools', z.object({ items: z.array(poolSnapshotSchema) })),
+      ]);
+      const readyOnes = [...seenCards.items, ...seenPools.items].filter((seen) => seen.state === 'ready');
+      return readyOnes.length === cards.length + pools.length;
+    });
+  }
+
+  async #keep(): Promise<void> {
+    const record: z.infer<typeof clusterRecord> = { v: 1, ports: this.#ports, processes: this.#processes };
+    await writeFile(this.folders.recordFile, `${JSON.stringify(record, null, 2)}\n`, { mode: 0o600 });
+  }
+}
+
+/** Ends every process of a system: agents first, so that none rebuilds what is being ended, the bus last. */
+export async function stopCluster(folders: ClusterFolders): Promise<boolean> {
+  const record = await readRecord(folders);
+  if (record === null) return false;
+  const running = record.processes.filter(isRunning);
+  await stopProcesses(running.filter((process) => process.name.startsWith('agent-')));
+  await stopDataPlanes(folders.run);
+  await stopProcesses(running.filter((process) => process.name !== 'nats'));
+  await stopProcesses(running.filter((process) => process.name === 'nats'));
+  await writeFile(folders.recordFile, `${JSON.stringify({ ...record, processes: [] }, null, 2)}\n`, { mode: 0o600 });
+  await rm(folders.run, { recursive: true, force: true });
+  return running.length > 0;
+}
+
+async function removeCluster(folders: ClusterFolders): Promise<void> {
+  await rm(folders.root, { recursive: true, force: true });
+  await rm(folders.run, { recursive: true, force: true });
+}
+
+/** Data planes run as another user and pass through to the files of pools and to their sockets; nobody else looks in anywhere. */
+async function makeFolders(folders: ClusterFolders): Promise<void> {
+  for (const folder of [folders.root, folders.pools, folders.run])
+    await mkdir(folder, { recursive: true, mode: 0o711 });
+  const closed = [
+    folders.identities,
+    folders.configurations,
+    folders.logs,
+    folders.databases,
+    folders.nats,
+    folders.agents,
+  ];
+  for (const folder of closed) await mkdir(folder, { recursive: true, mode: 0o700 });
+}
+
+async function readRecord(folders: ClusterFolders): Promise<z.infer<typeof clusterRecord> | null> {
+  const text = await readIfThere(folders.recordFile);
+  return text === null ? null : clusterRecord.parse(JSON.parse(text));
+}
+
+/** The token of the first start is kept, so that a restart does not lock its user out. */
+async function keptToken(folders: ClusterFolders): Promise<string> {
+  const text = await readIfThere(folders.clientFile);
+  return text === null ? `fbso_${randomBytes(24).toString('base64url')}` : clientRecord.parse(JSON.parse(text)).token;
+}
+
+async function writeClientFiles(folders: ClusterFolders, address: ApiAddress): Promise<void> {
+  await writeFile(folders.clientFile, `${JSON.stringify(address, null, 2)}\n`, { mode: 0o600 });
+  const tokens = [
+    {
+      name: 'first',
+      tokenSha256: createHash('sha256').update(address.token).digest('hex'),
+      role: 'admin',
+      tenantId: null,
+      expiresAtMs: null,
+    },
+  ];
+  await writeFile(join(folders.configurations, 'tokens.json'), `${JSON.stringify(tokens, null, 2)}\n`, { mode: 0o600 });
+}
+
+async function readIfThere(file: string): Promise<string | null> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+const networkPoolIds = (): string[] =>
+  standInTopology.pools.filter((pool) => pool.reach === 'network').map((pool) => pool.poolId);
+
+function clusterPrincipals(): Principal[] {
+  return [
+    ...(['inventory', 'scheduler', 'telemetry', 'gateway'] as const).map((name) => ({
+      kind: 'service' as const,
+      name,
+    })),
+    ...standInTopology.cards.map(({ cardId }) => ({ kind: 'card' as const, id: cardId })),
+    ...standInTopology.pools.map(({ poolId }) => ({ kind: 'pool' as const, id: poolId })),
+  ];
+}

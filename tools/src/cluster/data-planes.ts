@@ -1,0 +1,45 @@
+import { readFileSync, readdirSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { startTicksOf, stopProcesses } from './processes.js';
+import type { ProcessRecord } from './processes.js';
+
+/** Whom the stand-in's data planes run as when the agents are root. A number of nobody's: no account is needed. */
+export const STAND_IN_DATA_PLANE_USER = { uid: 64_055, gid: 64_055 };
+
+/** Data planes outlive their agents, so stopping a system ends them too: every process that has a socket in its run folder. */
+export async function stopDataPlanes(runFolder: string): Promise<void> {
+  await stopProcesses(dataPlanesIn(runFolder));
+}
+
+export function dataPlanesIn(runFolder: string): ProcessRecord[] {
+  const found: ProcessRecord[] = [];
+  for (const entry of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    const pid = Number(entry);
+    const startTicks = startTicksOf(pid);
+    if (startTicks !== null && commandLineOf(pid).includes(`path=${runFolder}/`))
+      found.push({ name: 'data plane', pid, startTicks });
+  }
+  return found;
+}
+
+/** Empty for a process that ended meanwhile, and for those of the kernel. */
+function commandLineOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH')) return '';
+    throw error;
+  }
+}
+
+/**
+ * A user of its own for the data planes, where such a user can reach the pools' files at all; null, the agents'
+ * own user without any capability, where it cannot: when not root, or in a workspace that is closed to others.
+ */
+export function dataPlaneUserFor(folder: string): { uid: number; gid: number } | null {
+  if (process.getuid?.() !== 0) return null;
+  for (let parent = dirname(folder); ; parent = dirname(parent)) {
+    if ((statSync(parent).mode & 0o001) === 0) return null;
+    if (parent === dirname(parent)) return STAND_IN_DATA_PLANE_USER;
+  }
+}

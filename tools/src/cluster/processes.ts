@@ -1,0 +1,79 @@
+import { spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** A process as it can be found again: a pid alone may by then be somebody else's. */
+export interface ProcessRecord {
+  readonly name: string;
+  readonly pid: number;
+  /** Start time in clock ticks since boot, from /proc/PID/stat. */
+  readonly startTicks: number;
+}
+
+export interface ProcessPlan {
+  readonly name: string;
+  readonly command: string;
+  readonly arguments: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  readonly logFile: string;
+}
+
+/** Field 22 of /proc/PID/stat (proc(5)); the name in field 2 may hold spaces, so fields are counted behind it. */
+export function startTicksOf(pid: number): number | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    // A zombie has ended; only its parent has not looked yet.
+    return fields[0] === 'Z' ? null : Number(fields[19]);
+  } catch (error) {
+    if (isAbsent(error)) return null;
+    throw error;
+  }
+}
+
+const isAbsent = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH');
+
+export const isRunning = (process: ProcessRecord): boolean => startTicksOf(process.pid) === process.startTicks;
+
+/** Starts a process that outlives this one; its output goes to the log file. */
+export async function startProcess(plan: ProcessPlan): Promise<ProcessRecord> {
+  const log = openSync(plan.logFile, 'a', 0o600);
+  try {
+    const child = spawn(plan.command, plan.arguments, {
+      detached: true,
+      stdio: ['ignore', log, log],
+      env: { ...process.env, ...plan.environment },
+    });
+    const pid = await new Promise<number>((resolve, reject) => {
+      child.once('error', reject);
+      child.once('spawn', () =>
+        child.pid === undefined ? reject(new Error(`${plan.name} has no pid`)) : resolve(child.pid),
+      );
+    });
+    child.unref();
+    const startTicks = startTicksOf(pid);
+    if (startTicks === null) throw new Error(`${plan.name} ended at once; see ${plan.logFile}`);
+    return { name: plan.name, pid, startTicks };
+  } finally {
+    closeSync(log);
+  }
+}
+
+export function signalProcess(record: ProcessRecord, signal: NodeJS.Signals): void {
+  if (!isRunning(record)) return;
+  try {
+    process.kill(record.pid, signal);
+  } catch (error) {
+    if (!isAbsent(error)) throw error;
+  }
+}
+
+/** Asks every process to end and kills what has not by the deadline. */
+export async function stopProcesses(records: readonly ProcessRecord[], deadlineMs = 10_000): Promise<void> {
+  for (const record of records) signalProcess(record, 'SIGTERM');
+  const until = Date.now() + deadlineMs;
+  while (records.some(isRunning) && Date.now() < until) await delay(20);
+  for (const record of records.filter(isRunning)) signalProcess(record, 'SIGKILL');
+  while (records.some(isRunning)) await delay(20);
+}

@@ -1,0 +1,51 @@
+import { parseArgs } from 'node:util';
+import type { Planted } from '../load/change-under-load.js';
+
+export interface DemoOptions {
+  readonly jsonFile: string | null;
+  readonly only: string | null;
+  readonly planted: Planted | null;
+  readonly keep: boolean;
+}
+
+export const demoHelp = `npm run demo -- [--client nbd] [--json FILE] [--only TEXT] [--plant wrong-byte|failed-io] [--keep]
+
+Starts the whole system, makes a volume, changes its stack live under verified I/O, prints what the
+client felt, and stops everything that it started. Exits 0 only when no I/O failed and no byte was wrong.
+
+  --client nbd   the client: fio over NBD (the only one so far, and the default)
+  --json FILE    the table as JSON too
+  --only TEXT    only the changes whose name holds TEXT
+  --plant FAULT  puts one fault in on purpose; the demo must then exit 1
+  --keep         leaves the system's files in .flexbso/demo`;
+
+export class UsageError extends Error {}
+
+/** Throws {@link UsageError} for what it does not know; null asks for help. */
+export function parseDemoOptions(argv: readonly string[]): DemoOptions | null {
+  const { values } = parse(argv);
+  if (values.help === true) return null;
+  if (values.client !== 'nbd') throw new UsageError(`--client ${values.client}: there is only nbd`);
+  const planted = values.plant ?? null;
+  if (planted !== null && planted !== 'wrong-byte' && planted !== 'failed-io')
+    throw new UsageError(`--plant ${planted}: wrong-byte or failed-io`);
+  return { jsonFile: values.json ?? null, only: values.only ?? null, planted, keep: values.keep };
+}
+
+function parse(argv: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...argv],
+      options: {
+        client: { type: 'string', default: 'nbd' },
+        json: { type: 'string' },
+        only: { type: 'string' },
+        plant: { type: 'string' },
+        keep: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h' },
+      },
+    });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
