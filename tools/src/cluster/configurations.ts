@@ -16,7 +16,7 @@ export interface ConfiguredProcess extends ProcessPlan {
   readonly readiness:
     | { readonly kind: 'http'; readonly url: string }
     | { readonly kind: 'tcp'; readonly port: number }
-    | null;
+    | { readonly kind: 'log' };
 }
 
 export interface ConfigurationInput {
