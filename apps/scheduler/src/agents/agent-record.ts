@@ -1,0 +1,17 @@
+import type { AgentRole } from '@flexbso/contracts';
+
+/** What the scheduler knows of an agent as a reader of desired state. Cards and pools themselves are inventory's. */
+export interface AgentRecord {
+  role: AgentRole;
+  agentId: string;
+  /** Grows with every commit that changes what the agent is to do. */
+  revision: number;
+  /** The revision that the agent last said it has. */
+  seenRevision: number;
+  /** Null until it is first heard. */
+  sessionId: string | null;
+  /** Grows with every start of the agent; an older one is fenced off. */
+  sessionNumber: number;
+  /** Why the agent acts on nothing new, in its own words; null when it agrees. */
+  diverged: string | null;
+}

@@ -1,0 +1,71 @@
+import { rpc, subjects } from '@flexbso/contracts';
+import { Rpc } from '@flexbso/messaging';
+import { Controller, Inject } from '@nestjs/common';
+import type { z } from 'zod';
+import { Scheduler } from '../scheduler.js';
+
+const verbs = rpc.scheduler;
+type Verb = keyof typeof verbs;
+type Request<V extends Verb> = z.infer<(typeof verbs)[V]['request']>;
+type Reply<V extends Verb> = Promise<z.infer<(typeof verbs)[V]['reply']>>;
+const subjectOf = (verb: Verb) => subjects.rpc('scheduler', verb);
+
+/** What other services ask of the scheduler, on behalf of a caller whose token the gateway has judged. */
+@Controller()
+export class RequestsController {
+  readonly #scheduler: Scheduler;
+
+  constructor(@Inject(Scheduler) scheduler: Scheduler) {
+    this.#scheduler = scheduler;
+  }
+
+  @Rpc(subjectOf('create-volume'), verbs['create-volume'].request)
+  createVolume(request: Request<'create-volume'>): Reply<'create-volume'> {
+    return this.#scheduler.volumes.create(request);
+  }
+
+  @Rpc(subjectOf('change-volume'), verbs['change-volume'].request)
+  changeVolume(request: Request<'change-volume'>): Reply<'change-volume'> {
+    return this.#scheduler.volumes.change(request);
+  }
+
+  @Rpc(subjectOf('delete-volume'), verbs['delete-volume'].request)
+  deleteVolume(request: Request<'delete-volume'>): Reply<'delete-volume'> {
+    return this.#scheduler.volumes.delete(request);
+  }
+
+  @Rpc(subjectOf('plan-create'), verbs['plan-create'].request)
+  planCreate(request: Request<'plan-create'>): Reply<'plan-create'> {
+    return this.#scheduler.volumes.planCreate(request);
+  }
+
+  @Rpc(subjectOf('plan-change'), verbs['plan-change'].request)
+  planChange(request: Request<'plan-change'>): Reply<'plan-change'> {
+    return this.#scheduler.volumes.planChange(request);
+  }
+
+  @Rpc(subjectOf('plan-delete'), verbs['plan-delete'].request)
+  planDelete(request: Request<'plan-delete'>): Reply<'plan-delete'> {
+    return this.#scheduler.volumes.planDelete(request);
+  }
+
+  @Rpc(subjectOf('get-volume'), verbs['get-volume'].request)
+  getVolume(request: Request<'get-volume'>): Reply<'get-volume'> {
+    return this.#scheduler.queries.getVolume(request);
+  }
+
+  @Rpc(subjectOf('list-volumes'), verbs['list-volumes'].request)
+  listVolumes(request: Request<'list-volumes'>): Reply<'list-volumes'> {
+    return this.#scheduler.queries.listVolumes(request);
+  }
+
+  @Rpc(subjectOf('get-change'), verbs['get-change'].request)
+  getChange(request: Request<'get-change'>): Reply<'get-change'> {
+    return this.#scheduler.queries.getChange(request);
+  }
+
+  @Rpc(subjectOf('list-changes'), verbs['list-changes'].request)
+  listChanges(request: Request<'list-changes'>): Reply<'list-changes'> {
+    return this.#scheduler.queries.listChanges(request);
+  }
+}

@@ -1,0 +1,20 @@
+import type { Change } from '@flexbso/contracts';
+import type { VolumeWant } from '../volumes/volume-record.js';
+
+/** A change as the scheduler keeps it: what the API shows, and what carrying it on or back takes. */
+export interface ChangeRecord extends Change {
+  tenantId: string;
+  volumeName: string;
+  /** W3C trace headers of the request, for all the work that it causes. */
+  trace: Record<string, string>;
+  /** What to go back to; null when there was nothing before (create). */
+  from: VolumeWant | null;
+  /** The card's operation that carries this change out, or undoes it; null while the card was given nothing. */
+  operationId: string | null;
+  /** The card has said, for `operationId`, that nothing but what is wanted is open. */
+  cardSettled: boolean;
+  /** It failed before its cut-over, and what is wanted again is what was before. */
+  reverting: boolean;
+  /** How an undoing change ends: as it is told to the client. */
+  endsAs: 'undone' | 'refused';
+}

@@ -1,0 +1,44 @@
+import type { BsoEvent, DesiredVolume, MadeIdPrefix } from '@flexbso/contracts';
+import type { DesiredWrite } from '../desired/desired-entry.js';
+import type { KeyRecord } from '../keys/key-record.js';
+import type { LegRecord } from '../legs/leg-record.js';
+import type { ReservationRecord } from '../placement/reservation-record.js';
+import type { VolumeRecord } from '../volumes/volume-record.js';
+import type { ChangeRecord } from './change-record.js';
+
+/** A volume with all that belongs to it; what one decision is made about. */
+export interface Aggregate {
+  volume: VolumeRecord;
+  /** The volume's latest change. */
+  change: ChangeRecord;
+  legs: LegRecord[];
+  keys: KeyRecord[];
+  reservations: ReservationRecord[];
+  /** What the card was last given for this volume; null: nothing. */
+  given: DesiredVolume | null;
+}
+
+/** An event before its commit names time, tenant and trace. */
+export type EventDraft = Pick<BsoEvent, 'kind' | 'id' | 'what' | 'data'>;
+
+/**
+ * A decision in the making: the aggregate as it will be, and what follows from that. Deciding code changes a draft
+ * and nothing else; the shell writes the draft in one transaction, or throws it away.
+ */
+export interface Draft extends Aggregate {
+  desired: DesiredWrite[];
+  events: EventDraft[];
+  /** The volume is gone from all cards and pools: its row goes too. */
+  volumeGone: boolean;
+}
+
+/** What deciding needs from outside, as plain values. */
+export interface Deciding {
+  readonly nowMs: number;
+  readonly newId: (prefix: MadeIdPrefix) => string;
+  readonly copyBytesPerSecond: number;
+}
+
+export function draftOf(aggregate: Aggregate): Draft {
+  return { ...structuredClone(aggregate), desired: [], events: [], volumeGone: false };
+}

@@ -1,0 +1,165 @@
+import type { ChangeState, Problem } from '@flexbso/contracts';
+import { acceptedPlanOf } from '@flexbso/stack';
+import { giveCard, givePool, wantedLegs } from '../desired/desired-items.js';
+import type { LegRecord } from '../legs/leg-record.js';
+import { exactReservations } from '../placement/volume-reservations.js';
+import type { Deciding, Draft } from './draft.js';
+import { arrivalEvents, assertTransition, isFinal } from './transitions.js';
+import { noteWait } from './waiting.js';
+
+/**
+ * The saga of a change. `advance` looks at the facts that reports left in the draft and makes every move that is due;
+ * with no new fact it changes nothing, so it may be called after any report, and again after a restart.
+ *
+ *   preparing → applying   when every leg of the wanted stack is ready
+ *   applying  → retiring   by the card's report (see card-report.ts)
+ *   retiring  → settled    when the card has closed, and pools have deleted, what only older generations had
+ *   undoing   → undone     when the card is back on the old stack, and pools have deleted what was new
+ */
+export function advance(draft: Draft, deciding: Deciding): void {
+  if (!isFinal(draft.change.state)) {
+    if (draft.change.state === 'preparing') prepare(draft, deciding);
+    if (draft.change.state === 'retiring' || draft.change.state === 'undoing') {
+      deleteClosedLegs(draft, deciding);
+      if (draft.change.cardSettled && doomedLegs(draft).length === 0) conclude(draft, deciding);
+    }
+  }
+  noteWait(draft, deciding);
+}
+
+/** Moves the change on, by the table, and says so. */
+export function moveTo(draft: Draft, state: ChangeState): void {
+  const { change } = draft;
+  assertTransition(change.changeId, change.state, state);
+  change.state = state;
+  announce(draft, arrivalEvents[state]);
+}
+
+export function announce(draft: Draft, what: string, data: Draft['events'][number]['data'] = {}): void {
+  const { change } = draft;
+  const about = {
+    volumeId: change.volumeId,
+    changeKind: change.kind,
+    generation: change.toGeneration,
+    state: change.state,
+  };
+  const problem = change.problem ? { problem: change.problem.code, detail: change.problem.detail.slice(0, 300) } : {};
+  draft.events.push({ kind: 'change', id: change.changeId, what, data: { ...about, ...problem, ...data } });
+}
+
+export function announceVolume(draft: Draft, what: string): void {
+  const { volume, change } = draft;
+  const data = {
+    name: volume.name,
+    changeId: change.changeId,
+    generation: volume.generation,
+    state: volume.state,
+    cardId: volume.cardId,
+  };
+  draft.events.push({ kind: 'volume', id: volume.volumeId, what, data });
+}
+
+function prepare(draft: Draft, deciding: Deciding): void {
+  const { change } = draft;
+  if (change.kind === 'delete') {
+    if (draft.volume.cardOperationId === null) {
+      // No card was ever given this volume: there is nothing to take away from one.
+      change.cardSettled = true;
+      moveTo(draft, 'retiring');
+      return;
+    }
+    giveCard(draft, deciding, { tombstone: true, origin: 'person', plan: change.plan.card });
+    moveTo(draft, 'applying');
+    return;
+  }
+  if (wantedLegs(draft).some((leg) => leg.awaited)) return;
+  giveCard(draft, deciding, { tombstone: false, origin: 'person', plan: change.plan.card });
+  moveTo(draft, 'applying');
+}
+
+/**
+ * Turns back: what was before is wanted again, as a new generation with the same stack and the same legs. A card that
+ * was given a new volume is given its tombstone.
+ */
+export function turnBack(draft: Draft, problem: Problem, endsAs: 'undone' | 'refused', deciding: Deciding): void {
+  const { volume, change } = draft;
+  change.problem = problem;
+  change.endsAs = endsAs;
+  change.reverting = true;
+  volume.generation += 1;
+  moveTo(draft, 'undoing');
+  // Healing, since nobody accepts the plan of an undo: it may destroy only what the change itself had made.
+  const destroys = doomedThings(draft);
+  const plan = { ...acceptedPlanOf([]), destroys };
+  if (change.from !== null) {
+    volume.want = change.from;
+    giveCard(draft, deciding, { tombstone: false, origin: 'healing', plan });
+  } else if (volume.cardOperationId === null) {
+    change.cardSettled = true;
+  } else {
+    giveCard(draft, deciding, { tombstone: true, origin: 'healing', plan });
+  }
+}
+
+function doomedThings(draft: Draft): string[] {
+  const keeps = draft.change.from?.stackGeneration ?? null;
+  const legs = draft.legs.filter((leg) => leg.stackGeneration !== keeps).map((leg) => `leg ${leg.legId}`);
+  return [...legs, ...draft.keys.filter((key) => key.stackGeneration !== keeps).map((key) => `key ${key.keyRef}`)];
+}
+
+/** The stack that stays when the change is over; null: none does. */
+function keptStackGeneration({ volume, change }: Draft): number | null {
+  const nothingStays = change.reverting ? change.from === null : change.kind === 'delete';
+  return nothingStays ? null : volume.want.stackGeneration;
+}
+
+/** Legs that are to go in this change and have not gone yet. */
+export function doomedLegs(draft: Draft): LegRecord[] {
+  const kept = keptStackGeneration(draft);
+  return draft.legs.filter((leg) => leg.stackGeneration !== kept);
+}
+
+/** A pool is told to delete a leg only after the card has closed it, or never had it. */
+function deleteClosedLegs(draft: Draft, deciding: Deciding): void {
+  for (const leg of doomedLegs(draft)) {
+    if (leg.heldByCard || leg.state === 'deleting') continue;
+    leg.state = 'deleting';
+    leg.role = 'retiring';
+    leg.operationId = deciding.newId('op');
+    leg.awaited = true;
+    givePool(draft, leg);
+  }
+}
+
+/** The pool has deleted the leg: what it held is free. */
+export function forgetLeg(draft: Draft, leg: LegRecord): void {
+  draft.legs = draft.legs.filter((one) => one.legId !== leg.legId);
+  draft.reservations = draft.reservations.filter((one) => one.reservationId !== leg.legId);
+  draft.desired.push({ kind: 'forget', role: 'pool', agentId: leg.poolId, itemId: leg.legId });
+}
+
+function conclude(draft: Draft, deciding: Deciding): void {
+  const { volume, change } = draft;
+  const kept = keptStackGeneration(draft);
+  draft.keys = draft.keys.filter((key) => key.stackGeneration === kept);
+  volume.settledGeneration = volume.generation;
+  change.settledAtMs = deciding.nowMs;
+  change.progress = null;
+  moveTo(draft, change.reverting ? change.endsAs : 'settled');
+  if (kept !== null) {
+    draft.reservations = exactReservations(volume, draft.legs);
+    volume.state = 'ready';
+    announceVolume(draft, 'changed');
+    return;
+  }
+  draft.reservations = [];
+  if (volume.cardOperationId !== null) {
+    draft.desired.push({ kind: 'forget', role: 'card', agentId: volume.cardId, itemId: volume.volumeId });
+    volume.cardOperationId = null;
+    draft.given = null;
+  }
+  // A volume that could not be made stays visible with its reason until somebody deletes it.
+  draft.volumeGone = change.kind === 'delete';
+  volume.state = draft.volumeGone ? 'deleting' : 'failed';
+  announceVolume(draft, draft.volumeGone ? 'deleted' : 'failed');
+}

@@ -1,0 +1,129 @@
+import type { Problem } from '@flexbso/contracts';
+import { ProblemError } from '@flexbso/contracts';
+import type { Fleet } from '@flexbso/placement';
+import { type Aggregate, type Deciding, type Draft } from './changes/draft.js';
+import { randomId, randomUuid } from './ids.js';
+import type { Vault } from './keys/vault.js';
+import { Lane } from './lane.js';
+import { BookEntries, loadBooks } from './placement/books.js';
+import type { Clock, EventRelay, Nudges, Randomness, Tracing } from './ports.js';
+import { type Nudge, writeDraft } from './store/commit.js';
+import type { SchedulerStore, StoreTransaction } from './store/store.js';
+
+/** Everything that deciding needs from outside; a simulation brings its own of each. */
+export interface SchedulerPorts {
+  readonly store: SchedulerStore;
+  readonly clock: Clock;
+  readonly randomness: Randomness;
+  readonly nudges: Nudges;
+  readonly tracing: Tracing;
+  readonly relay: EventRelay;
+  readonly vault: Vault;
+  readonly fleet: Fleet;
+}
+
+export interface SchedulerSettings {
+  /** At which rate a swap copies, in bytes a second. */
+  readonly copyBytesPerSecond: number;
+}
+
+/** Inside a decision: the transaction, and how to put a draft into it. */
+export interface Decision {
+  readonly tx: StoreTransaction;
+  readonly books: BookEntries;
+  readonly deciding: Deciding;
+  /** Writes the draft; room on cards and pools is `judged` when something new is asked for. */
+  write(before: Aggregate | null, draft: Draft, how: { by: string; judged: boolean }): Promise<void>;
+}
+
+/**
+ * Runs decisions: one at a time, each in one transaction, the fleet's books in step with it, nudges and events only
+ * after the commit. Whatever fails leaves no trace.
+ */
+export class Decisions {
+  readonly ports: SchedulerPorts;
+  readonly #settings: SchedulerSettings;
+  readonly #lane = new Lane();
+  #incarnation = '';
+
+  constructor(ports: SchedulerPorts, settings: SchedulerSettings) {
+    this.ports = ports;
+    this.#settings = settings;
+  }
+
+  /** Loads what is held. To be awaited before anything is decided. */
+  async load(): Promise<void> {
+    const { store, fleet } = this.ports;
+    this.#incarnation = await store.incarnation();
+    loadBooks(fleet, await store.read((reader) => reader.reservations()));
+  }
+
+  get incarnation(): string {
+    return this.#incarnation;
+  }
+
+  deciding(): Deciding {
+    const { clock, randomness } = this.ports;
+    return {
+      nowMs: clock.nowMs(),
+      newId: (prefix) => randomId(prefix, randomness),
+      copyBytesPerSecond: this.#settings.copyBytesPerSecond,
+    };
+  }
+
+  /** @throws what `work` throws, with nothing changed. */
+  run<T>(work: (decision: Decision) => Promise<T>): Promise<T> {
+    return this.#lane.run(async () => {
+      const { store, fleet, relay } = this.ports;
+      const books = new BookEntries(fleet);
+      const nudges: Nudge[] = [];
+      let result: T;
+      try {
+        result = await store.transaction((tx) => {
+          // A transaction that met a conflict is run again: what its first run left in memory goes first.
+          books.rollBack();
+          nudges.length = 0;
+          return work(this.#decision(tx, books, nudges));
+        });
+      } catch (error) {
+        books.rollBack();
+        throw error;
+      }
+      for (const { role, agentId, message } of nudges) this.ports.nudges.send(role, agentId, message);
+      relay.wake();
+      return result;
+    });
+  }
+
+  get waiting(): number {
+    return this.#lane.waiting;
+  }
+
+  /** Resolves when every decision asked for until now is over. */
+  idle(): Promise<void> {
+    return this.#lane.idle();
+  }
+
+  #decision(tx: StoreTransaction, books: BookEntries, nudges: Nudge[]): Decision {
+    const deciding = this.deciding();
+    return {
+      tx,
+      books,
+      deciding,
+      write: async (before, draft, { by, judged }) => {
+        refuse(books.replace(before?.reservations ?? [], draft.reservations, judged));
+        const facts = {
+          nowMs: deciding.nowMs,
+          incarnation: this.#incarnation,
+          by,
+          newEventId: () => randomUuid(this.ports.randomness),
+        };
+        nudges.push(...(await writeDraft(tx, before, draft, facts)));
+      },
+    };
+  }
+}
+
+function refuse(problem: Problem | null): void {
+  if (problem) throw new ProblemError(problem);
+}

@@ -1,0 +1,78 @@
+import type { AcceptedPlan, DesiredCardLeg, DesiredLeg, DesiredVolume } from '@flexbso/contracts';
+import type { Deciding, Draft } from '../changes/draft.js';
+import type { LegRecord } from '../legs/leg-record.js';
+
+/** Gives the card what the volume wants now, under a new operation. All legs of the wanted stack must be ready. */
+export function giveCard(
+  draft: Draft,
+  deciding: Deciding,
+  how: { tombstone: boolean; origin: DesiredVolume['origin']; plan: AcceptedPlan },
+): void {
+  const { volume, change } = draft;
+  const operationId = deciding.newId('op');
+  change.operationId = operationId;
+  change.cardSettled = false;
+  volume.cardOperationId = operationId;
+  const stackLegs = wantedLegs(draft);
+  for (const leg of stackLegs) leg.heldByCard = true;
+  const item: Omit<DesiredVolume, 'revision'> = {
+    volumeId: volume.volumeId,
+    generation: volume.generation,
+    operationId,
+    changeId: change.changeId,
+    origin: how.origin,
+    tombstone: how.tombstone,
+    sizeBytes: volume.want.sizeBytes,
+    qos: volume.want.qos,
+    export: { protocol: volume.protocol, functionId: volume.functionId },
+    stack: {
+      stackGeneration: volume.want.stackGeneration,
+      layers: volume.want.stack.layers,
+      encryptionKey: sealedKeyOf(draft),
+      legs: stackLegs.map(cardLegOf),
+    },
+    copyBytesPerSecond: deciding.copyBytesPerSecond,
+    plan: how.plan,
+    trace: change.trace,
+  };
+  draft.given = { ...item, revision: 1 };
+  draft.desired.push({ kind: 'put', role: 'card', agentId: volume.cardId, item });
+}
+
+/** The legs that the wanted stack stands on, in its order. */
+export function wantedLegs({ volume, legs }: Draft): LegRecord[] {
+  return legs
+    .filter((leg) => leg.stackGeneration === volume.want.stackGeneration)
+    .toSorted((left, right) => left.position - right.position);
+}
+
+function sealedKeyOf({ volume, keys }: Draft): DesiredVolume['stack']['encryptionKey'] {
+  const { keyRef } = volume.want;
+  if (keyRef === null) return null;
+  const key = keys.find((one) => one.keyRef === keyRef);
+  if (!key) throw new Error(`volume ${volume.volumeId} wants ${keyRef}, which the database does not have`);
+  return { keyRef, sealedKey: key.sealed };
+}
+
+function cardLegOf({ legId, poolId, epoch, sizeBytes, address, access }: LegRecord): DesiredCardLeg {
+  if (address === null)
+    throw new Error(`leg ${legId} has no address yet: a card is given only what its pool reported as ready`);
+  return { legId, poolId, epoch, sizeBytes, address, access };
+}
+
+/** Tells the pool what a leg is to be now. */
+export function givePool(draft: Draft, leg: LegRecord): void {
+  const item: Omit<DesiredLeg, 'revision'> = {
+    legId: leg.legId,
+    operationId: leg.operationId,
+    changeId: leg.changeId,
+    volumeId: leg.volumeId,
+    sizeBytes: leg.sizeBytes,
+    epoch: leg.epoch,
+    holder: leg.holder,
+    role: leg.role,
+    tombstone: leg.state === 'deleting',
+    trace: draft.change.trace,
+  };
+  draft.desired.push({ kind: 'put', role: 'pool', agentId: leg.poolId, item });
+}

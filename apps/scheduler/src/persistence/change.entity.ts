@@ -1,0 +1,89 @@
+import type { Change, ChangeState, Plan, Problem } from '@flexbso/contracts';
+import { bigintColumn, instantColumn, jsonColumn } from '@flexbso/persistence';
+import { Column, Entity } from 'typeorm';
+import type { ChangeRecord } from '../changes/change-record.js';
+import type { VolumeWant } from '../volumes/volume-record.js';
+
+@Entity('change')
+export class ChangeRow implements ChangeRecord {
+  @Column({ type: 'text', primary: true })
+  changeId!: string;
+
+  @Column('text')
+  volumeId!: string;
+
+  @Column('text')
+  tenantId!: string;
+
+  @Column('text')
+  volumeName!: string;
+
+  @Column('text')
+  kind!: Change['kind'];
+
+  @jsonColumn()
+  differences!: string[];
+
+  @bigintColumn()
+  fromGeneration!: number;
+
+  @bigintColumn()
+  toGeneration!: number;
+
+  @Column('text')
+  state!: ChangeState;
+
+  @jsonColumn()
+  plan!: Plan;
+
+  @jsonColumn()
+  steps!: Change['steps'];
+
+  @jsonColumn({ nullable: true })
+  progress!: Change['progress'];
+
+  @Column({ type: 'text', nullable: true })
+  waitingFor!: string | null;
+
+  @instantColumn({ nullable: true })
+  waitingSinceMs!: number | null;
+
+  @bigintColumn()
+  bytesCopied!: number;
+
+  @jsonColumn({ nullable: true })
+  problem!: Problem | null;
+
+  @Column('text')
+  requestedBy!: string;
+
+  @Column({ type: 'text', nullable: true })
+  traceId!: string | null;
+
+  @jsonColumn()
+  trace!: Record<string, string>;
+
+  @jsonColumn({ nullable: true })
+  from!: VolumeWant | null;
+
+  @Column({ type: 'text', nullable: true })
+  operationId!: string | null;
+
+  @Column('boolean')
+  cardSettled!: boolean;
+
+  @Column('boolean')
+  reverting!: boolean;
+
+  @Column('text')
+  endsAs!: 'undone' | 'refused';
+
+  @instantColumn()
+  createdAtMs!: number;
+
+  @instantColumn({ nullable: true })
+  appliedAtMs!: number | null;
+
+  @instantColumn({ nullable: true })
+  settledAtMs!: number | null;
+}

@@ -1,0 +1,173 @@
+import { tableColumn } from '@flexbso/persistence';
+import { type MigrationInterface, type QueryRunner, Table, TableIndex } from 'typeorm';
+
+const { text, json, bigint, integer, boolean, instant } = tableColumn;
+const key = { isPrimary: true };
+const nullable = { isNullable: true };
+const index = (name: string, ...columnNames: string[]) => new TableIndex({ name, columnNames });
+
+const volume = new Table({
+  name: 'volume',
+  columns: [
+    text('volumeId', key),
+    text('tenantId'),
+    text('name'),
+    text('protocol'),
+    text('cardId'),
+    text('functionId'),
+    text('state'),
+    bigint('generation'),
+    bigint('appliedGeneration'),
+    bigint('settledGeneration'),
+    json('want'),
+    text('uri', nullable),
+    text('changeId', nullable),
+    text('cardOperationId', nullable),
+    instant('createdAtMs'),
+  ],
+  indices: [
+    new TableIndex({ name: 'volume_by_name', columnNames: ['tenantId', 'name'], isUnique: true }),
+    index('volume_by_age', 'createdAtMs', 'volumeId'),
+  ],
+});
+
+const volumeKey = new Table({
+  name: 'volume_key',
+  columns: [
+    text('keyRef', key),
+    text('volumeId'),
+    bigint('stackGeneration'),
+    text('wrapped'),
+    json('sealed'),
+    text('sealedTo'),
+  ],
+  indices: [index('volume_key_by_volume', 'volumeId')],
+});
+
+const change = new Table({
+  name: 'change',
+  columns: [
+    text('changeId', key),
+    text('volumeId'),
+    text('tenantId'),
+    text('volumeName'),
+    text('kind'),
+    json('differences'),
+    bigint('fromGeneration'),
+    bigint('toGeneration'),
+    text('state'),
+    json('plan'),
+    json('steps'),
+    json('progress', nullable),
+    text('waitingFor', nullable),
+    instant('waitingSinceMs', nullable),
+    bigint('bytesCopied'),
+    json('problem', nullable),
+    text('requestedBy'),
+    text('traceId', nullable),
+    json('trace'),
+    json('from', nullable),
+    text('operationId', nullable),
+    boolean('cardSettled'),
+    boolean('reverting'),
+    text('endsAs'),
+    instant('createdAtMs'),
+    instant('appliedAtMs', nullable),
+    instant('settledAtMs', nullable),
+  ],
+  indices: [
+    index('change_by_age', 'createdAtMs', 'changeId'),
+    index('change_by_volume', 'volumeId', 'createdAtMs'),
+    index('change_by_name', 'tenantId', 'volumeName', 'kind'),
+    index('change_by_state', 'state'),
+  ],
+});
+
+const leg = new Table({
+  name: 'leg',
+  columns: [
+    text('legId', key),
+    text('volumeId'),
+    text('changeId'),
+    text('poolId'),
+    integer('position'),
+    bigint('stackGeneration'),
+    bigint('sizeBytes'),
+    bigint('epoch'),
+    json('holder'),
+    text('state'),
+    text('role'),
+    text('operationId'),
+    boolean('awaited'),
+    boolean('heldByCard'),
+    text('addressKind'),
+    json('address', nullable),
+    json('access', nullable),
+  ],
+  indices: [index('leg_by_volume', 'volumeId')],
+});
+
+const reservation = new Table({
+  name: 'reservation',
+  columns: [
+    text('reservationId', key),
+    text('volumeId'),
+    text('ownerRole'),
+    text('ownerId'),
+    text('functionId', nullable),
+    json('labels'),
+    bigint('iops'),
+    bigint('bytesPerSecond'),
+    bigint('memoryBytes'),
+    bigint('armCentiCores'),
+    bigint('capacityBytes'),
+  ],
+  indices: [index('reservation_by_volume', 'volumeId')],
+});
+
+const agentRevision = new Table({
+  name: 'agent_revision',
+  columns: [
+    text('role', key),
+    text('agentId', key),
+    bigint('revision'),
+    bigint('seenRevision'),
+    text('sessionId', nullable),
+    bigint('sessionNumber'),
+    text('diverged', nullable),
+  ],
+});
+
+const desiredEntry = new Table({
+  name: 'desired_entry',
+  columns: [
+    text('role', key),
+    text('agentId', key),
+    text('itemId', key),
+    bigint('revision'),
+    boolean('tombstone'),
+    json('item'),
+  ],
+  indices: [index('desired_entry_by_revision', 'role', 'agentId', 'revision')],
+});
+
+const incarnation = new Table({
+  name: 'incarnation',
+  columns: [integer('one', key), text('incarnation'), instant('createdAtMs')],
+});
+
+const tables = [volume, volumeKey, change, leg, reservation, agentRevision, desiredEntry, incarnation];
+
+class SchedulerTables implements MigrationInterface {
+  readonly name = 'SchedulerTables1763800000000';
+
+  async up(queryRunner: QueryRunner): Promise<void> {
+    for (const table of tables) await queryRunner.createTable(table.clone());
+  }
+
+  async down(queryRunner: QueryRunner): Promise<void> {
+    for (const table of tables.toReversed()) await queryRunner.dropTable(table.name);
+  }
+}
+
+export const schedulerMigrations = [SchedulerTables];

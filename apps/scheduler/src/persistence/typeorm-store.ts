@@ -1,0 +1,141 @@
+import { randomUUID } from 'node:crypto';
+import { type AgentRole, type BsoEvent, subjects } from '@flexbso/contracts';
+import { enqueue, idempotent, persistenceEntities, persistenceMigrations, transaction } from '@flexbso/persistence';
+import type { DataSource, EntityTarget, ObjectLiteral } from 'typeorm';
+import type { AgentRecord } from '../agents/agent-record.js';
+import type { ChangeRecord } from '../changes/change-record.js';
+import type { DesiredEntry } from '../desired/desired-entry.js';
+import type { KeyRecord } from '../keys/key-record.js';
+import type { LegRecord } from '../legs/leg-record.js';
+import type { ReservationRecord } from '../placement/reservation-record.js';
+import type { IdempotentCall, SchedulerStore, StoreReader, StoreTransaction } from '../store/store.js';
+import type { VolumeRecord } from '../volumes/volume-record.js';
+import { AgentRow, DesiredRow, IncarnationRow } from './agent.entity.js';
+import { ChangeRow } from './change.entity.js';
+import { LegRow, ReservationRow } from './leg.entity.js';
+import { schedulerMigrations } from './migrations.js';
+import { TypeormReader } from './typeorm-reader.js';
+import { VolumeKeyRow, VolumeRow } from './volume.entity.js';
+
+/** For `databaseOptions`: everything that the scheduler's database holds. */
+export const schedulerDatabase = {
+  entities: [
+    ...persistenceEntities,
+    VolumeRow,
+    VolumeKeyRow,
+    ChangeRow,
+    LegRow,
+    ReservationRow,
+    AgentRow,
+    DesiredRow,
+    IncarnationRow,
+  ],
+  migrations: [...persistenceMigrations, ...schedulerMigrations],
+  schema: 'scheduler',
+};
+
+class TypeormTransaction extends TypeormReader implements StoreTransaction {
+  putVolume(volume: VolumeRecord): Promise<void> {
+    return this.#put(VolumeRow, volume);
+  }
+
+  async deleteVolume(volumeId: string): Promise<void> {
+    await this.manager.delete(VolumeRow, { volumeId });
+  }
+
+  putLeg(leg: LegRecord): Promise<void> {
+    return this.#put(LegRow, leg);
+  }
+
+  async deleteLeg(legId: string): Promise<void> {
+    await this.manager.delete(LegRow, { legId });
+  }
+
+  putKey(key: KeyRecord): Promise<void> {
+    return this.#put(VolumeKeyRow, key);
+  }
+
+  async deleteKey(keyRef: string): Promise<void> {
+    await this.manager.delete(VolumeKeyRow, { keyRef });
+  }
+
+  putChange(change: ChangeRecord): Promise<void> {
+    return this.#put(ChangeRow, change);
+  }
+
+  putReservation(reservation: ReservationRecord): Promise<void> {
+    return this.#put(ReservationRow, reservation);
+  }
+
+  async deleteReservation(reservationId: string): Promise<void> {
+    await this.manager.delete(ReservationRow, { reservationId });
+  }
+
+  putAgent(agent: AgentRecord): Promise<void> {
+    return this.#put(AgentRow, agent);
+  }
+
+  putDesired(entry: DesiredEntry): Promise<void> {
+    return this.#put(DesiredRow, { ...entry, tombstone: entry.item.tombstone });
+  }
+
+  async deleteDesired(role: AgentRole, agentId: string, itemId: string): Promise<void> {
+    await this.manager.delete(DesiredRow, { role, agentId, itemId });
+  }
+
+  async enqueueEvent(event: BsoEvent, headers: Record<string, string>): Promise<void> {
+    const subject = subjects.event(event.kind, event.id, event.what);
+    await enqueue(this.manager, { subject, payload: event, headers, messageId: event.eventId });
+  }
+
+  async idempotent<Reply>(
+    { scope, key, requestDigest, replySchema }: IdempotentCall<Reply>,
+    work: () => Promise<Reply>,
+  ): Promise<Reply> {
+    const { response } = await idempotent(
+      this.manager,
+      { scope, key, requestDigest, responseSchema: replySchema },
+      work,
+    );
+    return response;
+  }
+
+  /** Inserts or replaces a row by its primary key; what the record has no property for is left as it is. */
+  async #put<Row extends ObjectLiteral>(entity: EntityTarget<Row>, record: object): Promise<void> {
+    const { primaryColumns } = this.manager.dataSource.getMetadata(entity);
+    const row = this.manager.create(entity);
+    Object.assign(row, record);
+    await this.manager.upsert(
+      entity,
+      row,
+      primaryColumns.map((column) => column.propertyName),
+    );
+  }
+}
+
+/** The scheduler's store on SQLite or PostgreSQL. The data source belongs to whoever opened it. */
+export class TypeormStore implements SchedulerStore {
+  readonly #dataSource: DataSource;
+
+  constructor(dataSource: DataSource) {
+    this.#dataSource = dataSource;
+  }
+
+  transaction<T>(work: (tx: StoreTransaction) => Promise<T>): Promise<T> {
+    return transaction(this.#dataSource, (manager) => work(new TypeormTransaction(manager)));
+  }
+
+  read<T>(work: (reader: StoreReader) => Promise<T>): Promise<T> {
+    return work(new TypeormReader(this.#dataSource.manager));
+  }
+
+  async incarnation(): Promise<string> {
+    return transaction(this.#dataSource, async (manager) => {
+      const known = await manager.findOneBy(IncarnationRow, { one: 1 });
+      if (known) return known.incarnation;
+      const incarnation = randomUUID();
+      await manager.insert(IncarnationRow, { one: 1, incarnation, createdAtMs: Date.now() });
+      return incarnation;
+    });
+  }
+}

@@ -1,0 +1,116 @@
+import {
+  type CapabilityName,
+  type Capabilities,
+  type CardSnapshot,
+  ProblemError,
+  type VolumeSpec,
+} from '@flexbso/contracts';
+import { cardDemandOf, type Fleet, legDemandOf, place, placeLegs } from '@flexbso/placement';
+import {
+  addressKindOfPool,
+  hasCapability,
+  legCountOf,
+  legSizeBytes,
+  missingCapabilities,
+  requiredCapabilities,
+} from '@flexbso/stack';
+import type { LegRecord } from '../legs/leg-record.js';
+import type { VolumeWant } from '../volumes/volume-record.js';
+import { layerKindsOf } from './volume-reservations.js';
+
+/** A pool for a leg, with what a plan needs to know of it. */
+export interface ChosenPool {
+  readonly poolId: string;
+  readonly addressKind: LegRecord['addressKind'];
+}
+
+/** Where a new volume goes. @throws ProblemError `no-placement`, `pool-full` or `missing-capability`. */
+export function chooseForVolume(
+  fleet: Fleet,
+  spec: VolumeSpec,
+  seed: number,
+): { card: CardSnapshot; functionId: string; pools: ChosenPool[] } {
+  const { layers } = spec.stack;
+  const needed = neededOf(spec);
+  const placed = place(
+    {
+      ...legsRequest(spec, largestLegBytes(fleet, spec), seed),
+      protocol: spec.protocol,
+      requiredCapabilities: needed,
+      card: cardDemandOf(layerKindsOf(spec), spec.qos),
+    },
+    fleet,
+  );
+  if (!placed.ok) throw new ProblemError(lackOfAll(fleet, spec, needed) ?? placed.problem);
+  const card = fleet.card(placed.cardId)?.snapshot;
+  if (!card)
+    throw new Error(`placement chose card ${placed.cardId}, which the fleet does not have (${layers.length} layers)`);
+  return { card, functionId: placed.functionId, pools: placed.legs.map(({ poolId }) => chosenPool(fleet, poolId)) };
+}
+
+/**
+ * Where the legs of a new stack of a volume on its card go. Unless pools are named they stay where the old ones are,
+ * if there is room beside them: a change of layers is not a wish to move.
+ */
+export function chooseForLegs(
+  fleet: Fleet,
+  want: VolumeWant,
+  card: CardSnapshot,
+  presentPoolIds: readonly string[],
+  seed: number,
+): ChosenPool[] {
+  const legCount = legCountOf(want.stack.layers);
+  const sizeBytes = legSizeBytes(want.stack.layers, want.sizeBytes, card.capabilities);
+  const request = { ...legsRequest(want, sizeBytes, seed), cardId: card.cardId };
+  const named = want.placement.poolIds ?? [];
+  const staying = named.length > 0 ? named : [...new Set(presentPoolIds)];
+  const stay = placeLegs({ ...request, wish: { ...want.placement, poolIds: staying.slice(0, legCount) } }, fleet);
+  const placed = stay.ok || named.length > 0 ? stay : placeLegs(request, fleet);
+  if (!placed.ok) throw new ProblemError(placed.problem);
+  return placed.legs.map(({ poolId }) => chosenPool(fleet, poolId));
+}
+
+function legsRequest(
+  { stack, qos, placement }: Pick<VolumeSpec, 'stack' | 'qos' | 'placement'>,
+  legBytes: number,
+  seed: number,
+) {
+  const legCount = legCountOf(stack.layers);
+  const leg = legDemandOf(layerKindsOf({ stack }), qos, legCount, legBytes);
+  return { legCount, leg, wish: placement, requiredPoolCapabilities: [], seed };
+}
+
+/** How legs are reached is judged pool by pool, so no address kind is given here. */
+function neededOf({ stack, protocol, qos }: VolumeSpec): CapabilityName[] {
+  return [...requiredCapabilities(stack.layers, protocol, []), ...(qos === null ? [] : (['qos'] as const))];
+}
+
+/** The header's size is the card's, and no card is chosen yet: room for the largest is room for each. */
+function largestLegBytes(fleet: Fleet, { stack, sizeBytes }: VolumeSpec): number {
+  const none: Capabilities = { has: [], lacks: [] };
+  let largest = legSizeBytes(stack.layers, sizeBytes, none);
+  for (const { snapshot } of fleet.cards())
+    largest = Math.max(largest, legSizeBytes(stack.layers, sizeBytes, snapshot.capabilities));
+  return largest;
+}
+
+/** When no card that may be chosen can do what the stack needs, its own reason helps more than a count. */
+function lackOfAll(fleet: Fleet, spec: VolumeSpec, needed: readonly CapabilityName[]) {
+  const { cardId } = spec.placement;
+  const candidates = [...fleet.cards()].filter(({ snapshot }) => cardId === undefined || snapshot.cardId === cardId);
+  const [first] = candidates;
+  const isAble = (capabilities: Capabilities) => needed.every((name) => hasCapability(capabilities, name));
+  if (!first || candidates.some(({ snapshot }) => isAble(snapshot.capabilities))) return null;
+  const { capabilities, cardId: firstId } = first.snapshot;
+  const lack = missingCapabilities(spec.stack.layers, spec.protocol, [], capabilities, firstId);
+  if (lack) return lack;
+  const reason =
+    capabilities.lacks.find(({ name }) => name === 'qos')?.reason ?? 'it was not found when its data plane was probed';
+  return { code: 'missing-capability' as const, detail: `card ${firstId} lacks qos (${reason})` };
+}
+
+function chosenPool(fleet: Fleet, poolId: string): ChosenPool {
+  const pool = fleet.pool(poolId);
+  if (!pool) throw new Error(`placement chose pool ${poolId}, which the fleet does not have`);
+  return { poolId, addressKind: addressKindOfPool(pool.snapshot.capabilities) };
+}

@@ -1,0 +1,68 @@
+import { cardDemandOf, legDemandOf } from '@flexbso/placement';
+import type { LegRecord } from '../legs/leg-record.js';
+import type { VolumeRecord, VolumeWant } from '../volumes/volume-record.js';
+import type { ReservationRecord } from './reservation-record.js';
+
+type Owner = Pick<VolumeRecord, 'volumeId' | 'cardId' | 'functionId'>;
+type Placed = Pick<LegRecord, 'legId' | 'poolId' | 'sizeBytes'>;
+
+/** What a volume on its wanted stack holds, and nothing beyond. */
+export function exactReservations(volume: Owner & { want: VolumeWant }, legs: readonly Placed[]): ReservationRecord[] {
+  return [cardReservation(volume, volume.want), ...legReservations(volume.volumeId, volume.want, legs)];
+}
+
+export function cardReservation({ volumeId, cardId, functionId }: Owner, want: VolumeWant): ReservationRecord {
+  const demand = cardDemandOf(layerKindsOf(want), want.qos);
+  return {
+    reservationId: volumeId,
+    volumeId,
+    ownerRole: 'card',
+    ownerId: cardId,
+    functionId,
+    labels: want.labels,
+    ...demand,
+    capacityBytes: 0,
+  };
+}
+
+export function legReservations(volumeId: string, want: VolumeWant, legs: readonly Placed[]): ReservationRecord[] {
+  return legs.map(({ legId, poolId, sizeBytes }) => ({
+    reservationId: legId,
+    volumeId,
+    ownerRole: 'pool',
+    ownerId: poolId,
+    functionId: null,
+    labels: {},
+    memoryBytes: 0,
+    armCentiCores: 0,
+    ...legDemandOf(layerKindsOf(want), want.qos, legs.length, sizeBytes),
+  }));
+}
+
+export function layerKindsOf(want: Pick<VolumeWant, 'stack'>) {
+  return want.stack.layers.map(({ kind }) => kind);
+}
+
+/** While a change is under way both its ends are reserved: the larger of each figure, and every leg of both. */
+export function bothReservations(
+  before: readonly ReservationRecord[],
+  after: readonly ReservationRecord[],
+): ReservationRecord[] {
+  const wanted = new Map(after.map((one) => [one.reservationId, one]));
+  const kept = before.map((one) => larger(one, wanted.get(one.reservationId)));
+  const known = new Set(before.map((one) => one.reservationId));
+  return [...kept, ...after.filter((one) => !known.has(one.reservationId))];
+}
+
+function larger(before: ReservationRecord, after: ReservationRecord | undefined): ReservationRecord {
+  if (!after) return before;
+  return {
+    ...before,
+    labels: after.labels,
+    iops: Math.max(before.iops, after.iops),
+    bytesPerSecond: Math.max(before.bytesPerSecond, after.bytesPerSecond),
+    memoryBytes: Math.max(before.memoryBytes, after.memoryBytes),
+    armCentiCores: Math.max(before.armCentiCores, after.armCentiCores),
+    capacityBytes: Math.max(before.capacityBytes, after.capacityBytes),
+  };
+}

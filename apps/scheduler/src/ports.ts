@@ -1,0 +1,27 @@
+import type { AgentRole, CardDesired, PoolDesired } from '@flexbso/contracts';
+
+/** Time as the scheduler sees it; a simulation brings its own. */
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  nowMs(): number;
+}
+
+/** Where ids, keys and nonces come from; a simulation seeds it. */
+export interface Randomness {
+  bytes(length: number): Uint8Array;
+}
+
+/** Sends an agent its new desired state. Losing a nudge costs a beat, never a change: a failure is told, not thrown. */
+export interface Nudges {
+  send(role: AgentRole, agentId: string, message: CardDesired | PoolDesired): void;
+}
+
+/** The W3C trace headers of the request that is being handled; empty outside any. */
+export interface Tracing {
+  headers(): Record<string, string>;
+}
+
+/** Wakes whoever publishes committed events. */
+export interface EventRelay {
+  wake(): void;
+}

@@ -1,0 +1,136 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { cardReport, legReport } from '../testing/fake-agents.js';
+import { aCard, aSpec } from '../testing/fixtures.js';
+import { MemoryCell, refusalOf } from '../testing/memory-cell.js';
+
+let cell: MemoryCell;
+beforeEach(async () => {
+  cell = await MemoryCell.start();
+});
+
+describe('repeated and late messages', () => {
+  it('answers a repeated request with the same volume and change, and refuses the key for another', async () => {
+    const asked = { ...cell.asked(), spec: aSpec() };
+    const first = await cell.scheduler.volumes.create(asked);
+    expect(await cell.scheduler.volumes.create(asked)).toEqual(first);
+    expect(await refusalOf(cell.scheduler.volumes.create({ ...asked, spec: aSpec({ name: 'vol-b' }) }))).toBe(
+      'idempotency-key-reused',
+    );
+  });
+
+  it('hears a report twice as once, and answers an old operation as stale', async () => {
+    const volume = await cell.create();
+    const card = cell.cardOf(volume);
+    const [first] = card.reports;
+    await cell.change({ qos: { iopsTotal: 5 } });
+    await cell.settle();
+    const before = await cell.volumeNow();
+    cell.store.takeEvents();
+    const latest = card.reports.at(-1);
+    if (!first || !latest) throw new Error('the card said nothing');
+    expect((await card.say(latest)).staleOperationIds).toEqual([]);
+    expect((await card.say(first)).staleOperationIds).toEqual([first.operationId]);
+    expect(await cell.volumeNow()).toEqual(before);
+    expect(cell.store.takeEvents()).toEqual([]);
+  });
+
+  it('takes no report from a card or pool that is not the holder', async () => {
+    const volume = await cell.create();
+    const stranger = cell.cards.find(({ id }) => id !== volume.cardId);
+    const item = cell.cardOf(volume).items.get(volume.volumeId);
+    if (!stranger || !item) throw new Error('the cell has two cards');
+    await stranger.catchUp();
+    expect((await stranger.say(cardReport(item, 'gone'))).staleOperationIds).toEqual([item.operationId]);
+    expect((await cell.volumeNow()).state).toBe('ready');
+  });
+
+  it('fences a session that a newer one has replaced', async () => {
+    const volume = await cell.create();
+    const card = cell.cardOf(volume);
+    card.sessionNumber = 2;
+    card.sessionId = '018f2f60-0000-4000-8000-000000000002';
+    await card.catchUp();
+    card.sessionNumber = 1;
+    card.sessionId = '018f2f60-0000-4000-8000-000000000001';
+    expect(await refusalOf(card.catchUp())).toBe('fenced');
+  });
+
+  it('takes nothing from a report for another life of the database', async () => {
+    const volume = await cell.create();
+    const card = cell.cardOf(volume);
+    const item = card.items.get(volume.volumeId);
+    if (!item) throw new Error('the card has its volume');
+    card.incarnation = '018f2f60-0000-4000-8000-00000000dead';
+    expect((await card.say(cardReport(item, 'needs-operator'))).staleOperationIds).toEqual([item.operationId]);
+    expect((await cell.volumeNow()).state).toBe('ready');
+  });
+});
+
+describe('what agents are answered', () => {
+  it('brings an agent from any revision to the present one', async () => {
+    const volume = await cell.create();
+    await cell.change({ qos: { iopsTotal: 5 } });
+    const card = cell.cardOf(volume);
+    await card.catchUp();
+    const asked = {
+      v: 1 as const,
+      sessionId: card.sessionId,
+      sessionNumber: 1,
+      incarnation: cell.scheduler.incarnation,
+    };
+    const all = await cell.scheduler.agents.answer('card', card.id, { ...asked, sinceRevision: 0 });
+    expect(all.items).toHaveLength(1);
+    const nothing = await cell.scheduler.agents.answer('card', card.id, { ...asked, sinceRevision: all.revision });
+    expect(nothing).toMatchObject({ revision: all.revision, items: [] });
+    const ahead = await cell.scheduler.agents.answer('card', card.id, { ...asked, sinceRevision: all.revision + 5 });
+    expect(ahead.revision).toBe(all.revision);
+  });
+
+  it('tells the card when a pool serves a leg elsewhere, under the operation that the card has', async () => {
+    const volume = await cell.create();
+    const [leg] = (await cell.volumeNow()).legs;
+    const pool = cell.pools.find(({ id }) => id === leg?.poolId);
+    const item = pool?.items.get(leg?.legId ?? '');
+    if (!pool || !item) throw new Error('the pool has its leg');
+    const card = cell.cardOf(volume);
+    const before = card.items.get(volume.volumeId);
+    await pool.say({
+      ...legReport(item, 'ready'),
+      address: { kind: 'nbd', host: '127.0.0.1', port: 11000, exportName: item.legId },
+    });
+    await card.catchUp();
+    const after = card.items.get(volume.volumeId);
+    expect(after?.operationId).toBe(before?.operationId);
+    expect(after?.stack.legs[0]?.address).toMatchObject({ port: 11000 });
+  });
+});
+
+describe('a restart of the scheduler', () => {
+  it('anywhere on the way loses nothing: the agents ask and report on', async () => {
+    for (const pool of cell.pools) pool.isAway = true;
+    const { change } = await cell.scheduler.volumes.create({ ...cell.asked(), spec: aSpec() });
+    await cell.restart();
+    expect(cell.nudged.some((agent) => agent.startsWith('pool'))).toBe(true);
+    for (const pool of cell.pools) pool.isAway = false;
+    for (const card of cell.cards) card.isAway = true;
+    await cell.settle();
+    expect((await cell.changeNow(change.changeId)).state).toBe('applying');
+    await cell.restart();
+    for (const card of cell.cards) card.isAway = false;
+    await cell.settle();
+    expect((await cell.changeNow(change.changeId)).state).toBe('settled');
+    expect(await cell.scheduler.checkReservations()).toEqual([]);
+  });
+
+  it('lets a change wait for an agent that is away, and says so', async () => {
+    const volume = await cell.create();
+    cell.cardOf(volume).isAway = true;
+    const { change } = await cell.change({ qos: { iopsTotal: 5 } });
+    cell.scheduler.hearCardSnapshot({ ...aCard(volume.cardId), state: 'unreachable', unreachableSinceMs: 0 });
+    await cell.settle();
+    expect((await cell.changeNow(change.changeId)).waitingFor).toBe(
+      `card ${volume.cardId} to begin (unreachable since 1970-01-01T00:00:00.000Z)`,
+    );
+    expect((await cell.volumeNow()).state).toBe('unreachable');
+  });
+});

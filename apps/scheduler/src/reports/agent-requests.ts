@@ -1,0 +1,109 @@
+import type { AgentRole, CardDesired, CardReport, DesiredQuestion, PoolDesired, PoolReport } from '@flexbso/contracts';
+import { hearSession } from '../agents/sessions.js';
+import { draftOf } from '../changes/draft.js';
+import { advance } from '../changes/saga.js';
+import type { Decision, Decisions } from '../decisions.js';
+import { desiredMessage } from '../desired/answer.js';
+import { readAggregate } from '../store/commit.js';
+import { hearCard } from './card-report.js';
+import { hearLeg } from './leg-report.js';
+
+export interface ReportReply {
+  accepted: true;
+  staleOperationIds: string[];
+}
+
+/** What agents ask and report. Each is one transaction; the reply goes out after its commit. */
+export class AgentRequests {
+  readonly #decisions: Decisions;
+
+  constructor(decisions: Decisions) {
+    this.#decisions = decisions;
+  }
+
+  /** What the agent is to do, since the revision that it has. An agent that follows another incarnation is shown everything. */
+  answer(role: AgentRole, agentId: string, question: DesiredQuestion): Promise<CardDesired | PoolDesired> {
+    const { incarnation } = this.#decisions;
+    return this.#decisions.run(async ({ tx }) => {
+      const agent = await hearSession(tx, role, agentId, { ...question, revision: question.sinceRevision });
+      const isOurs = question.incarnation === null || question.incarnation === incarnation;
+      // A revision above ours is from a life that this database has forgotten: answered by our lower one.
+      const sinceRevision = isOurs && question.sinceRevision <= agent.revision ? question.sinceRevision : 0;
+      const entries = await tx.desired(role, agentId, sinceRevision);
+      return desiredMessage({ role, agentId, incarnation, sinceRevision, revision: agent.revision }, entries);
+    });
+  }
+
+  hearCard(cardId: string, report: CardReport): Promise<ReportReply> {
+    return this.#decisions.run(async (decision) => {
+      await hearSession(decision.tx, 'card', cardId, report);
+      const staleOperationIds: string[] = [];
+      for (const one of report.volumes) {
+        const isOurs = report.incarnation === this.#decisions.incarnation;
+        const isHeard = isOurs && (await this.#hearVolume(decision, cardId, one));
+        if (!isHeard) staleOperationIds.push(one.operationId);
+      }
+      return { accepted: true, staleOperationIds };
+    });
+  }
+
+  hearPool(poolId: string, report: PoolReport): Promise<ReportReply> {
+    return this.#decisions.run(async (decision) => {
+      await hearSession(decision.tx, 'pool', poolId, report);
+      const staleOperationIds: string[] = [];
+      for (const one of report.legs) {
+        const isOurs = report.incarnation === this.#decisions.incarnation;
+        const isHeard = isOurs && (await this.#hearLeg(decision, poolId, one));
+        if (!isHeard) staleOperationIds.push(one.operationId);
+      }
+      return { accepted: true, staleOperationIds };
+    });
+  }
+
+  /** Looks again at every change that is under way: after a start, when a report may have been the last before a crash. */
+  async reviewOpenChanges(): Promise<void> {
+    const open = await this.#decisions.ports.store.read((reader) => reader.openChanges());
+    for (const { volumeId } of open) {
+      await this.#decisions.run(async (decision) => {
+        const before = await readAggregate(decision.tx, volumeId);
+        if (!before) return;
+        const draft = draftOf(before);
+        advance(draft, decision.deciding);
+        await decision.write(before, draft, { by: 'scheduler', judged: false });
+      });
+    }
+  }
+
+  /** Nudges every agent that has not seen its latest revision; one that is away asks when it is back. */
+  async nudgeWhoIsBehind(): Promise<void> {
+    const { store, nudges } = this.#decisions.ports;
+    const { incarnation } = this.#decisions;
+    for (const agent of await store.read((reader) => reader.agents())) {
+      if (agent.seenRevision >= agent.revision) continue;
+      const { role, agentId, revision, seenRevision: sinceRevision } = agent;
+      const entries = await store.read((reader) => reader.desired(role, agentId, sinceRevision));
+      nudges.send(role, agentId, desiredMessage({ role, agentId, incarnation, sinceRevision, revision }, entries));
+    }
+  }
+
+  async #hearVolume(decision: Decision, cardId: string, report: CardReport['volumes'][number]): Promise<boolean> {
+    const before = await readAggregate(decision.tx, report.volumeId);
+    if (!before || before.volume.cardId !== cardId || before.volume.cardOperationId !== report.operationId)
+      return false;
+    const draft = draftOf(before);
+    hearCard(draft, report, decision.deciding);
+    await decision.write(before, draft, { by: `card ${cardId}`, judged: false });
+    return true;
+  }
+
+  async #hearLeg(decision: Decision, poolId: string, report: PoolReport['legs'][number]): Promise<boolean> {
+    const leg = await decision.tx.leg(report.legId);
+    if (!leg || leg.poolId !== poolId || leg.operationId !== report.operationId) return false;
+    const before = await readAggregate(decision.tx, leg.volumeId);
+    if (!before) return false;
+    const draft = draftOf(before);
+    hearLeg(draft, report.legId, report, decision.deciding);
+    await decision.write(before, draft, { by: `pool ${poolId}`, judged: false });
+    return true;
+  }
+}

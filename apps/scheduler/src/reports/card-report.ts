@@ -1,0 +1,150 @@
+import type { Problem, VolumeReport } from '@flexbso/contracts';
+import type { Deciding, Draft } from '../changes/draft.js';
+import { advance, announceVolume, moveTo, turnBack } from '../changes/saga.js';
+import { isFinal } from '../changes/transitions.js';
+import { givePool } from '../desired/desired-items.js';
+import { noteSteps } from './steps.js';
+
+/**
+ * Takes a card's report on one volume over. The caller has checked that it is for the operation that the card was
+ * given last. While a change is still being prepared, or is over, the report is about what was given before it.
+ */
+export function hearCard(draft: Draft, report: VolumeReport, deciding: Deciding): void {
+  const { volume, change } = draft;
+  if (report.uri !== null) volume.uri = report.uri;
+  if (change.operationId !== report.operationId || isFinal(change.state)) {
+    hearBetweenChanges(draft, report);
+    return;
+  }
+  noteSteps(draft, { role: 'card', id: volume.cardId }, report.steps, null);
+  change.progress = report.progress;
+  change.bytesCopied = Math.max(change.bytesCopied, report.bytesCopied);
+  if (change.state === 'needs-operator' && report.phase !== 'needs-operator') resume(draft);
+  hearPhase(draft, report, deciding);
+  advance(draft, deciding);
+  if (report.phase === 'working' && report.waitingFor !== null && !isFinal(change.state)) {
+    change.waitingFor = `card ${volume.cardId}: ${report.waitingFor}`;
+    change.waitingSinceMs = report.waitingSinceMs ?? change.waitingSinceMs;
+  }
+}
+
+function hearBetweenChanges(draft: Draft, report: VolumeReport): void {
+  const { volume } = draft;
+  if (report.phase === 'needs-operator' && volume.state !== 'needs-operator') {
+    volume.state = 'needs-operator';
+    announceVolume(draft, 'needs-operator');
+  } else if (report.phase === 'settled' && volume.state === 'needs-operator' && isFinal(draft.change.state)) {
+    volume.state = 'ready';
+    announceVolume(draft, 'changed');
+  }
+}
+
+function hearPhase(draft: Draft, report: VolumeReport, deciding: Deciding): void {
+  const { change } = draft;
+  switch (report.phase) {
+    case 'working':
+      return;
+    case 'applied':
+      applied(draft, deciding);
+      return;
+    case 'settled':
+      applied(draft, deciding);
+      closed(draft, report);
+      change.cardSettled = true;
+      return;
+    case 'gone':
+      gone(draft, report, deciding);
+      return;
+    case 'undone':
+    case 'refused':
+    case 'plan-changed':
+      failed(draft, report, deciding);
+      return;
+    case 'needs-operator':
+      stop(draft, report.problem);
+  }
+}
+
+/** The wanted stack carries the guest. A report may say `settled` at once; then this is part of it. */
+function applied(draft: Draft, deciding: Deciding): void {
+  const { volume, change } = draft;
+  volume.appliedGeneration = volume.generation;
+  if (change.state !== 'applying') return;
+  change.appliedAtMs = deciding.nowMs;
+  moveTo(draft, 'retiring');
+  for (const leg of draft.legs) {
+    const isWanted = leg.stackGeneration === volume.want.stackGeneration;
+    const role = isWanted ? 'current' : 'retiring';
+    if (!isWanted) leg.state = 'retiring';
+    if (leg.role === role) continue;
+    leg.role = role;
+    givePool(draft, leg);
+  }
+}
+
+function gone(draft: Draft, report: VolumeReport, deciding: Deciding): void {
+  const { volume, change } = draft;
+  if (change.kind !== 'delete' && !change.reverting) return;
+  volume.uri = null;
+  volume.appliedGeneration = volume.generation;
+  for (const leg of draft.legs) leg.heldByCard = false;
+  change.cardSettled = true;
+  if (change.state !== 'applying') return;
+  change.appliedAtMs = deciding.nowMs;
+  moveTo(draft, 'retiring');
+  for (const leg of draft.legs) leg.state = 'retiring';
+  change.bytesCopied = report.bytesCopied;
+}
+
+/**
+ * Which legs the card holds no longer: those that it names, and those that a report of an end implies, unless what it
+ * observed in the same report still shows them open.
+ */
+function closed(draft: Draft, report: VolumeReport): void {
+  const named = new Set(report.closedLegIds);
+  const open = new Set(report.observed?.stacks.flatMap((stack) => stack.legs.map((leg) => leg.legId)));
+  for (const leg of draft.legs) {
+    const isWanted = leg.stackGeneration === draft.volume.want.stackGeneration;
+    if (named.has(leg.legId) || (!isWanted && !open.has(leg.legId))) leg.heldByCard = false;
+  }
+}
+
+/** Before the cut-over: the guest is as before. */
+function failed(draft: Draft, report: VolumeReport, deciding: Deciding): void {
+  const { change } = draft;
+  // Already past the cut-over, or already turned back: the card's own retry goes on; the reason is shown.
+  if (change.state !== 'applying') {
+    change.problem = report.problem;
+    return;
+  }
+  const endsAs = report.phase === 'undone' ? 'undone' : 'refused';
+  const problem = report.problem ?? {
+    code: 'step-failed',
+    detail: `the card reported ${report.phase} and gave no reason`,
+  };
+  const before = change.from?.stackGeneration ?? null;
+  const open = new Set(report.observed?.stacks.flatMap((stack) => stack.legs.map((leg) => leg.legId)));
+  const isToldClosed = report.phase !== 'undone' || report.observed !== null;
+  for (const leg of draft.legs) {
+    const isNew = leg.stackGeneration !== before;
+    if (isNew && (report.closedLegIds.includes(leg.legId) || (isToldClosed && !open.has(leg.legId))))
+      leg.heldByCard = false;
+  }
+  turnBack(draft, problem, endsAs, deciding);
+}
+
+function stop(draft: Draft, problem: Problem | null): void {
+  const { change, volume } = draft;
+  change.problem = problem;
+  if (change.state === 'needs-operator') return;
+  moveTo(draft, 'needs-operator');
+  volume.state = 'needs-operator';
+  announceVolume(draft, 'needs-operator');
+}
+
+function resume(draft: Draft): void {
+  const { change, volume } = draft;
+  change.problem = change.reverting ? change.problem : null;
+  volume.state = change.kind === 'delete' ? 'deleting' : change.kind === 'create' ? 'creating' : 'changing';
+  moveTo(draft, change.reverting ? 'undoing' : 'applying');
+}

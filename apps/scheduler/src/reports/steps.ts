@@ -1,0 +1,73 @@
+import type { AgentRole, Change, PlannedStep, StepOutcome } from '@flexbso/contracts';
+import type { Draft } from '../changes/draft.js';
+import { announce } from '../changes/saga.js';
+
+type ChangeStep = Change['steps'][number];
+
+/** The change's schema; a plan of 200 steps with more outcomes than that repeats itself. */
+const maxSteps = 200;
+
+/**
+ * Takes an agent's step outcomes over into the change. `index` becomes the step's place in the whole plan; a step that
+ * the plan does not have (an undo, a healing) is kept after the plan's end.
+ */
+export function noteSteps(
+  draft: Draft,
+  actor: ChangeStep['actor'],
+  outcomes: readonly StepOutcome[],
+  legId: string | null,
+): void {
+  const { change } = draft;
+  const places = placesOf(change.plan.steps, actor, legId);
+  for (const outcome of outcomes) {
+    const index = placeOf(places, outcome, change.plan.steps.length);
+    noteStep(draft, { actor, ...outcome, index });
+  }
+}
+
+function noteStep(draft: Draft, step: ChangeStep): void {
+  const { change } = draft;
+  const at = change.steps.findIndex(
+    (one) =>
+      one.index === step.index &&
+      one.actor.role === step.actor.role &&
+      one.actor.id === step.actor.id &&
+      one.kind === step.kind,
+  );
+  const before = change.steps[at];
+  if (before?.outcome === step.outcome && before.endedAtMs === step.endedAtMs) return;
+  if (before) change.steps[at] = step;
+  else if (change.steps.length < maxSteps) change.steps.push(step);
+  if (step.outcome !== 'running') {
+    announce(draft, 'step', {
+      step: step.kind,
+      index: step.index,
+      outcome: step.outcome,
+      actor: `${step.actor.role} ${step.actor.id}`,
+    });
+  }
+}
+
+interface Place {
+  readonly index: number;
+  readonly kind: string;
+}
+
+function placesOf(
+  steps: readonly PlannedStep[],
+  actor: { role: AgentRole; id: string },
+  legId: string | null,
+): Place[] {
+  return steps.flatMap(({ actor: planned, step }, index) => {
+    const isTheirs = planned.role === actor.role && planned.id === actor.id;
+    const isOfLeg = legId === null || ('legId' in step && step.legId === legId);
+    return isTheirs && isOfLeg ? [{ index, kind: step.kind }] : [];
+  });
+}
+
+/** A card counts its own steps from 0; a pool starts anew with each operation on a leg, so there the kind decides. */
+function placeOf(places: readonly Place[], outcome: StepOutcome, planLength: number): number {
+  const counted = places[outcome.index];
+  if (counted?.kind === outcome.kind) return counted.index;
+  return places.find((place) => place.kind === outcome.kind)?.index ?? planLength + outcome.index;
+}

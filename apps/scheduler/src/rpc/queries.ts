@@ -1,0 +1,85 @@
+import { type Change, type Labels, ProblemError, rpc, type Volume } from '@flexbso/contracts';
+import type { z } from 'zod';
+import type { SchedulerPorts } from '../decisions.js';
+import type { Cursor, StoreReader } from '../store/store.js';
+import { findVolume } from '../volumes/volume-lookup.js';
+import type { VolumeRecord } from '../volumes/volume-record.js';
+import { changeView, volumeView } from '../volumes/volume-view.js';
+import { cursorOf, tokenOf } from './paging.js';
+
+type Verbs = typeof rpc.scheduler;
+type Request<V extends keyof Verbs> = z.infer<Verbs[V]['request']>;
+type Page<T> = { items: T[]; nextPageToken: string | null };
+
+/** A selector may match few of many: a page looks at so many volumes at most, and may come back short with a token. */
+const maxLookedAt = 2_000;
+
+/** Reading, as committed; asks nobody but the store and the fleet in memory. */
+export class Queries {
+  readonly #ports: Pick<SchedulerPorts, 'store' | 'fleet'>;
+
+  constructor(ports: Pick<SchedulerPorts, 'store' | 'fleet'>) {
+    this.#ports = ports;
+  }
+
+  getVolume({ caller, volume }: Request<'get-volume'>): Promise<Volume> {
+    return this.#ports.store.read(async (reader) => this.#show(reader, await findVolume(reader, volume, caller)));
+  }
+
+  listVolumes({ caller, pageSize, pageToken, labels }: Request<'list-volumes'>): Promise<Page<Volume>> {
+    return this.#ports.store.read(async (reader) => {
+      const found: VolumeRecord[] = [];
+      let after = cursorOf(pageToken);
+      for (let lookedAt = 0; lookedAt < maxLookedAt;) {
+        const batch = await reader.volumes(caller.tenantId, after, pageSize);
+        lookedAt += batch.length;
+        for (const volume of batch) {
+          after = { createdAtMs: volume.createdAtMs, id: volume.volumeId };
+          if (matches(volume, labels)) found.push(volume);
+          if (found.length === pageSize) return this.#page(reader, found, after);
+        }
+        if (batch.length < pageSize) return this.#page(reader, found, null);
+      }
+      return this.#page(reader, found, after);
+    });
+  }
+
+  getChange({ caller, changeId }: Request<'get-change'>): Promise<Change> {
+    return this.#ports.store.read(async (reader) => {
+      const change = await reader.change(changeId);
+      if (change && (caller.tenantId === null || change.tenantId === caller.tenantId))
+        return changeView(change, this.#ports.fleet);
+      throw new ProblemError({ code: 'not-found', detail: `there is no change ${changeId}` });
+    });
+  }
+
+  listChanges({ caller, pageSize, pageToken, volumeId }: Request<'list-changes'>): Promise<Page<Change>> {
+    return this.#ports.store.read(async (reader) => {
+      const filter = { tenantId: caller.tenantId, volumeId: volumeId ?? null };
+      const changes = await reader.changes(filter, cursorOf(pageToken), pageSize + 1);
+      const shown = changes.slice(0, pageSize);
+      const last = shown.at(-1);
+      const nextPageToken =
+        changes.length > pageSize && last ? tokenOf({ createdAtMs: last.createdAtMs, id: last.changeId }) : null;
+      return { items: shown.map((change) => changeView(change, this.#ports.fleet)), nextPageToken };
+    });
+  }
+
+  async #page(reader: StoreReader, volumes: readonly VolumeRecord[], next: Cursor | null): Promise<Page<Volume>> {
+    const items: Volume[] = [];
+    for (const volume of volumes) items.push(await this.#show(reader, volume));
+    return { items, nextPageToken: next && tokenOf(next) };
+  }
+
+  async #show(reader: StoreReader, volume: VolumeRecord): Promise<Volume> {
+    const agent = await reader.agent('card', volume.cardId);
+    return volumeView(volume, await reader.legsOf(volume.volumeId), {
+      fleet: this.#ports.fleet,
+      diverged: agent?.diverged ?? null,
+    });
+  }
+}
+
+function matches({ want }: VolumeRecord, labels: Labels | undefined): boolean {
+  return Object.entries(labels ?? {}).every(([key, value]) => want.labels[key] === value);
+}

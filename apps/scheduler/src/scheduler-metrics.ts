@@ -1,0 +1,33 @@
+import type { RpcStats } from '@flexbso/messaging';
+import type { Fleet } from '@flexbso/placement';
+import { metrics } from '@opentelemetry/api';
+
+/** What the scheduler shows of itself: how much of the fleet is held, and what it heard. No ids in labels. */
+export function measureScheduler(of: { fleet: Fleet; messages: () => RpcStats; waitingDecisions: () => number }): void {
+  const meter = metrics.getMeter('flexbso.scheduler');
+  meter
+    .createObservableGauge('bso.scheduler.decisions.waiting', {
+      unit: '{decision}',
+      description: 'Decisions that wait for their turn',
+    })
+    .addCallback((result) => result.observe(of.waitingDecisions()));
+  meter
+    .createObservableGauge('bso.scheduler.fleet', {
+      unit: '{item}',
+      description: 'Cards and pools known, and reservations held',
+    })
+    .addCallback((result) => {
+      result.observe(of.fleet.cardCount, { kind: 'card' });
+      result.observe(of.fleet.poolCount, { kind: 'pool' });
+      result.observe([...of.fleet.cardReservations()].length, { kind: 'volume' });
+      result.observe([...of.fleet.legReservations()].length, { kind: 'leg' });
+    });
+  meter
+    .createObservableCounter('bso.scheduler.messages', {
+      unit: '{message}',
+      description: 'Messages heard, by what became of them',
+    })
+    .addCallback((result) => {
+      for (const [outcome, count] of Object.entries(of.messages())) result.observe(Number(count), { outcome });
+    });
+}

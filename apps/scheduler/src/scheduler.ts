@@ -1,0 +1,68 @@
+import type { CardSnapshot, PoolSnapshot } from '@flexbso/contracts';
+import { Decisions, type SchedulerPorts, type SchedulerSettings } from './decisions.js';
+import { differencesOfBooks } from './placement/books.js';
+import { AgentRequests } from './reports/agent-requests.js';
+import { Queries } from './rpc/queries.js';
+import { VolumeRequests } from './volumes/volume-requests.js';
+
+/**
+ * The scheduler without its shell: what should be where, decided from requests, questions, reports and snapshots. It
+ * does no I/O but through its ports, so that a simulation runs it as it is.
+ */
+export class Scheduler {
+  readonly volumes: VolumeRequests;
+  readonly agents: AgentRequests;
+  readonly queries: Queries;
+  readonly #decisions: Decisions;
+
+  constructor(ports: SchedulerPorts, settings: SchedulerSettings) {
+    this.#decisions = new Decisions(ports, settings);
+    this.volumes = new VolumeRequests(this.#decisions);
+    this.agents = new AgentRequests(this.#decisions);
+    this.queries = new Queries(ports);
+  }
+
+  get incarnation(): string {
+    return this.#decisions.incarnation;
+  }
+
+  get waitingDecisions(): number {
+    return this.#decisions.waiting;
+  }
+
+  /** Loads what is held and takes up what was under way. Snapshots may come before or after. */
+  async start(): Promise<void> {
+    await this.#decisions.load();
+    await this.agents.reviewOpenChanges();
+    await this.agents.nudgeWhoIsBehind();
+  }
+
+  /** Resolves when every decision asked for until now is over. */
+  idle(): Promise<void> {
+    return this.#decisions.idle();
+  }
+
+  hearCardSnapshot(snapshot: CardSnapshot): void {
+    this.#decisions.ports.fleet.setCard(snapshot);
+  }
+
+  hearPoolSnapshot(snapshot: PoolSnapshot): void {
+    this.#decisions.ports.fleet.setPool(snapshot);
+  }
+
+  /** Inventory has deleted it: nothing new is placed there; what is held stays held. */
+  forgetCard(cardId: string): void {
+    this.#decisions.ports.fleet.removeCard(cardId);
+  }
+
+  forgetPool(poolId: string): void {
+    this.#decisions.ports.fleet.removePool(poolId);
+  }
+
+  /** @returns each reservation on which memory and database differ; empty is right. */
+  async checkReservations(): Promise<string[]> {
+    const { store, fleet } = this.#decisions.ports;
+    await this.idle();
+    return differencesOfBooks(fleet, await store.read((reader) => reader.reservations()));
+  }
+}

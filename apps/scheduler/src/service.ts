@@ -1,0 +1,156 @@
+import { randomBytes } from 'node:crypto';
+import { type Bus, connectBus, ensureEventStream, NatsRpcServer, publishEvent, seal } from '@flexbso/messaging';
+import { logger, startHealthServer, traceHeaders } from '@flexbso/observability';
+import { NestLogger } from '@flexbso/observability/nest';
+import { type Database, databaseOptions, openDatabase, OutboxRelay, startPruning } from '@flexbso/persistence';
+import { Fleet } from '@flexbso/placement';
+import { NestFactory } from '@nestjs/core';
+import type { MicroserviceOptions } from '@nestjs/microservices';
+import { BusNudges } from './bus/bus-nudges.js';
+import { SchedulerModule } from './bus/scheduler-module.js';
+import { watchSnapshots } from './bus/snapshot-watch.js';
+import type { SchedulerConfig } from './config.js';
+import { loadKeyFile } from './keys/key-file.js';
+import { Vault } from './keys/vault.js';
+import { schedulerDatabase, TypeormStore } from './persistence/typeorm-store.js';
+import type { Randomness } from './ports.js';
+import { measureScheduler } from './scheduler-metrics.js';
+import { Scheduler } from './scheduler.js';
+
+const log = logger('scheduler');
+
+/** A scheduler that runs. */
+export interface RunningScheduler {
+  /** Where `/healthz`, `/readyz` and `/metrics` answer. */
+  readonly healthUrl: string;
+  /** The deciding part, for tests that look inside. */
+  readonly scheduler: Scheduler;
+  /** Hears no more, finishes what it has begun, publishes what it has committed, and closes everything. */
+  stop(): Promise<void>;
+}
+
+/** How long the start waits for what inventory has published; without it every request would be refused at first. */
+const snapshotLimitMs = 10_000;
+
+type AtStop = (close: () => Promise<void>) => void;
+
+/**
+ * Starts the scheduler: database, bus, what is held and what was under way, then the handlers; in this order, so that
+ * nobody is answered from books that are not loaded.
+ * @param prometheusText of the process's observability
+ */
+export async function startScheduler(
+  config: SchedulerConfig,
+  prometheusText: () => Promise<string>,
+): Promise<RunningScheduler> {
+  const started: (() => Promise<void>)[] = [];
+  const stop = async () => {
+    // What was started last rests on what was started before it; what cannot be closed must not keep the rest open.
+    for (const close of started.splice(0).toReversed()) {
+      await close().catch((error: unknown) => log.error('a part did not close', { error }));
+    }
+  };
+  try {
+    return { ...(await start(config, prometheusText, (close) => started.push(close))), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function start(
+  config: SchedulerConfig,
+  prometheusText: () => Promise<string>,
+  atStop: AtStop,
+): Promise<Omit<RunningScheduler, 'stop'>> {
+  let connected = false;
+  const ready = () =>
+    connected ? { ready: true as const } : { ready: false as const, reasons: ['not connected to the bus'] };
+  const health = await startHealthServer({ ...config.health, prometheusText, ready });
+  atStop(() => health.stop());
+  const database = await openDatabase(databaseOptions(config.databaseUrl, schedulerDatabase));
+  atStop(() => database.destroy());
+  atStop(startPruning(database, { onError: (error) => log.error('pruning failed', { error }) }));
+  const bus = await connectBus({
+    servers: config.nats.servers,
+    principal: { kind: 'service', name: 'scheduler' },
+    credentials: { seedFile: config.nats.seedFile },
+    onStatus: (status) => {
+      if (status.type === 'connected' || status.type === 'disconnected') connected = status.type === 'connected';
+      log[status.type === 'connected' ? 'info' : 'warn']('bus status', { ...status });
+    },
+  });
+  atStop(() => bus.close());
+  await ensureEventStream(bus);
+  const relay = relayOver(database, bus);
+  relay.start();
+  atStop(() => relay.stop());
+  const fleet = new Fleet();
+  const scheduler = await makeScheduler(config, { database, bus, relay, fleet });
+  const snapshots = await watchSnapshots(bus, scheduler);
+  atStop(() => snapshots.stop());
+  await withinLimit(snapshots.loaded);
+  await scheduler.start();
+  atStop(() => scheduler.idle());
+  await hear(bus, scheduler, fleet, atStop);
+  return { healthUrl: health.url, scheduler };
+}
+
+async function makeScheduler(
+  config: SchedulerConfig,
+  parts: { database: Database; bus: Bus; relay: OutboxRelay; fleet: Fleet },
+): Promise<Scheduler> {
+  const { wrapKey, sealingSeed } = await loadKeyFile(config.keyFile);
+  const randomness: Randomness = { bytes: (length) => randomBytes(length) };
+  return new Scheduler(
+    {
+      store: new TypeormStore(parts.database),
+      clock: { nowMs: Date.now },
+      randomness,
+      nudges: new BusNudges(parts.bus),
+      tracing: { headers: traceHeaders },
+      relay: parts.relay,
+      vault: new Vault({ wrapKey, randomness, seal: (plain, recipient) => seal(plain, recipient, sealingSeed) }),
+      fleet: parts.fleet,
+    },
+    { copyBytesPerSecond: config.copyBytesPerSecond },
+  );
+}
+
+async function hear(bus: Bus, scheduler: Scheduler, fleet: Fleet, atStop: AtStop): Promise<void> {
+  const strategy = new NatsRpcServer({
+    bus,
+    onQuarantine: ({ role, id, replySubject }) =>
+      log.warn('agent asked for its answer to go elsewhere', { role, id, replySubject }),
+    onInvalid: (subject, problem) => log.warn('message fits no schema', { subject, problem }),
+    onError: (failure) => log.error('handler failed', { ...failure }),
+  });
+  measureScheduler({ fleet, messages: () => strategy.stats, waitingDecisions: () => scheduler.waitingDecisions });
+  const app = await NestFactory.createMicroservice<MicroserviceOptions>(SchedulerModule.over(scheduler), {
+    strategy,
+    logger: new NestLogger(),
+  });
+  atStop(() => app.close());
+  await app.listen();
+}
+
+function relayOver(database: Database, bus: Bus): OutboxRelay {
+  return new OutboxRelay(
+    database,
+    async (subject, payload, headers, messageId) => {
+      await publishEvent(bus, subject, payload, { headers, messageId });
+    },
+    { onStatus: (status) => status.kind === 'failed' && log.warn('events wait to be published', { ...status }) },
+  );
+}
+
+/** Past the limit the scheduler serves what it can: agents are answered, and placement refuses what it does not know. */
+async function withinLimit(loaded: Promise<void>): Promise<void> {
+  const limit = Promise.withResolvers<void>();
+  const timer = setTimeout(() => {
+    log.warn('snapshots are not loaded yet', { limitMs: snapshotLimitMs });
+    limit.resolve();
+  }, snapshotLimitMs);
+  await Promise.race([loaded, limit.promise]);
+  clearTimeout(timer);
+}

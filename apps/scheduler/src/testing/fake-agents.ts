@@ -1,0 +1,174 @@
+import type {
+  CardDesired,
+  CardReport,
+  DesiredLeg,
+  DesiredQuestion,
+  DesiredVolume,
+  LegReport,
+  PoolDesired,
+  PoolReport,
+  Problem,
+  VolumeReport,
+} from '@flexbso/contracts';
+import { expectedObservation, plannedVolumeOf } from '@flexbso/stack';
+import { sessionId } from './fixtures.js';
+
+type Reply = { staleOperationIds: string[] };
+
+/** How an agent reaches the scheduler: straight, or over a real bus. */
+export interface CardLink {
+  ask(question: DesiredQuestion): Promise<CardDesired>;
+  report(report: CardReport): Promise<Reply>;
+}
+export interface PoolLink {
+  ask(question: DesiredQuestion): Promise<PoolDesired>;
+  report(report: PoolReport): Promise<Reply>;
+}
+
+/** What both roles do: ask since the revision that they have, and report what became of it. */
+abstract class FakeAgent {
+  readonly id: string;
+  revision = 0;
+  sessionNumber = 1;
+  sessionId = sessionId;
+  incarnation: string | null = null;
+  /** Away: hears and says nothing. */
+  isAway = false;
+
+  constructor(id: string) {
+    this.id = id;
+  }
+
+  protected get question(): DesiredQuestion {
+    return {
+      v: 1,
+      sessionId: this.sessionId,
+      sessionNumber: this.sessionNumber,
+      incarnation: this.incarnation,
+      sinceRevision: this.revision,
+    };
+  }
+
+  protected get reportHead() {
+    const incarnation = this.incarnation ?? sessionId;
+    return {
+      v: 1 as const,
+      sessionId: this.sessionId,
+      sessionNumber: this.sessionNumber,
+      incarnation,
+      revision: this.revision,
+      diverged: null,
+    };
+  }
+}
+
+export class FakeCard extends FakeAgent {
+  readonly items = new Map<string, DesiredVolume>();
+  readonly reports: VolumeReport[] = [];
+  /** What the card says of a volume; the default does everything at once. */
+  play: (item: DesiredVolume) => VolumeReport[] = succeed;
+  readonly #link: CardLink;
+
+  constructor(id: string, link: CardLink) {
+    super(id);
+    this.#link = link;
+  }
+
+  /** Asks, does what is new, reports. @returns whether there was anything new. */
+  async catchUp(): Promise<boolean> {
+    if (this.isAway) return false;
+    const answer = await this.#link.ask(this.question);
+    this.incarnation = answer.incarnation;
+    this.revision = answer.revision;
+    for (const item of answer.items) {
+      this.items.set(item.volumeId, item);
+      for (const report of this.play(item)) await this.say(report);
+    }
+    return answer.items.length > 0;
+  }
+
+  say(report: VolumeReport): Promise<Reply> {
+    this.reports.push(report);
+    return this.#link.report({ ...this.reportHead, volumes: [report] });
+  }
+}
+
+export class FakePool extends FakeAgent {
+  readonly items = new Map<string, DesiredLeg>();
+  readonly reports: LegReport[] = [];
+  play: (item: DesiredLeg) => LegReport[] = serve;
+  readonly #link: PoolLink;
+
+  constructor(id: string, link: PoolLink) {
+    super(id);
+    this.#link = link;
+  }
+
+  async catchUp(): Promise<boolean> {
+    if (this.isAway) return false;
+    const answer = await this.#link.ask(this.question);
+    this.incarnation = answer.incarnation;
+    this.revision = answer.revision;
+    for (const item of answer.items) {
+      this.items.set(item.legId, item);
+      for (const report of this.play(item)) await this.say(report);
+    }
+    return answer.items.length > 0;
+  }
+
+  say(report: LegReport): Promise<Reply> {
+    this.reports.push(report);
+    return this.#link.report({ ...this.reportHead, legs: [report] });
+  }
+}
+
+export function succeed(item: DesiredVolume): VolumeReport[] {
+  return item.tombstone ? [cardReport(item, 'gone')] : [cardReport(item, 'applied'), cardReport(item, 'settled')];
+}
+
+/** Fails what a person asked for; goes back to what was when it is told so. */
+export function failWith(problem: Problem, phase: 'undone' | 'refused' | 'plan-changed' = 'undone') {
+  return (item: DesiredVolume): VolumeReport[] =>
+    item.origin === 'person' ? [{ ...cardReport(item, phase), problem, observed: nothingNew(item) }] : succeed(item);
+}
+
+function nothingNew(item: DesiredVolume): VolumeReport['observed'] {
+  return { volumeId: item.volumeId, running: true, head: null, stacks: [], copy: null, exports: [] };
+}
+
+export function cardReport(item: DesiredVolume, phase: VolumeReport['phase']): VolumeReport {
+  return {
+    volumeId: item.volumeId,
+    operationId: item.operationId,
+    generation: item.generation,
+    phase,
+    steps: [],
+    progress: null,
+    waitingFor: null,
+    waitingSinceMs: null,
+    closedLegIds: phase === 'gone' ? item.stack.legs.map(({ legId }) => legId) : [],
+    bytesCopied: 0,
+    uri: item.tombstone ? null : `nbd+unix:///${item.volumeId}`,
+    problem: null,
+    observed: phase === 'settled' ? expectedObservation(plannedVolumeOf(item)) : null,
+  };
+}
+
+export function serve(item: DesiredLeg): LegReport[] {
+  return [legReport(item, item.tombstone ? 'deleted' : 'ready')];
+}
+
+export function legReport(item: DesiredLeg, phase: LegReport['phase']): LegReport {
+  return {
+    legId: item.legId,
+    operationId: item.operationId,
+    phase,
+    epoch: item.epoch,
+    sizeBytes: item.sizeBytes,
+    allocatedBytes: 0,
+    address: phase === 'ready' ? { kind: 'nbd', host: '127.0.0.1', port: 10809, exportName: item.legId } : null,
+    access: null,
+    steps: [],
+    problem: null,
+  };
+}

@@ -1,0 +1,160 @@
+import { createHash } from 'node:crypto';
+import {
+  cardDesiredSchema,
+  type Change,
+  type DesiredQuestion,
+  poolDesiredSchema,
+  type ProblemCode,
+  ProblemError,
+  type Volume,
+  type VolumePatch,
+} from '@flexbso/contracts';
+import { Fleet } from '@flexbso/placement';
+import { type Seal, Vault } from '../keys/vault.js';
+import type { Randomness } from '../ports.js';
+import { Scheduler } from '../scheduler.js';
+import { MemoryStore } from '../store/memory-store.js';
+import { FakeCard, FakePool } from './fake-agents.js';
+import { aCard, aPool, aSpec, operator, reader } from './fixtures.js';
+
+/** Random-looking bytes that a seed always gives. */
+export function seededRandomness(seed: string): Randomness {
+  let count = 0;
+  return {
+    bytes: (length) => {
+      count += 1;
+      const blocks = Array.from({ length: Math.ceil(length / 32) }, (_, block) =>
+        createHash('sha256').update(`${seed}/${count}/${block}`).digest(),
+      );
+      return new Uint8Array(Buffer.concat(blocks).subarray(0, length));
+    },
+  };
+}
+
+const seal: Seal = (_plain, recipient) => ({ from: 'scheduler', sealed: `sealed-for-${recipient.slice(0, 4)}` });
+
+/** A scheduler with cards and pools in one process: two cards, three pools, a store in memory, a clock that is set. */
+export class MemoryCell {
+  readonly store = new MemoryStore('018f2f60-0000-4000-8000-0000000000ff');
+  readonly cards: FakeCard[];
+  readonly pools: FakePool[];
+  scheduler: Scheduler;
+  fleet = new Fleet();
+  nowMs = 1_000_000;
+  nudged: string[] = [];
+  readonly #randomness = seededRandomness('cell');
+  #keys = 0;
+
+  constructor() {
+    this.scheduler = this.#make();
+    this.cards = ['card-1', 'card-2'].map((id) => new FakeCard(id, this.#cardLink(id)));
+    this.pools = ['pool-1', 'pool-2', 'pool-3'].map((id) => new FakePool(id, this.#poolLink(id)));
+    this.showFleet();
+  }
+
+  static async start(): Promise<MemoryCell> {
+    const cell = new MemoryCell();
+    await cell.scheduler.start();
+    return cell;
+  }
+
+  showFleet(): void {
+    for (const { id } of this.cards) this.scheduler.hearCardSnapshot(aCard(id));
+    for (const { id } of this.pools) this.scheduler.hearPoolSnapshot(aPool(id));
+  }
+
+  /** The scheduler dies and starts again over the same store. */
+  async restart(): Promise<void> {
+    this.fleet = new Fleet();
+    this.scheduler = this.#make();
+    this.showFleet();
+    await this.scheduler.start();
+  }
+
+  /** Lets all agents ask and report until nobody has anything new. */
+  async settle(): Promise<void> {
+    // A change takes some ten rounds; more is a loop that does not end.
+    for (let round = 0; round < 100; round += 1) {
+      let isBusy = false;
+      for (const agent of [...this.pools, ...this.cards]) isBusy = (await agent.catchUp()) || isBusy;
+      if (!isBusy) return;
+    }
+    throw new Error('the agents do not come to rest');
+  }
+
+  /** A fresh request as the gateway would send it. */
+  asked() {
+    this.#keys += 1;
+    return { v: 1 as const, caller: operator, idempotencyKey: `key-${this.#keys}` };
+  }
+
+  /** Asks for a volume and lets the agents come to rest. @returns the volume as it was accepted. */
+  async create(spec: Parameters<typeof aSpec>[0] = {}): Promise<Volume> {
+    const { volume } = await this.scheduler.volumes.create({ ...this.asked(), spec: aSpec(spec) });
+    await this.settle();
+    return volume;
+  }
+
+  /** Asks for a change of the generation that the volume has now; the agents have not heard of it yet. */
+  async change(patch: VolumePatch, name = 'vol-a'): Promise<{ volume: Volume; change: Change }> {
+    const { generation } = await this.volumeNow(name);
+    return this.scheduler.volumes.change({ ...this.asked(), volume: name, basedOnGeneration: generation, patch });
+  }
+
+  volumeNow(name = 'vol-a'): Promise<Volume> {
+    return this.scheduler.queries.getVolume({ ...reader, volume: name });
+  }
+
+  changeNow(changeId: string): Promise<Change> {
+    return this.scheduler.queries.getChange({ ...reader, changeId });
+  }
+
+  cardOf(volume: { cardId: string }): FakeCard {
+    const card = this.cards.find(({ id }) => id === volume.cardId);
+    if (!card) throw new Error('the volume is on no card of the cell');
+    return card;
+  }
+
+  #make(): Scheduler {
+    return new Scheduler(
+      {
+        store: this.store,
+        clock: { nowMs: () => this.nowMs },
+        randomness: this.#randomness,
+        nudges: { send: (role, id) => void this.nudged.push(`${role} ${id}`) },
+        tracing: { headers: () => ({ traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' }) },
+        relay: { wake: () => undefined },
+        vault: new Vault({ wrapKey: new Uint8Array(32), randomness: this.#randomness, seal }),
+        fleet: this.fleet,
+      },
+      { copyBytesPerSecond: 1024 ** 2 },
+    );
+  }
+
+  #cardLink(id: string) {
+    return {
+      ask: async (question: DesiredQuestion) =>
+        cardDesiredSchema.parse(await this.scheduler.agents.answer('card', id, question)),
+      report: (report: Parameters<Scheduler['agents']['hearCard']>[1]) => this.scheduler.agents.hearCard(id, report),
+    };
+  }
+
+  #poolLink(id: string) {
+    return {
+      ask: async (question: DesiredQuestion) =>
+        poolDesiredSchema.parse(await this.scheduler.agents.answer('pool', id, question)),
+      report: (report: Parameters<Scheduler['agents']['hearPool']>[1]) => this.scheduler.agents.hearPool(id, report),
+    };
+  }
+}
+
+/** The code of the problem with which something is refused; null when it is not. */
+export async function refusalOf(work: Promise<unknown>): Promise<ProblemCode | null> {
+  try {
+    await work;
+    return null;
+  } catch (error) {
+    if (error instanceof ProblemError) return error.code;
+    throw error;
+  }
+}

@@ -1,0 +1,59 @@
+import { ProblemError, type Plan } from '@flexbso/contracts';
+import { type Aggregate, type Draft, draftOf } from '../changes/draft.js';
+import { advance, announce, announceVolume } from '../changes/saga.js';
+import { isFinal } from '../changes/transitions.js';
+import type { Decision } from '../decisions.js';
+import { givePool } from '../desired/desired-items.js';
+import type { Vault } from '../keys/vault.js';
+import type { Proposal } from './proposal.js';
+
+/** A client that saw a plan may bind itself to it: another plan is not run. */
+export function assertSamePlan(plan: Plan, acceptedDigest: string | undefined): void {
+  if (acceptedDigest === undefined || acceptedDigest === plan.digest) return;
+  throw new ProblemError({
+    code: 'plan-changed',
+    detail: `the plan would now be ${plan.digest.slice(0, 12)}…, and ${acceptedDigest.slice(0, 12)}… was accepted; look at the plan again`,
+    facts: {
+      acceptedDigest,
+      digest: plan.digest,
+      steps: plan.steps.map(({ actor, step }) => `${actor.role} ${actor.id}: ${step.kind}`),
+    },
+  });
+}
+
+/** Begins the change: what is wanted, reserved and to be told to pools and cards, written in one transaction. */
+export async function accept(
+  decision: Decision,
+  vault: Vault,
+  present: Aggregate | null,
+  proposal: Proposal,
+): Promise<Draft> {
+  const { deciding } = decision;
+  const draft = draftOf({ ...proposal, keys: present?.keys ?? [], given: present?.given ?? null });
+  const { change, volume } = draft;
+  volume.changeId = change.changeId;
+  makeKey(draft, vault);
+  announce(draft, 'planned', { steps: change.plan.steps.length, differences: change.differences });
+  if (change.kind === 'create') announceVolume(draft, 'created');
+  for (const leg of draft.legs) {
+    if (!proposal.toldLegIds.includes(leg.legId)) continue;
+    leg.changeId = change.changeId;
+    leg.operationId = deciding.newId('op');
+    givePool(draft, leg);
+  }
+  if (isFinal(change.state)) {
+    announce(draft, change.state);
+    if (change.differences.length > 0) announceVolume(draft, 'changed');
+  }
+  advance(draft, deciding);
+  await decision.write(present, draft, { by: change.requestedBy, judged: true });
+  return draft;
+}
+
+function makeKey(draft: Draft, vault: Vault): void {
+  const { volumeId, want } = draft.volume;
+  const { keyRef, stackGeneration } = want;
+  const sealingKey = draft.legs.find((leg) => leg.stackGeneration === stackGeneration)?.holder.sealingKey;
+  if (keyRef === null || sealingKey === undefined || draft.keys.some((key) => key.keyRef === keyRef)) return;
+  draft.keys.push(vault.make({ keyRef, volumeId, stackGeneration }, sealingKey));
+}

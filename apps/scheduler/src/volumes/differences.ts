@@ -1,0 +1,38 @@
+import type { VolumePatch } from '@flexbso/contracts';
+import { isSame } from '@flexbso/stack';
+import type { VolumeWant } from './volume-record.js';
+
+export type Difference = 'labels' | 'qos' | 'size' | 'stack' | 'pools';
+
+/** What a patch makes different, in the words of the API. `presentPoolIds` are the pools of the wanted stack's legs. */
+export function differencesOf(want: VolumeWant, presentPoolIds: readonly string[], patch: VolumePatch): Difference[] {
+  const differences: Difference[] = [];
+  if (patch.labels !== undefined && !isSame(patch.labels, want.labels)) differences.push('labels');
+  if (patch.qos !== undefined && !isSame(limitsOrNone(patch.qos), limitsOrNone(want.qos))) differences.push('qos');
+  if (patch.sizeBytes !== undefined && patch.sizeBytes !== want.sizeBytes) differences.push('size');
+  if (patch.stack !== undefined && !isSame(patch.stack, want.stack)) differences.push('stack');
+  if (patch.placement !== undefined && !patch.placement.poolIds.every((poolId) => presentPoolIds.includes(poolId)))
+    differences.push('pools');
+  return differences;
+}
+
+/** The want after the patch, on the same stack. An empty set of limits is none. */
+export function patched(want: VolumeWant, patch: VolumePatch): VolumeWant {
+  return {
+    ...want,
+    labels: patch.labels ?? want.labels,
+    qos: patch.qos === undefined ? want.qos : limitsOrNone(patch.qos),
+    sizeBytes: patch.sizeBytes ?? want.sizeBytes,
+    stack: patch.stack ?? want.stack,
+    placement: patch.placement ? { ...want.placement, poolIds: patch.placement.poolIds } : want.placement,
+  };
+}
+
+function limitsOrNone(qos: VolumeWant['qos']): VolumeWant['qos'] {
+  return qos === null || Object.keys(qos).length === 0 ? null : qos;
+}
+
+/** These are made beneath the head, by building a new stack; the others at the head. */
+export function needsNewStack(differences: readonly Difference[]): boolean {
+  return differences.includes('stack') || differences.includes('pools');
+}

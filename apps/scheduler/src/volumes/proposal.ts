@@ -1,0 +1,129 @@
+import { type Caller, type Capabilities, type Change, type Plan, ProblemError } from '@flexbso/contracts';
+import { type Fleet } from '@flexbso/placement';
+import { acceptedPlanOf, destroysOf, digestOf, type PlannedVolume, planChange } from '@flexbso/stack';
+import type { ChangeRecord } from '../changes/change-record.js';
+import type { Aggregate, Deciding } from '../changes/draft.js';
+import { derivedId } from '../ids.js';
+import type { LegRecord } from '../legs/leg-record.js';
+import type { ChosenPool } from '../placement/choose.js';
+import type { VolumeRecord, VolumeWant } from './volume-record.js';
+
+/** Who asks for a change, and within which trace. */
+export interface Asking {
+  readonly caller: Caller;
+  readonly trace: Record<string, string>;
+}
+
+/** A volume as it would be once the change is accepted; keys are made only when it is. */
+export interface Proposal extends Omit<Aggregate, 'keys' | 'given'> {
+  /** Legs whose pools are to be told of them. */
+  readonly toldLegIds: readonly string[];
+}
+
+export interface World {
+  readonly fleet: Fleet;
+  readonly deciding: Deciding;
+}
+
+export function planOrThrow({ fleet }: World, cardId: string, from: PlannedVolume | null, to: PlannedVolume): Plan {
+  const poolCapabilities = new Map<string, Capabilities>();
+  for (const { poolId } of to.stack.legs) {
+    const pool = fleet.pool(poolId);
+    if (pool) poolCapabilities.set(poolId, pool.snapshot.capabilities);
+  }
+  const card = fleet.card(cardId)?.snapshot;
+  // Taking away needs no capability, and must be possible for a card that inventory no longer knows.
+  if (!card && !to.tombstone) {
+    throw new ProblemError({
+      code: 'unavailable',
+      detail: `card ${cardId} is not known at the moment: inventory has published no snapshot of it`,
+    });
+  }
+  const planned = planChange({
+    cardId,
+    cardCapabilities: card?.capabilities ?? { has: [], lacks: [] },
+    from,
+    to,
+    poolCapabilities,
+  });
+  if (!planned.ok) throw new ProblemError(planned.problem);
+  return planned.plan;
+}
+
+/** The plan of a change that takes no work of any agent. */
+export const emptyPlan: Plan = {
+  steps: [],
+  digest: digestOf([]),
+  card: acceptedPlanOf([]),
+  cutOverIndex: null,
+  destroys: destroysOf([]),
+  bytesToCopy: 0,
+  expectedSeconds: 0,
+  guestFeels: null,
+};
+
+export function newChange(
+  volume: VolumeRecord,
+  what: Pick<Change, 'kind' | 'differences' | 'fromGeneration' | 'toGeneration' | 'plan'> & { from: VolumeWant | null },
+  { caller, trace }: Asking,
+  { nowMs, newId }: Deciding,
+): ChangeRecord {
+  return {
+    changeId: newId('chg'),
+    volumeId: volume.volumeId,
+    tenantId: volume.tenantId,
+    volumeName: volume.name,
+    ...what,
+    state: 'preparing',
+    steps: [],
+    progress: null,
+    waitingFor: null,
+    waitingSinceMs: null,
+    bytesCopied: 0,
+    problem: null,
+    requestedBy: caller.name,
+    traceId: traceIdOf(trace),
+    trace,
+    operationId: null,
+    cardSettled: false,
+    reverting: false,
+    endsAs: 'undone',
+    createdAtMs: nowMs,
+    appliedAtMs: null,
+    settledAtMs: null,
+  };
+}
+
+/** Legs of a new stack. Their ids follow from volume and generation: a dry run names the same ones. */
+export function newLegs(
+  volume: Pick<VolumeRecord, 'volumeId'>,
+  stackGeneration: number,
+  pools: readonly ChosenPool[],
+  made: { sizeBytes: number; holder: LegRecord['holder'] },
+): LegRecord[] {
+  return pools.map(({ poolId, addressKind }, position) => ({
+    legId: derivedId('leg', volume.volumeId, stackGeneration, position),
+    volumeId: volume.volumeId,
+    // Named when the change is; a dry run has none.
+    changeId: '',
+    poolId,
+    position,
+    stackGeneration,
+    sizeBytes: made.sizeBytes,
+    epoch: 1,
+    holder: made.holder,
+    state: 'creating',
+    role: 'preparing',
+    operationId: '',
+    awaited: true,
+    heldByCard: false,
+    addressKind,
+    address: null,
+    access: null,
+  }));
+}
+
+/** W3C: version, 32 hex digits of trace id, span id, flags. */
+function traceIdOf(trace: Record<string, string>): string | null {
+  return /^[0-9a-f]{2}-([0-9a-f]{32})-/.exec(trace['traceparent'] ?? '')?.[1] ?? null;
+}

@@ -1,0 +1,210 @@
+import { ProblemError, type VolumePatch } from '@flexbso/contracts';
+import { legSizeBytes, validateStack } from '@flexbso/stack';
+import type { Aggregate } from '../changes/draft.js';
+import { isFinal } from '../changes/transitions.js';
+import type { LegRecord } from '../legs/leg-record.js';
+import { chooseForLegs } from '../placement/choose.js';
+import {
+  bothReservations,
+  cardReservation,
+  exactReservations,
+  legReservations,
+} from '../placement/volume-reservations.js';
+import { type Difference, differencesOf, needsNewStack, patched } from './differences.js';
+import { plannedVolume } from './planned.js';
+import { type Asking, emptyPlan, newChange, newLegs, planOrThrow, type Proposal, type World } from './proposal.js';
+import { keyRefOf, seedOf } from './propose-create.js';
+import type { VolumeWant } from './volume-record.js';
+
+/** A volume changes one step at a time, from the generation that the client saw. */
+export function assertChangeable({ volume, change }: Aggregate, basedOnGeneration: number): void {
+  if (!isFinal(change.state)) {
+    throw new ProblemError({
+      code: 'change-in-flight',
+      detail: `change ${change.changeId} of volume ${volume.name} is ${change.state}; wait until it is over, then change the generation that it leaves`,
+      facts: { changeId: change.changeId, state: change.state },
+    });
+  }
+  if (volume.generation !== basedOnGeneration) {
+    throw new ProblemError({
+      code: 'stale-generation',
+      detail: `volume ${volume.name} is at generation ${volume.generation}, and the update is based on ${basedOnGeneration}; read it again and decide anew`,
+      facts: { generation: volume.generation, basedOnGeneration },
+    });
+  }
+}
+
+/**
+ * Decides what a patch takes. Nothing different: a change that is settled at once and keeps the generation, so that a
+ * client which repeats itself succeeds. Changes nothing. @throws ProblemError with the refusal.
+ */
+export function proposeChange(world: World, present: Aggregate, patch: VolumePatch, asking: Asking): Proposal {
+  const { volume } = present;
+  if (volume.state === 'failed') {
+    throw new ProblemError({
+      code: 'change-refused',
+      detail: `volume ${volume.name} was never made (${present.change.problem?.detail ?? 'its creation failed'}); delete it and create it again`,
+    });
+  }
+  const presentPools = legsOfStack(present, volume.want).map(({ poolId }) => poolId);
+  const differences = differencesOf(volume.want, presentPools, patch);
+  const want = patched(volume.want, patch);
+  if (differences.every((one) => one === 'labels')) return withoutWork(world, present, want, differences, asking);
+  return needsNewStack(differences)
+    ? swap(world, present, want, differences, asking)
+    : inPlace(world, present, want, differences, asking);
+}
+
+/** Labels are the scheduler's alone: a new generation, which is settled as soon as it is written. */
+function withoutWork(
+  { deciding }: World,
+  present: Aggregate,
+  want: VolumeWant,
+  differences: Difference[],
+  asking: Asking,
+): Proposal {
+  const generation = present.volume.generation + (differences.length > 0 ? 1 : 0);
+  const volume = { ...present.volume, want, generation, appliedGeneration: generation, settledGeneration: generation };
+  const about = {
+    kind: 'change',
+    differences,
+    fromGeneration: present.volume.generation,
+    toGeneration: generation,
+    plan: emptyPlan,
+    from: present.volume.want,
+  } as const;
+  const change = {
+    ...newChange(volume, { ...about, differences }, asking, deciding),
+    state: 'settled' as const,
+    appliedAtMs: deciding.nowMs,
+    settledAtMs: deciding.nowMs,
+  };
+  return { volume, change, legs: present.legs, reservations: exactReservations(volume, present.legs), toldLegIds: [] };
+}
+
+/** At the head: limits, and size where data plane and legs can. */
+function inPlace(
+  world: World,
+  present: Aggregate,
+  want: VolumeWant,
+  differences: Difference[],
+  asking: Asking,
+): Proposal {
+  const { fleet, deciding } = world;
+  const card = fleet.card(present.volume.cardId)?.snapshot;
+  const grows = want.sizeBytes > present.volume.want.sizeBytes && card !== undefined;
+  const legBytes = grows ? legSizeBytes(want.stack.layers, want.sizeBytes, card.capabilities) : 0;
+  const toldLegIds: string[] = [];
+  const legs = present.legs.map((leg): LegRecord => {
+    if (leg.sizeBytes >= legBytes) return leg;
+    toldLegIds.push(leg.legId);
+    return { ...leg, sizeBytes: legBytes, awaited: true };
+  });
+  return proposal(world, present, want, legs, { differences, toldLegIds, asking, deciding });
+}
+
+/** Beneath the head: a new stack with legs and a key of its own, on the pools that were named or chosen. */
+function swap(
+  world: World,
+  present: Aggregate,
+  patchedWant: VolumeWant,
+  differences: Difference[],
+  asking: Asking,
+): Proposal {
+  const { fleet, deciding } = world;
+  const { volume } = present;
+  const invalid = validateStack(patchedWant.stack.layers);
+  if (invalid) throw new ProblemError(invalid);
+  const card = fleet.card(volume.cardId)?.snapshot;
+  if (!card)
+    throw new ProblemError({
+      code: 'unavailable',
+      detail: `card ${volume.cardId} is not known at the moment: inventory has published no snapshot of it`,
+    });
+  const stackGeneration = volume.generation + 1;
+  const want = {
+    ...patchedWant,
+    stackGeneration,
+    keyRef: keyRefOf(volume.volumeId, patchedWant.stack, stackGeneration),
+  };
+  const pools = chooseForLegs(
+    fleet,
+    want,
+    card,
+    legsOfStack(present, volume.want).map(({ poolId }) => poolId),
+    seedOf(volume.volumeId),
+  );
+  const sizeBytes = legSizeBytes(want.stack.layers, want.sizeBytes, card.capabilities);
+  const made = newLegs(volume, stackGeneration, pools, {
+    sizeBytes,
+    holder: { cardId: card.cardId, sealingKey: card.sealingKey },
+  });
+  const toldLegIds = made.map(({ legId }) => legId);
+  return proposal(world, present, want, [...present.legs, ...made], { differences, toldLegIds, asking, deciding });
+}
+
+function proposal(
+  world: World,
+  present: Aggregate,
+  want: VolumeWant,
+  legs: LegRecord[],
+  {
+    differences,
+    toldLegIds,
+    asking,
+    deciding,
+  }: { differences: Difference[]; toldLegIds: string[]; asking: Asking; deciding: World['deciding'] },
+): Proposal {
+  const { volume } = present;
+  const rate = deciding.copyBytesPerSecond;
+  const plan = planOrThrow(
+    world,
+    volume.cardId,
+    plannedVolume(volume, volume.want, present.legs, rate),
+    plannedVolume(volume, want, legs, rate),
+  );
+  const generation = volume.generation + 1;
+  const next = { ...volume, want, generation, state: 'changing' as const };
+  const about = {
+    kind: 'change' as const,
+    differences,
+    fromGeneration: volume.generation,
+    toGeneration: generation,
+    plan,
+    from: volume.want,
+  };
+  const wantedLegs = legs.filter((leg) => leg.stackGeneration === want.stackGeneration);
+  const after = [cardReservation(volume, want), ...legReservations(volume.volumeId, want, wantedLegs)];
+  const reservations = bothReservations(present.reservations, after);
+  return { volume: next, change: newChange(next, about, asking, deciding), legs, reservations, toldLegIds };
+}
+
+function legsOfStack({ legs }: Aggregate, want: VolumeWant): LegRecord[] {
+  return legs.filter((leg) => leg.stackGeneration === want.stackGeneration);
+}
+
+/** Decides what taking the volume away takes. */
+export function proposeDelete(world: World, present: Aggregate, asking: Asking): Proposal {
+  const { deciding } = world;
+  const { volume, legs } = present;
+  const rate = deciding.copyBytesPerSecond;
+  const from = legs.length > 0 ? plannedVolume(volume, volume.want, legs, rate) : null;
+  const plan = from ? planOrThrow(world, volume.cardId, from, { ...from, tombstone: true }) : emptyPlan;
+  const generation = volume.generation + 1;
+  const next = { ...volume, generation, state: 'deleting' as const };
+  const about = {
+    kind: 'delete' as const,
+    differences: [],
+    fromGeneration: volume.generation,
+    toGeneration: generation,
+    plan,
+    from: volume.want,
+  };
+  return {
+    volume: next,
+    change: newChange(next, about, asking, deciding),
+    legs,
+    reservations: present.reservations,
+    toldLegIds: [],
+  };
+}

@@ -1,0 +1,81 @@
+import { ProblemError, type VolumeSpec } from '@flexbso/contracts';
+import { legSizeBytes, validateStack } from '@flexbso/stack';
+import { derivedId } from '../ids.js';
+import { chooseForVolume } from '../placement/choose.js';
+import { exactReservations } from '../placement/volume-reservations.js';
+import { plannedVolume } from './planned.js';
+import { type Asking, newChange, newLegs, planOrThrow, type Proposal, type World } from './proposal.js';
+import type { VolumeRecord, VolumeWant } from './volume-record.js';
+
+export interface CreateFacts {
+  readonly tenantId: string;
+  /** Makes ids differ between scheduler databases. */
+  readonly incarnation: string;
+  /** How often a volume of this name was created before: makes its id another one each time. */
+  readonly earlierCreations: number;
+}
+
+/** Decides where a new volume goes and what making it takes. Changes nothing. @throws ProblemError with the refusal. */
+export function proposeCreate(world: World, spec: VolumeSpec, facts: CreateFacts, asking: Asking): Proposal {
+  const { fleet, deciding } = world;
+  const invalid = validateStack(spec.stack.layers);
+  if (invalid) throw new ProblemError(invalid);
+  const volumeId = derivedId('vol', facts.incarnation, facts.tenantId, spec.name, facts.earlierCreations);
+  const { card, functionId, pools } = chooseForVolume(fleet, spec, seedOf(volumeId));
+  const stackGeneration = 1;
+  const want: VolumeWant = {
+    labels: spec.labels,
+    sizeBytes: spec.sizeBytes,
+    stack: spec.stack,
+    qos: spec.qos,
+    placement: spec.placement,
+    stackGeneration,
+    keyRef: keyRefOf(volumeId, spec.stack, stackGeneration),
+  };
+  const volume: VolumeRecord = {
+    volumeId,
+    tenantId: facts.tenantId,
+    name: spec.name,
+    protocol: spec.protocol,
+    cardId: card.cardId,
+    functionId,
+    state: 'creating',
+    generation: 1,
+    appliedGeneration: 0,
+    settledGeneration: 0,
+    want,
+    uri: null,
+    changeId: null,
+    cardOperationId: null,
+    createdAtMs: deciding.nowMs,
+  };
+  const sizeBytes = legSizeBytes(spec.stack.layers, spec.sizeBytes, card.capabilities);
+  const legs = newLegs(volume, stackGeneration, pools, {
+    sizeBytes,
+    holder: { cardId: card.cardId, sealingKey: card.sealingKey },
+  });
+  const plan = planOrThrow(world, card.cardId, null, plannedVolume(volume, want, legs, deciding.copyBytesPerSecond));
+  const change = newChange(
+    volume,
+    { kind: 'create', differences: [], fromGeneration: 0, toGeneration: 1, plan, from: null },
+    asking,
+    deciding,
+  );
+  return {
+    volume,
+    change,
+    legs,
+    reservations: exactReservations(volume, legs),
+    toldLegIds: legs.map(({ legId }) => legId),
+  };
+}
+
+/** Each stack has a key of its own: a swap re-keys, and an old leg that came back would open nothing. */
+export function keyRefOf(volumeId: string, stack: VolumeWant['stack'], stackGeneration: number): string | null {
+  return stack.layers.some(({ kind }) => kind === 'encryption') ? derivedId('key', volumeId, stackGeneration) : null;
+}
+
+/** Breaks ties of placement: another way for each volume, the same way in its dry run. */
+export function seedOf(volumeId: string): number {
+  return Number.parseInt(volumeId.slice(-6), 36);
+}

@@ -1,0 +1,45 @@
+import type {
+  Labels,
+  PlacementWish,
+  Protocol,
+  QosLimits,
+  StackSpec,
+  Volume,
+  volumeStateSchema,
+} from '@flexbso/contracts';
+import type { z } from 'zod';
+
+export type VolumeState = z.infer<typeof volumeStateSchema>;
+
+/** What is wanted of a volume: all that a change can make different. */
+export interface VolumeWant {
+  labels: Labels;
+  sizeBytes: number;
+  stack: StackSpec;
+  qos: QosLimits | null;
+  placement: PlacementWish;
+  /** The generation at which this stack became wanted; its legs and its key carry the same number. */
+  stackGeneration: number;
+  keyRef: string | null;
+}
+
+/** A volume as the scheduler keeps it. */
+export interface VolumeRecord {
+  volumeId: string;
+  tenantId: string;
+  name: string;
+  protocol: Protocol;
+  cardId: string;
+  functionId: string;
+  state: VolumeState;
+  generation: number;
+  appliedGeneration: number;
+  settledGeneration: number;
+  want: VolumeWant;
+  uri: string | null;
+  /** The latest change; another begins only when it is over. */
+  changeId: Volume['changeId'];
+  /** What the card's desired entry carries; a card's report with another is an old one. Null: the card was given nothing. */
+  cardOperationId: string | null;
+  createdAtMs: number;
+}

@@ -1,0 +1,141 @@
+import { type Caller, type Change, type Plan, ProblemError, rpc, type Volume } from '@flexbso/contracts';
+import { canonicalDigest } from '@flexbso/stack';
+import type { z } from 'zod';
+import type { Aggregate } from '../changes/draft.js';
+import type { Decision, Decisions } from '../decisions.js';
+import { BookEntries } from '../placement/books.js';
+import { readAggregate } from '../store/commit.js';
+import type { StoreReader } from '../store/store.js';
+import { accept, assertSamePlan } from './accept.js';
+import { assertWriter, tenantOf } from './callers.js';
+import { assertChangeable, proposeChange, proposeDelete } from './propose-change.js';
+import { proposeCreate } from './propose-create.js';
+import type { Proposal } from './proposal.js';
+import { findVolume } from './volume-lookup.js';
+import { changeView, volumeView } from './volume-view.js';
+
+const verbs = rpc.scheduler;
+type Request<V extends keyof typeof verbs> = z.infer<(typeof verbs)[V]['request']>;
+export type Accepted = { volume: Volume; change: Change };
+type Write = { caller: Caller; idempotencyKey: string; planDigest?: string | undefined };
+
+/** Create, change, delete, and their dry runs. A dry run makes the same decision and keeps nothing of it. */
+export class VolumeRequests {
+  readonly #decisions: Decisions;
+
+  constructor(decisions: Decisions) {
+    this.#decisions = decisions;
+  }
+
+  create(request: Request<'create-volume'>): Promise<Accepted> {
+    return this.#write('create-volume', request, (decision) => this.#proposeCreate(decision.tx, request));
+  }
+
+  change(request: Request<'change-volume'>): Promise<Accepted> {
+    return this.#write('change-volume', request, (decision) => this.#proposeChange(decision.tx, request));
+  }
+
+  delete(request: Request<'delete-volume'>): Promise<Accepted> {
+    return this.#write('delete-volume', request, (decision) => this.#proposeDelete(decision.tx, request));
+  }
+
+  planCreate(request: Request<'plan-create'>): Promise<Plan> {
+    return this.#plan((reader) => this.#proposeCreate(reader, request));
+  }
+
+  planChange(request: Request<'plan-change'>): Promise<Plan> {
+    return this.#plan((reader) => this.#proposeChange(reader, request));
+  }
+
+  planDelete(request: Request<'plan-delete'>): Promise<Plan> {
+    return this.#plan((reader) => this.#proposeDelete(reader, request));
+  }
+
+  async #write(verb: string, request: Write, propose: (decision: Decision) => Promise<Proposed>): Promise<Accepted> {
+    assertWriter(request.caller);
+    const { idempotencyKey, caller, ...body } = request;
+    const call = {
+      scope: caller.tenantId ?? '*',
+      key: idempotencyKey,
+      requestDigest: canonicalDigest([verb, body]),
+      replySchema: verbs['create-volume'].reply,
+    };
+    return this.#decisions.run((decision) =>
+      decision.tx.idempotent(call, async () => {
+        const { present, proposal } = await propose(decision);
+        assertSamePlan(proposal.change.plan, request.planDigest);
+        const { fleet, vault } = this.#decisions.ports;
+        const draft = await accept(decision, vault, present, proposal);
+        const agent = await decision.tx.agent('card', draft.volume.cardId);
+        const volume = volumeView(draft.volume, draft.legs, { fleet, diverged: agent?.diverged ?? null });
+        return { volume, change: changeView(draft.change, fleet) };
+      }),
+    );
+  }
+
+  /** Also tries the reservation, so that a dry run refuses what the real one would. */
+  async #plan(propose: (reader: StoreReader) => Promise<Proposed>): Promise<Plan> {
+    const { present, proposal } = await this.#decisions.ports.store.read(propose);
+    const books = new BookEntries(this.#decisions.ports.fleet);
+    // In one go, without waiting for anything: no decision sees the entries.
+    const problem = books.replace(present?.reservations ?? [], proposal.reservations, true);
+    books.rollBack();
+    if (problem) throw new ProblemError(problem);
+    return proposal.change.plan;
+  }
+
+  async #proposeCreate(
+    reader: StoreReader,
+    { caller, spec }: Pick<Request<'plan-create'>, 'caller' | 'spec'>,
+  ): Promise<Proposed> {
+    const tenantId = tenantOf(caller);
+    const [taken] = await reader.volumesNamed(spec.name, tenantId);
+    if (taken) {
+      const detail = `volume ${spec.name} exists already in tenant ${tenantId} (${taken.volumeId}, ${taken.state}); choose another name, or delete it first`;
+      throw new ProblemError({ code: 'name-taken', detail, facts: { volumeId: taken.volumeId } });
+    }
+    const earlierCreations = await reader.creationsOf(tenantId, spec.name);
+    const facts = { tenantId, incarnation: this.#decisions.incarnation, earlierCreations };
+    return { present: null, proposal: proposeCreate(this.#world(), spec, facts, this.#asking(caller)) };
+  }
+
+  async #proposeChange(
+    reader: StoreReader,
+    request: Pick<Request<'plan-change'>, 'caller' | 'volume' | 'basedOnGeneration' | 'patch'>,
+  ): Promise<Proposed> {
+    const present = await this.#changeable(reader, request);
+    return { present, proposal: proposeChange(this.#world(), present, request.patch, this.#asking(request.caller)) };
+  }
+
+  async #proposeDelete(
+    reader: StoreReader,
+    request: Pick<Request<'plan-delete'>, 'caller' | 'volume' | 'basedOnGeneration'>,
+  ): Promise<Proposed> {
+    const present = await this.#changeable(reader, request);
+    return { present, proposal: proposeDelete(this.#world(), present, this.#asking(request.caller)) };
+  }
+
+  async #changeable(
+    reader: StoreReader,
+    { caller, volume, basedOnGeneration }: { caller: Caller; volume: string; basedOnGeneration: number },
+  ): Promise<Aggregate> {
+    const { volumeId } = await findVolume(reader, volume, caller);
+    const present = await readAggregate(reader, volumeId);
+    if (!present) throw new Error(`volume ${volumeId} was there a moment ago`);
+    assertChangeable(present, basedOnGeneration);
+    return present;
+  }
+
+  #world() {
+    return { fleet: this.#decisions.ports.fleet, deciding: this.#decisions.deciding() };
+  }
+
+  #asking(caller: Caller) {
+    return { caller, trace: this.#decisions.ports.tracing.headers() };
+  }
+}
+
+interface Proposed {
+  readonly present: Aggregate | null;
+  readonly proposal: Proposal;
+}

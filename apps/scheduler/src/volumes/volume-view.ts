@@ -1,0 +1,76 @@
+import type { Change, Volume } from '@flexbso/contracts';
+import type { Fleet } from '@flexbso/placement';
+import type { ChangeRecord } from '../changes/change-record.js';
+import { isFinal } from '../changes/transitions.js';
+import type { LegRecord } from '../legs/leg-record.js';
+import type { VolumeRecord, VolumeState } from './volume-record.js';
+
+/** What else a volume's state depends on, beside its own record. */
+export interface Surroundings {
+  readonly fleet: Fleet;
+  /** Why the volume's card acts on nothing new; null when it agrees. */
+  readonly diverged: string | null;
+}
+
+/** The volume as the API shows it. */
+export function volumeView(record: VolumeRecord, legs: readonly LegRecord[], surroundings: Surroundings): Volume {
+  const { want, cardOperationId: _, ...shown } = record;
+  return {
+    ...shown,
+    labels: want.labels,
+    sizeBytes: want.sizeBytes,
+    stack: want.stack,
+    qos: want.qos,
+    placement: want.placement,
+    state: stateOf(record, surroundings),
+    legs: legs.map(({ legId, poolId, sizeBytes, epoch, stackGeneration, state, role }) => ({
+      legId,
+      poolId,
+      sizeBytes,
+      epoch,
+      stackGeneration,
+      state,
+      current: role === 'current',
+    })),
+  };
+}
+
+function stateOf({ state, cardId }: VolumeRecord, { fleet, diverged }: Surroundings): VolumeState {
+  if (state !== 'ready' && state !== 'changing') return state;
+  if (fleet.card(cardId)?.snapshot.state === 'unreachable') return 'unreachable';
+  return diverged === null ? state : 'diverged';
+}
+
+/** The change as the API shows it: what it waits for, with how far it is, or that who it waits for is unreachable. */
+export function changeView(record: ChangeRecord, fleet: Fleet): Change {
+  const {
+    tenantId: _t,
+    volumeName: _n,
+    trace: _h,
+    from: _f,
+    operationId: _o,
+    cardSettled: _s,
+    reverting: _r,
+    endsAs: _e,
+    ...shown
+  } = record;
+  const steps = record.steps.toSorted((left, right) => left.index - right.index);
+  return { ...shown, steps, waitingFor: isFinal(record.state) ? null : waitingText(record, fleet) };
+}
+
+function waitingText({ waitingFor, progress }: ChangeRecord, fleet: Fleet): string | null {
+  if (waitingFor === null) return null;
+  const share =
+    progress && progress.totalBytes > 0 ? ` ${Math.floor((100 * progress.doneBytes) / progress.totalBytes)} %` : '';
+  return `${waitingFor}${share}${unreachableText(waitingFor, fleet)}`;
+}
+
+function unreachableText(waitingFor: string, fleet: Fleet): string {
+  const [role, id] = waitingFor.replace(':', ' ').split(' ');
+  const snapshot =
+    role === 'card' ? fleet.card(id ?? '')?.snapshot : role === 'pool' ? fleet.pool(id ?? '')?.snapshot : undefined;
+  if (snapshot?.state !== 'unreachable') return '';
+  const since =
+    snapshot.unreachableSinceMs === null ? '' : ` since ${new Date(snapshot.unreachableSinceMs).toISOString()}`;
+  return ` (unreachable${since})`;
+}
