@@ -357,6 +357,17 @@ describe.each(['sqlite', 'postgres'] as const)('inventory on %s', (kind) => {
     expect((await eventsUntil('quarantined')).at(-1)?.data['reason']).toContain(reply);
   });
 
+  it('ends though the bus is away, and has kept everything when it is back', async () => {
+    await registerCard();
+    await nats.pause();
+    await inventory.stop();
+    await nats.resume();
+    inventory = await start();
+    gatewayBus = await open(gateway);
+    expect((await getCard()).revision).toBe(1);
+    expect((await eventsUntil('registered')).at(-1)).toMatchObject({ id: 'card-1' });
+  });
+
   it('says that it is ready, and that it is not when the bus is away', async () => {
     expect((await fetch(`${inventory.healthUrl}/readyz`)).status).toBe(200);
     await nats.pause();

@@ -1,3 +1,4 @@
+import { ProblemError } from '@flexbso/contracts';
 import {
   type Bus,
   backoffMs,
@@ -42,6 +43,8 @@ export interface RunningInventory {
   stop(): Promise<void>;
 }
 
+/** The relay tries again with the same message id, and stopping waits for no more than one attempt. */
+const publishTimeoutMs = 5_000;
 /** Retries of what the bus does not take: quick for a lost leader, at most every five seconds for a lost bus. */
 const publishRetry = { firstMs: 100, maxMs: 5_000 };
 
@@ -97,7 +100,10 @@ async function start(
   });
   atStop(() => bus.close());
   await ensureEventStream(bus);
-  const relay = relayOver(database, bus);
+  const requireBus = () => {
+    if (!connected) throw new ProblemError({ code: 'unavailable', detail: 'the connection to the bus is lost' });
+  };
+  const relay = relayOver(database, bus, requireBus);
   const fleet: Fleet = new Fleet({
     store: new DatabaseAgentStore(database),
     nowMs: Date.now,
@@ -107,7 +113,7 @@ async function start(
     },
     onHeard: (agent) => leases.heard(agent),
   });
-  const publisher: SnapshotPublisher = await publisherOver(bus, fleet);
+  const publisher: SnapshotPublisher = await publisherOver(bus, fleet, requireBus);
   for (const agent of await fleet.load()) leases.heard(agent);
   const repair = new SnapshotRepair(publisher, { everyMs: config.repairMs, graceMs: 2 * config.leaseMs });
   for (const part of [relay, publisher, repair]) {
@@ -171,19 +177,21 @@ async function judge(fleet: Fleet, leases: LeaseWatch, agent: string): Promise<v
   }
 }
 
-function relayOver(database: Database, bus: Bus): OutboxRelay {
+/** @param requireBus throws while the bus is away: nothing waits for a deadline then, least of all stopping. */
+function relayOver(database: Database, bus: Bus, requireBus: () => void): OutboxRelay {
   return new OutboxRelay(
     database,
     async (subject, payload, headers, messageId) => {
-      await publishEvent(bus, subject, payload, { headers, messageId });
+      requireBus();
+      await publishEvent(bus, subject, payload, { headers, messageId, timeoutMs: publishTimeoutMs });
     },
     { onStatus: (status) => status.kind === 'failed' && log.warn('events wait to be published', { ...status }) },
   );
 }
 
-async function publisherOver(bus: Bus, fleet: Fleet): Promise<SnapshotPublisher> {
+async function publisherOver(bus: Bus, fleet: Fleet, requireBus: () => void): Promise<SnapshotPublisher> {
   return new SnapshotPublisher({
-    ...(await openBuckets(bus)),
+    ...(await openBuckets(bus, requireBus)),
     find: (name) => fleet.find(name),
     all: () => fleet.all(),
     backoffMs: (failures) => backoffMs(failures - 1, publishRetry),
@@ -195,7 +203,8 @@ async function publisherOver(bus: Bus, fleet: Fleet): Promise<SnapshotPublisher>
 function followBus(status: BusStatus, leases: LeaseWatch): void {
   if (status.type === 'disconnected') leases.busLost();
   if (status.type === 'connected') leases.busBack();
-  log[status.type === 'connected' ? 'info' : 'warn']('bus status', { ...status });
+  const expected = status.type === 'connected' || (status.type === 'closed' && status.error === null);
+  log[expected ? 'info' : 'warn']('bus status', { ...status });
 }
 
 function logFailed(what: string) {

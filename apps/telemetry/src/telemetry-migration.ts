@@ -29,7 +29,7 @@ function eventsTable(queryRunner: QueryRunner): Table {
     indices: [
       new TableIndex({ name: 'events_by_event_id', columnNames: ['eventId'], isUnique: true }),
       new TableIndex({ name: 'events_by_time', columnNames: ['atMs', 'sequence'] }),
-      new TableIndex({ name: 'events_by_subject', columnNames: ['kind', 'id', 'atMs', 'sequence'] }),
+      new TableIndex({ name: 'events_by_subject', columnNames: ['id', 'kind', 'atMs', 'sequence'] }),
     ],
   });
 }

@@ -1,4 +1,11 @@
-import { type Bus, connectBus, ensureEventStream, EventServer, NatsRpcServer } from '@flexbso/messaging';
+import {
+  type Bus,
+  type BusStatus,
+  connectBus,
+  ensureEventStream,
+  EventServer,
+  NatsRpcServer,
+} from '@flexbso/messaging';
 import { logger, startHealthServer } from '@flexbso/observability';
 import { NestLogger } from '@flexbso/observability/nest';
 import { type Database, databaseOptions, openDatabase } from '@flexbso/persistence';
@@ -76,7 +83,7 @@ async function start(config: TelemetryConfig, prometheusText: () => Promise<stri
     credentials: { seedFile: config.nats.seedFile },
     onStatus: (status) => {
       if (status.type === 'connected' || status.type === 'disconnected') connected = status.type === 'connected';
-      log[status.type === 'connected' ? 'info' : 'warn']('bus status', { ...status });
+      logStatus(status);
     },
   });
   atStop(() => bus.close());
@@ -123,6 +130,11 @@ async function listen(module: ReturnType<typeof EventsModule.over>, strategy: Na
   const app = await NestFactory.createMicroservice<MicroserviceOptions>(module, { strategy, logger: new NestLogger() });
   await app.listen();
   return app;
+}
+
+function logStatus(status: BusStatus): void {
+  const expected = status.type === 'connected' || (status.type === 'closed' && status.error === null);
+  log[expected ? 'info' : 'warn']('bus status', { ...status });
 }
 
 function openOwnDatabase(url: string): Promise<Database> {

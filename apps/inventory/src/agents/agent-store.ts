@@ -97,7 +97,7 @@ async function enqueueEvent(
     traceId,
     data: { revision, ...data },
   };
-  await enqueue(manager, { subject: subjects.event(role, id, what), payload });
+  await enqueue(manager, { subject: subjects.event(role, id, what), payload, messageId: eventId });
 }
 
 /** @throws ZodError when a row does not fit the schema: better not to start than to forget a card. */

@@ -7,7 +7,8 @@ import type { KeptAgent } from '../agents/agent-store.js';
 export interface SnapshotBucket<Snapshot> {
   put(id: string, snapshot: Snapshot): Promise<void>;
   remove(id: string): Promise<void>;
-  all(): Promise<ReadonlyMap<string, Snapshot | null>>;
+  /** Rejects when it cannot be read to the end, or when the signal is aborted before. */
+  all(signal: AbortSignal): Promise<ReadonlyMap<string, Snapshot | null>>;
 }
 
 export interface SnapshotPublisherOptions {
@@ -65,9 +66,9 @@ export class SnapshotPublisher {
    * @param removeStrays also removes what nobody has registered. Not before every agent had the time to register: a
    *   database that was set back does not know the newest ones yet.
    */
-  async repair(removeStrays: boolean): Promise<void> {
+  async repair(removeStrays: boolean, signal: AbortSignal): Promise<void> {
     const { cards, pools } = this.#options;
-    const published = { card: await cards.all(), pool: await pools.all() };
+    const published = { card: await cards.all(signal), pool: await pools.all(signal) };
     let differing = 0;
     for (const kept of this.#options.all()) {
       const { role, id } = kept.record;

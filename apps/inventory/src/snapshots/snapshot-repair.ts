@@ -14,6 +14,7 @@ export class SnapshotRepair {
   readonly #publisher: SnapshotPublisher;
   readonly #options: RepairOptions;
   readonly #startedAtMs = performance.now();
+  readonly #stopping = new AbortController();
   #timer: NodeJS.Timeout | undefined;
   #pass: Promise<void> | undefined;
 
@@ -27,17 +28,20 @@ export class SnapshotRepair {
     this.#timer = setInterval(() => this.#repair(), this.#options.everyMs);
   }
 
-  /** Ends, and waits for a pass under way. */
+  /** Ends, and breaks off a pass under way: the next start makes it again. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
+    this.#stopping.abort();
     await this.#pass;
   }
 
   #repair(): void {
     const removeStrays = performance.now() - this.#startedAtMs > this.#options.graceMs;
     this.#pass ??= this.#publisher
-      .repair(removeStrays)
-      .catch((error: unknown) => log.warn('snapshots could not be compared', { error }))
+      .repair(removeStrays, this.#stopping.signal)
+      .catch((error: unknown) => {
+        if (!this.#stopping.signal.aborted) log.warn('snapshots could not be compared', { error });
+      })
       .finally(() => (this.#pass = undefined));
   }
 }

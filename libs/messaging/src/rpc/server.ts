@@ -93,10 +93,12 @@ export class NatsRpcServer extends Server implements CustomTransportStrategy {
     this.#subscriptions = [];
     if (!connection.isClosed()) {
       const open = subscriptions.filter((one) => !one.isClosed() && !one.isDraining());
-      await within(Promise.all(open.map((one) => one.drain())), timeoutMs);
+      // While the server is away a subscription cannot be drained, and nothing comes on it either.
+      await within(Promise.allSettled(open.map((one) => one.drain())), timeoutMs);
     }
     await this.#queue.idle(timeoutMs);
-    if (!connection.isClosed()) await within(connection.flush(), timeoutMs);
+    // Replies that cannot be sent now are lost with the connection; their askers meet their deadline.
+    if (!connection.isClosed()) await within(connection.flush(), timeoutMs).catch(() => false);
   }
 
   /** Nest's seam for events of a client library; status is told through `connectBus` instead. */
