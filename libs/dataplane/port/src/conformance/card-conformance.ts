@@ -1,0 +1,202 @@
+import { nothingObserved } from '@flexbso/stack';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import {
+  CardUnderTest,
+  copyStep,
+  creation,
+  cutOverStep,
+  exportStep,
+  format,
+  MIB,
+  newLegId,
+  oldLegId,
+  openEncryption,
+  openLeg,
+  plainSwap,
+  qos,
+  sizeBytes,
+  volumeId,
+  widenStep,
+  type CardFixture,
+} from './card-under-test.js';
+
+type Card = () => CardUnderTest;
+const nothing = nothingObserved(volumeId);
+
+/** The rules of {@link CardDataPlane}, as tests that every driver passes. Registers a suite; call it from a spec. */
+export function cardDataPlaneConformance(name: string, makeFixture: () => Promise<CardFixture>): void {
+  describe(`${name} keeps the rules of a card's data plane`, () => {
+    let made: CardUnderTest;
+    beforeEach(async () => {
+      made = new CardUnderTest(await makeFixture());
+      await made.addLeg(oldLegId);
+    });
+    afterEach(async () => {
+      await made.fixture.dispose();
+    });
+    const card = () => made;
+    stepsFollowTheModel(card);
+    stepsAreUndone(card);
+    cutOverIsGuarded(card);
+    nothingIsDestroyed(card);
+    limitsAreSetAsAWhole(card);
+    whatRunsIsFoundAgain(card);
+    bytesMove(card);
+  });
+}
+
+function stepsFollowTheModel(card: Card): void {
+  test('a volume of which nothing runs is observed as such', async () => {
+    expect(await card().observe()).toEqual(nothing);
+    expect(await card().dataPlane.list()).toEqual([]);
+  });
+
+  test('each step of creating and removing, done twice, leaves what the model says', async () => {
+    const created = await card().walk(creation);
+    expect(created.seen).toEqual(created.modelled);
+    expect(await card().dataPlane.list()).toEqual([volumeId]);
+    expect((await card().dataPlane.measure(volumeId)).volumeId).toBe(volumeId);
+    const removed = await card().walk([{ ...exportStep, kind: 'unexport-volume' }, { kind: 'stop-data-plane' }]);
+    expect(removed.seen).toEqual(removed.modelled);
+    expect(await card().dataPlane.list()).toEqual([]);
+  });
+
+  test('each step of a swap, done twice, leaves what the model says', async () => {
+    await card().addLeg(newLegId);
+    await card().perform(...creation);
+    const { seen, modelled } = await card().walk(plainSwap);
+    expect(seen).toEqual(modelled);
+  });
+
+  test('each step of a swap into an encrypted stack, done twice, leaves what the model says', async () => {
+    const legBytes = await card().encryptedLegBytes();
+    await card().addLeg(newLegId, legBytes);
+    await card().perform(...creation);
+    const steps = [openLeg(2, newLegId, legBytes), format, openEncryption, ...plainSwap.slice(1)];
+    const { seen, modelled } = await card().walk(steps);
+    expect(seen).toEqual(modelled);
+  });
+}
+
+function stepsAreUndone(card: Card): void {
+  test('undoing the steps before a cut-over in reverse, each twice, leaves the old stack as it was', async () => {
+    const legBytes = await card().encryptedLegBytes();
+    await card().addLeg(newLegId, legBytes);
+    await card().perform(...creation);
+    const before = await card().observe();
+    const steps = [openLeg(2, newLegId, legBytes), format, openEncryption, widenStep, copyStep];
+    await card().perform(...steps);
+    const { seen, modelled } = await card().walkBack(steps);
+    expect(seen).toEqual(modelled);
+    expect(await card().observe()).toEqual(before);
+  });
+
+  test('undoing what was never done changes nothing', async () => {
+    await card().addLeg(newLegId);
+    await card().undo(...creation.toReversed());
+    expect(await card().observe()).toEqual(nothing);
+    await card().perform(...creation);
+    const before = await card().observe();
+    await card().undo(copyStep, widenStep, openEncryption, format, openLeg(2, newLegId));
+    expect(await card().observe()).toEqual(before);
+  });
+
+  test('undoing a creation leaves nothing', async () => {
+    await card().perform(...creation);
+    await card().undo(...creation.toReversed());
+    expect(await card().observe()).toEqual(nothing);
+  });
+}
+
+function cutOverIsGuarded(card: Card): void {
+  test('a cut-over without a copy that is ready is refused and the old stack carries on', async () => {
+    await card().addLeg(newLegId);
+    await card().perform(...creation, openLeg(2, newLegId));
+    const before = await card().observe();
+    expect(await card().refusal(cutOverStep)).toBe('needs-operator');
+    expect(await card().observe()).toEqual(before);
+  });
+
+  test('a cut-over is never undone', async () => {
+    await card().addLeg(newLegId);
+    await card().perform(...creation, openLeg(2, newLegId), copyStep, cutOverStep);
+    expect(await card().refusalOfUndo(cutOverStep)).toBe('cut-over-passed');
+    expect((await card().observe()).head?.stackGeneration).toBe(2);
+  });
+}
+
+function nothingIsDestroyed(card: Card): void {
+  test('a leg that does not read as zeros is never formatted', async () => {
+    const legBytes = await card().encryptedLegBytes();
+    await card().addLeg(newLegId, legBytes);
+    await card().fixture.scribble(newLegId);
+    await card().perform(...creation, openLeg(2, newLegId, legBytes));
+    expect(await card().refusal(format)).toBe('step-failed');
+  });
+
+  test('a leg of another size than recorded is not opened', async () => {
+    await card().addLeg(newLegId);
+    await card().perform(...creation);
+    const before = await card().observe();
+    expect(await card().refusal(openLeg(2, newLegId, sizeBytes + MIB))).toBe('step-failed');
+    expect(await card().observe()).toEqual(before);
+  });
+
+  test('a volume that is exported keeps its data plane and its head', async () => {
+    await card().perform(...creation);
+    const before = await card().observe();
+    expect(await card().refusal({ kind: 'stop-data-plane' })).toBe('step-failed');
+    expect(await card().refusalOfUndo({ kind: 'build-head', stackGeneration: 1, sizeBytes, qos })).toBe('step-failed');
+    expect(await card().observe()).toEqual(before);
+  });
+}
+
+function limitsAreSetAsAWhole(card: Card): void {
+  test('limits are set as a whole: what is not named is lifted', async () => {
+    await card().perform(...creation);
+    const narrower = { iopsRead: 100, iopsReadBurst: 200 };
+    const { seen, modelled } = await card().walk([
+      { kind: 'set-limits', from: qos, to: narrower },
+      { kind: 'set-limits', from: narrower, to: null },
+    ]);
+    expect(seen).toEqual(modelled);
+  });
+
+  test('setting limits ends a widening', async () => {
+    await card().perform(...creation, widenStep);
+    const { seen, modelled } = await card().walk([{ kind: 'set-limits', from: qos, to: null }]);
+    expect(seen).toEqual(modelled);
+  });
+}
+
+function whatRunsIsFoundAgain(card: Card): void {
+  test('an agent that starts anew finds what runs, and goes on with it', async () => {
+    await card().addLeg(newLegId);
+    await card().perform(...creation, openLeg(2, newLegId), widenStep, copyStep);
+    const before = await card().observe();
+    card().dataPlane = await card().fixture.restart();
+    expect(await card().observe()).toEqual(before);
+    const { seen, modelled } = await card().walk(plainSwap.slice(3));
+    expect(seen).toEqual(modelled);
+  });
+}
+
+function bytesMove(card: Card): void {
+  test('what a guest wrote before and during a swap is read from the new stack', async () => {
+    const { guest } = card().fixture;
+    const legBytes = await card().encryptedLegBytes();
+    await card().addLeg(newLegId, legBytes);
+    await card().perform(...creation);
+    const [before, during] = [Buffer.alloc(MIB, 'before '), Buffer.alloc(MIB, 'during ')];
+    await guest?.write(volumeId, 3 * MIB, before);
+    await card().perform(openLeg(2, newLegId, legBytes), format, openEncryption, copyStep);
+    await guest?.write(volumeId, 5 * MIB, during);
+    await card().perform(cutOverStep, ...plainSwap.slice(5));
+    expect((await card().observe()).head?.stackGeneration).toBe(2);
+    // A driver that moves no bytes has nothing to read.
+    const read = async (offset: number, otherwise: Buffer) => (await guest?.read(volumeId, offset, MIB)) ?? otherwise;
+    expect((await read(3 * MIB, before)).equals(before)).toBe(true);
+    expect((await read(5 * MIB, during)).equals(during)).toBe(true);
+    expect((await read(0, Buffer.alloc(MIB))).equals(Buffer.alloc(MIB))).toBe(true);
+  });
+}

@@ -1,0 +1,117 @@
+import { volumeIdSchema, type CardStep, type ObservedVolume, type VolumeMeasurement } from '@flexbso/contracts';
+import { DataPlaneError, type CardDataPlane, type CardDiscovery, type CardStepContext } from '@flexbso/dataplane-port';
+import { readdir } from 'node:fs/promises';
+import { qsdCardConfigSchema, type QsdCardConfig, type QsdCardOptions } from '../config.js';
+import { Daemon } from '../daemon/daemon.js';
+import { asDataPlaneError } from '../errors.js';
+import { readGraph } from '../graph/graph.js';
+import { notRunning, observedOf } from '../graph/observe.js';
+import { performCardStep, undoCardStep } from '../steps/card-steps.js';
+import { exportUri } from '../steps/export-steps.js';
+import type { StepScene } from '../steps/step-scene.js';
+import { discoverCard } from './discover.js';
+import { measureProcess } from './measure.js';
+
+/**
+ * A card served by qemu-storage-daemon: one daemon per volume, which outlives this object and the
+ * agent, and is found again by its run directory. Nothing but connections is kept here.
+ *
+ * @throws z.ZodError from the constructor for a configuration that does not fit its schema
+ */
+export class QsdCardDataPlane implements CardDataPlane {
+  readonly #config: QsdCardConfig;
+  readonly #daemons = new Map<string, Daemon>();
+
+  constructor(options: QsdCardOptions) {
+    this.#config = qsdCardConfigSchema.parse(options);
+  }
+
+  async discover(): Promise<CardDiscovery> {
+    return this.#guarded('discovering the data plane', () => discoverCard(this.#config));
+  }
+
+  async list(): Promise<string[]> {
+    return this.#guarded('listing volumes', async () => {
+      const running: string[] = [];
+      for (const name of await entriesOf(this.#config.runDirectory)) {
+        if (!volumeIdSchema.safeParse(name).success) continue;
+        if ((await this.#daemon(name).pid()) !== null) running.push(name);
+      }
+      return running;
+    });
+  }
+
+  async observe(volumeId: string): Promise<ObservedVolume> {
+    return this.#guarded(`observing ${volumeId}`, async () => {
+      const daemon = this.#daemon(volumeId);
+      if ((await daemon.pid()) === null) {
+        await this.#forget(volumeId);
+        return notRunning(volumeId);
+      }
+      return observedOf(volumeId, await readGraph(daemon.qmp), (protocol) => exportUri(daemon, volumeId, protocol));
+    });
+  }
+
+  async perform(volumeId: string, step: CardStep, context: CardStepContext): Promise<void> {
+    await this.#guarded(`${step.kind} of ${volumeId}`, () => performCardStep(this.#scene(volumeId, context), step));
+  }
+
+  async undo(volumeId: string, step: CardStep, context: CardStepContext): Promise<void> {
+    await this.#guarded(`undoing ${step.kind} of ${volumeId}`, async () => {
+      // Without its daemon nothing of a volume is open, and there is nothing to take back.
+      if (step.kind !== 'start-data-plane' && (await this.#daemon(volumeId).pid()) === null) return;
+      await undoCardStep(this.#scene(volumeId, context), step);
+    });
+  }
+
+  async measure(volumeId: string): Promise<VolumeMeasurement> {
+    return this.#guarded(`measuring ${volumeId}`, async () =>
+      measureProcess(volumeId, await this.#daemon(volumeId).pid()),
+    );
+  }
+
+  async close(): Promise<void> {
+    const daemons = [...this.#daemons.values()];
+    this.#daemons.clear();
+    await Promise.all(daemons.map((daemon) => daemon.qmp.close()));
+  }
+
+  #scene(volumeId: string, context: CardStepContext): StepScene {
+    return { volumeId, daemon: this.#daemon(volumeId), config: this.#config, context };
+  }
+
+  #daemon(volumeId: string): Daemon {
+    // The id becomes a path, so it is checked where it does.
+    volumeIdSchema.parse(volumeId);
+    let daemon = this.#daemons.get(volumeId);
+    if (daemon === undefined) {
+      daemon = new Daemon(this.#config, volumeId, { 'bso.volume.id': volumeId });
+      this.#daemons.set(volumeId, daemon);
+    }
+    return daemon;
+  }
+
+  async #forget(volumeId: string): Promise<void> {
+    const daemon = this.#daemons.get(volumeId);
+    this.#daemons.delete(volumeId);
+    await daemon?.qmp.close();
+  }
+
+  async #guarded<T>(what: string, act: () => Promise<T>): Promise<T> {
+    try {
+      return await act();
+    } catch (cause) {
+      throw cause instanceof DataPlaneError ? cause : asDataPlaneError(what, cause);
+    }
+  }
+}
+
+async function entriesOf(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory);
+  } catch (cause) {
+    // Nothing ever ran on this card since its machine started.
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return [];
+    throw cause;
+  }
+}

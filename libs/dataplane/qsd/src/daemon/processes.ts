@@ -1,0 +1,58 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+function isMissing(cause: unknown): boolean {
+  // A process that ends while it is looked at answers with either.
+  return cause instanceof Error && 'code' in cause && (cause.code === 'ENOENT' || cause.code === 'ESRCH');
+}
+
+/** Text of a file; null when the file, or the process that it tells of, is not there. */
+export async function readIfThere(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    if (isMissing(cause)) return null;
+    throw cause;
+  }
+}
+
+/**
+ * Whether the process is the daemon that serves this monitor. A pid may have been given to another
+ * process, so the pid alone says nothing; the monitor's path on its command line names one daemon only.
+ * A process that ended and waits to be reaped has no command line.
+ */
+export async function isDaemonOf(pid: number, qmpSocket: string): Promise<boolean> {
+  const commandLine = await readIfThere(`/proc/${pid}/cmdline`);
+  return commandLine?.includes(`path=${qmpSocket},`) ?? false;
+}
+
+/** The daemon of this monitor by its pid file; null when it does not run. */
+export async function daemonOfPidFile(pidFile: string, qmpSocket: string): Promise<number | null> {
+  const text = await readIfThere(pidFile);
+  const pid = Number(text?.trim());
+  if (text === null || !Number.isSafeInteger(pid) || pid < 2) return null;
+  return (await isDaemonOf(pid, qmpSocket)) ? pid : null;
+}
+
+/**
+ * Looks at every process for the daemon of this monitor. It finds one whose starter died before the
+ * pid file was written; a second daemon would take over its socket.
+ */
+export async function daemonByScan(qmpSocket: string): Promise<number | null> {
+  for (const entry of await readdir('/proc')) {
+    if (!/^\d+$/.test(entry)) continue;
+    if (await isDaemonOf(Number(entry), qmpSocket)) return Number(entry);
+  }
+  return null;
+}
+
+/** Waits until the daemon is no more; false when it still runs at the deadline. */
+export async function waitUntilGone(pid: number, qmpSocket: string, timeoutMs: number): Promise<boolean> {
+  const deadline = performance.now() + timeoutMs;
+  while (await isDaemonOf(pid, qmpSocket)) {
+    if (performance.now() > deadline) return false;
+    // The kernel tells only a parent of a death, and an adopted daemon's parent is init.
+    await sleep(10);
+  }
+  return true;
+}

@@ -1,0 +1,155 @@
+import { QmpCommandError } from '../qmp/errors.js';
+import type { QmpClient } from '../qmp/qmp-client.js';
+import {
+  blockExportsReply,
+  blockGraphReply,
+  jobsReply,
+  namedBlockNodesReply,
+  qomListReply,
+  throttleLimitsReply,
+  type QmpJob,
+} from '../qmp/replies.js';
+import {
+  HEAD,
+  LIMITS,
+  parseCopyJob,
+  parseStackNode,
+  parseVolumeExport,
+  TENANT_LIMITS,
+  type StackNode,
+} from './node-names.js';
+
+/** What a volume's daemon holds, as it was just asked. */
+export interface Graph {
+  readonly nodes: ReadonlyMap<string, { readonly sizeBytes: number }>;
+  /** Children of each node, by name. */
+  readonly children: ReadonlyMap<string, readonly string[]>;
+  readonly jobs: readonly QmpJob[];
+  /** Ids of all exports that are not shutting down. */
+  readonly exports: readonly string[];
+  /** Names of the objects: throttle groups, credentials, secrets. */
+  readonly objects: readonly string[];
+  /** The daemon's own numbers of the head's group; null without a group. */
+  readonly limits: Readonly<Record<string, number>> | null;
+  /** The tenant's numbers while a copy widens the limits; else null. */
+  readonly tenantLimits: Readonly<Record<string, number>> | null;
+}
+
+/** A copy that ends between two questions changes the graph with it; it ends once, so a second or third look agrees. */
+const MAX_LOOKS = 5;
+
+export async function readGraph(qmp: QmpClient): Promise<Graph> {
+  let before = await qmp.execute('query-jobs', {}, jobsReply);
+  for (let look = 1; ; look++) {
+    const graph = await readOnce(qmp);
+    if (look === MAX_LOOKS || sameJobs(before, graph.jobs)) return graph;
+    before = [...graph.jobs];
+  }
+}
+
+async function readOnce(qmp: QmpClient): Promise<Graph> {
+  const named = await qmp.execute('query-named-block-nodes', { flat: true }, namedBlockNodesReply);
+  const graph = await qmp.execute('x-debug-query-block-graph', {}, blockGraphReply);
+  const exports = await qmp.execute('query-block-exports', {}, blockExportsReply);
+  const objects = await objectNames(qmp);
+  const limitsOf = async (name: string) =>
+    objects.includes(name)
+      ? await qmp.execute('qom-get', { path: `/objects/${name}`, property: 'limits' }, throttleLimitsReply)
+      : null;
+  const [limits, tenantLimits] = [await limitsOf(LIMITS), await limitsOf(TENANT_LIMITS)];
+  const jobs = await qmp.execute('query-jobs', {}, jobsReply);
+  return {
+    nodes: new Map(named.map((node) => [node['node-name'], { sizeBytes: node.image['virtual-size'] }])),
+    children: childrenByName(graph),
+    jobs,
+    exports: exports.filter((entry) => !entry['shutting-down']).map((entry) => entry.id),
+    objects,
+    limits,
+    tenantLimits,
+  };
+}
+
+/** QEMU 7.2 has no `/objects` until the first object is made. */
+async function objectNames(qmp: QmpClient): Promise<string[]> {
+  try {
+    return (await qmp.execute('qom-list', { path: '/objects' }, qomListReply)).map((object) => object.name);
+  } catch (cause) {
+    if (cause instanceof QmpCommandError && cause.description.includes("'/objects' not found")) return [];
+    throw cause;
+  }
+}
+
+const jobStates = (jobs: readonly QmpJob[]): string => jobs.map((job) => `${job.id} ${job.status}`).join();
+
+function sameJobs(one: readonly QmpJob[], other: readonly QmpJob[]): boolean {
+  return jobStates(one) === jobStates(other);
+}
+
+function childrenByName(graph: {
+  nodes: { id: number; name: string }[];
+  edges: { parent: number; child: number }[];
+}): Map<string, string[]> {
+  const names = new Map(graph.nodes.map((node) => [node.id, node.name]));
+  const children = new Map<string, string[]>();
+  for (const edge of graph.edges) {
+    const [parent, child] = [names.get(edge.parent), names.get(edge.child)];
+    if (parent === undefined || child === undefined) continue;
+    children.set(parent, [...(children.get(parent) ?? []), child]);
+  }
+  return children;
+}
+
+/** The node right beneath the head; null without a head. */
+export function headChild(graph: Graph): string | null {
+  return graph.nodes.has(HEAD) ? (graph.children.get(HEAD)?.[0] ?? null) : null;
+}
+
+/** The stack generation beneath the head; null without a head. */
+export function headStack(graph: Graph): number | null {
+  const child = headChild(graph);
+  return child === null ? null : (parseStackNode(child)?.stackGeneration ?? null);
+}
+
+/** Every node of one stack, the uppermost first. */
+export function stackNodes(
+  graph: Graph,
+  stackGeneration: number,
+): { readonly name: string; readonly node: StackNode }[] {
+  const found: { name: string; node: StackNode }[] = [];
+  for (const name of graph.nodes.keys()) {
+    const node = parseStackNode(name);
+    if (node?.stackGeneration === stackGeneration) found.push({ name, node });
+  }
+  const depth = (name: string): number =>
+    Math.max(0, ...(graph.children.get(name) ?? []).map((child) => 1 + depth(child)));
+  return found.toSorted((one, other) => depth(other.name) - depth(one.name));
+}
+
+/** The node that a head stands on, or would; null while the stack is not open. */
+export function stackTop(graph: Graph, stackGeneration: number): string | null {
+  const nodes = stackNodes(graph, stackGeneration).filter((entry) => entry.node.kind !== 'trial');
+  return nodes[0]?.name ?? null;
+}
+
+/** Stack generations of which any node is open, in ascending order. */
+export function openStacks(graph: Graph): number[] {
+  const generations = new Set<number>();
+  for (const name of graph.nodes.keys()) {
+    const node = parseStackNode(name);
+    if (node !== null) generations.add(node.stackGeneration);
+  }
+  return [...generations].toSorted((one, other) => one - other);
+}
+
+export function copyJobOf(graph: Graph): { readonly job: QmpJob; readonly toStackGeneration: number } | null {
+  for (const job of graph.jobs) {
+    const toStackGeneration = parseCopyJob(job.id);
+    if (toStackGeneration !== null) return { job, toStackGeneration };
+  }
+  return null;
+}
+
+export const isExported = (graph: Graph): boolean => graph.exports.some((id) => parseVolumeExport(id) !== null);
+
+export const isStackEncrypted = (graph: Graph, stackGeneration: number): boolean =>
+  stackNodes(graph, stackGeneration).some((entry) => entry.node.kind === 'luks');

@@ -1,0 +1,59 @@
+import type { Protocol } from '@flexbso/contracts';
+
+/**
+ * Names of everything that a volume's daemon holds. They carry identity, so that a look at the
+ * daemon tells what runs: nothing is remembered anywhere else. A node name holds at most 31 characters.
+ */
+export const HEAD = 'head';
+export const COPY_FILTER = 'copy-filter';
+/** Throttle group that the head obeys. */
+export const LIMITS = 'limits';
+/** There only while a copy widens `limits`: it limits nothing and keeps the tenant's own numbers. */
+export const TENANT_LIMITS = 'limits-tenant';
+
+const MAX_NODE_NAME = 31;
+
+function nodeName(name: string): string {
+  if (name.length > MAX_NODE_NAME) throw new RangeError(`node name ${name} has more than ${MAX_NODE_NAME} characters`);
+  return name;
+}
+
+export const stackPrefix = (stackGeneration: number): string => `s${stackGeneration}.`;
+export const legNode = (stackGeneration: number, legId: string, epoch: number): string =>
+  nodeName(`s${stackGeneration}.${legId}.${epoch}`);
+export const luksNode = (stackGeneration: number, keyRef: string): string =>
+  nodeName(`s${stackGeneration}.luks.${keyRef}`);
+/** A short-lived look whether a leg's header opens with a key; no layer of any stack. */
+export const luksTrialNode = (stackGeneration: number, keyRef: string): string =>
+  nodeName(`s${stackGeneration}.try.${keyRef}`);
+export const pskObject = (stackGeneration: number, legId: string): string => `psk.s${stackGeneration}.${legId}`;
+export const secretObject = (keyRef: string): string => `secret.${keyRef}`;
+export const copyJob = (toStackGeneration: number): string => `copy-${toStackGeneration}`;
+export const volumeExport = (protocol: Protocol, functionId: string): string => `${protocol}.${functionId}`;
+export const formatExport = (legNodeName: string): string => `format.${legNodeName}`;
+
+export type StackNode =
+  | { readonly kind: 'leg'; readonly stackGeneration: number; readonly legId: string; readonly epoch: number }
+  | { readonly kind: 'luks'; readonly stackGeneration: number; readonly keyRef: string }
+  | { readonly kind: 'trial'; readonly stackGeneration: number };
+
+/** What a node is by its name; null when it belongs to no stack. */
+export function parseStackNode(name: string): StackNode | null {
+  const [, generation, middle, last] = /^s(\d+)\.(leg-[a-z0-9]{10}|luks|try)\.(.+)$/.exec(name) ?? [];
+  if (generation === undefined || middle === undefined || last === undefined) return null;
+  const stackGeneration = Number(generation);
+  if (middle === 'try') return { kind: 'trial', stackGeneration };
+  if (middle === 'luks') return { kind: 'luks', stackGeneration, keyRef: last };
+  return /^\d+$/.test(last) ? { kind: 'leg', stackGeneration, legId: middle, epoch: Number(last) } : null;
+}
+
+export function parseCopyJob(id: string): number | null {
+  const [, generation] = /^copy-(\d+)$/.exec(id) ?? [];
+  return generation === undefined ? null : Number(generation);
+}
+
+export function parseVolumeExport(id: string): { protocol: 'nbd' | 'virtio-blk'; functionId: string } | null {
+  const [, protocol, functionId] = /^(nbd|virtio-blk)\.(.+)$/.exec(id) ?? [];
+  if (functionId === undefined || (protocol !== 'nbd' && protocol !== 'virtio-blk')) return null;
+  return { protocol, functionId };
+}

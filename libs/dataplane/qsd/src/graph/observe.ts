@@ -1,0 +1,83 @@
+import type { Layer, ObservedCopy, ObservedStack, ObservedVolume } from '@flexbso/contracts';
+import { copyJobOf, headStack, openStacks, stackNodes, type Graph } from './graph.js';
+import { HEAD, parseVolumeExport } from './node-names.js';
+import { fromThrottleLimits } from './throttle-limits.js';
+
+/** The only cipher that the driver opens and writes. */
+const encryptionLayer: Layer = { kind: 'encryption', cipher: 'aes-xts-256' };
+
+export function notRunning(volumeId: string): ObservedVolume {
+  return { volumeId, running: false, head: null, stacks: [], copy: null, exports: [] };
+}
+
+/** What the daemon's graph says of its volume. `uriOf` names how a client reaches an export. */
+export function observedOf(
+  volumeId: string,
+  graph: Graph,
+  uriOf: (protocol: 'nbd' | 'virtio-blk') => string,
+): ObservedVolume {
+  const exports = graph.exports.flatMap((id) => {
+    const parsed = parseVolumeExport(id);
+    return parsed === null ? [] : [{ ...parsed, uri: uriOf(parsed.protocol) }];
+  });
+  return {
+    volumeId,
+    running: true,
+    head: observedHead(graph),
+    stacks: openStacks(graph).map((stackGeneration) => observedStack(graph, stackGeneration)),
+    copy: observedCopy(graph),
+    exports,
+  };
+}
+
+function observedHead(graph: Graph): ObservedVolume['head'] {
+  const head = graph.nodes.get(HEAD);
+  const stackGeneration = headStack(graph);
+  if (head === undefined || stackGeneration === null) return null;
+  const widened = graph.tenantLimits !== null;
+  const limits = graph.tenantLimits ?? graph.limits;
+  return {
+    sizeBytes: head.sizeBytes,
+    qos: limits === null ? null : fromThrottleLimits(limits),
+    widened,
+    stackGeneration,
+  };
+}
+
+function observedStack(graph: Graph, stackGeneration: number): ObservedStack {
+  const legs: ObservedStack['legs'] = [];
+  const layers: Layer[] = [];
+  let keyRef: string | null = null;
+  for (const { node } of stackNodes(graph, stackGeneration)) {
+    if (node.kind === 'leg') legs.push({ legId: node.legId, epoch: node.epoch });
+    if (node.kind === 'luks') {
+      keyRef = node.keyRef;
+      layers.push(encryptionLayer);
+    }
+  }
+  return { stackGeneration, legs: legs.toSorted((one, other) => one.legId.localeCompare(other.legId)), layers, keyRef };
+}
+
+/** Where a copy stands: the job's state together with what is beneath the head. */
+export function observedCopy(graph: Graph): ObservedCopy | null {
+  const copy = copyJobOf(graph);
+  if (copy === null) return null;
+  const { job, toStackGeneration } = copy;
+  return {
+    toStackGeneration,
+    state: copyState(job.status, job.error ?? null, headStack(graph) === toStackGeneration),
+    doneBytes: Math.trunc(job['current-progress']),
+    totalBytes: Math.trunc(job['total-progress']),
+    error: job.error?.slice(0, 500) ?? null,
+  };
+}
+
+function copyState(status: string, error: string | null, isHeadOnNew: boolean): ObservedCopy['state'] {
+  if (status === 'concluded') {
+    if (error !== null) return isHeadOnNew ? 'in-transition' : 'failed';
+    return isHeadOnNew ? 'done' : 'in-transition';
+  }
+  if (isHeadOnNew) return 'in-transition';
+  if (status === 'ready') return 'ready';
+  return status === 'running' || status === 'created' || status === 'paused' ? 'running' : 'in-transition';
+}

@@ -1,0 +1,154 @@
+import { legIdSchema } from '@flexbso/contracts';
+import { chmod, chown, lstat, mkdir, open, readdir, rm, statfs, truncate } from 'node:fs/promises';
+import type { QsdPoolConfig } from '../config.js';
+import { giveToDataPlane } from '../daemon/daemon.js';
+import { refused } from '../errors.js';
+import { dataPath, readRecord, recordPath, syncDirectory, writeRecord, type LegRecord } from './leg-record.js';
+
+/** Blocks of `stat` are of 512 bytes whatever the file system's own are. */
+const STAT_BLOCK_BYTES = 512;
+
+export interface LegFile {
+  readonly sizeBytes: number;
+  readonly allocatedBytes: number;
+}
+
+/** The legs of one pool as files: `<legId>.raw` of exactly the leg's size, sparse, and its record `<legId>.json`. */
+export class LegFiles {
+  readonly #config: QsdPoolConfig;
+
+  constructor(config: QsdPoolConfig) {
+    this.#config = config;
+  }
+
+  /** Makes the pool's directory: everyone may pass through to a leg of their own, and list nothing. */
+  async prepare(): Promise<void> {
+    await mkdir(this.#config.directory, { recursive: true });
+    await chmod(this.#config.directory, 0o711);
+  }
+
+  async legIds(): Promise<string[]> {
+    const names = await readdir(this.#config.directory);
+    return names
+      .filter((name) => name.endsWith('.json'))
+      .map((name) => name.slice(0, -'.json'.length))
+      .filter((id) => legIdSchema.safeParse(id).success);
+  }
+
+  /** The leg's file as it is; null when there is none. */
+  async file(legId: string): Promise<LegFile | null> {
+    try {
+      const { size, blocks } = await lstat(dataPath(this.#config.directory, legId));
+      return { sizeBytes: size, allocatedBytes: blocks * STAT_BLOCK_BYTES };
+    } catch (cause) {
+      if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return null;
+      throw cause;
+    }
+  }
+
+  /** Creates a leg that reads as zeros. `record` says whose; its size is that of the leg to be. */
+  async create(record: LegRecord): Promise<void> {
+    const { directory } = this.#config;
+    const path = dataPath(directory, record.legId);
+    const there = await readRecord(directory, record.legId);
+    if (there !== null && there.volumeId !== record.volumeId)
+      throw refused(
+        'needs-operator',
+        `${record.legId} on pool ${this.#config.poolId} belongs to ${there.volumeId}, not to ${record.volumeId}`,
+      );
+    if (there !== null && there.sizeBytes > 0) return this.#assertCreated(there, record.sizeBytes);
+    if (there === null && (await this.file(record.legId)) !== null)
+      throw refused(
+        'needs-operator',
+        `${path} is there without a record: what it holds is not known, and a new leg must read as zeros. Move it away`,
+      );
+    await this.assertRoom(record.sizeBytes, record.legId);
+    // The begun record comes first: only what it vouches for is ever thrown away and made again.
+    await writeRecord(directory, { ...record, sizeBytes: 0 });
+    await rm(path, { force: true });
+    const file = await open(path, 'wx', 0o600);
+    try {
+      await file.truncate(record.sizeBytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await writeRecord(directory, record);
+  }
+
+  async grow(record: LegRecord, sizeBytes: number): Promise<void> {
+    const file = await this.#existing(record.legId);
+    if (file.sizeBytes > sizeBytes)
+      throw refused('change-refused', `${record.legId} has ${file.sizeBytes} bytes and is not shrunk to ${sizeBytes}`);
+    if (file.sizeBytes < sizeBytes) {
+      await this.assertRoom(sizeBytes - file.sizeBytes, null);
+      await truncate(dataPath(this.#config.directory, record.legId), sizeBytes);
+    }
+    if (record.sizeBytes !== sizeBytes) await writeRecord(this.#config.directory, { ...record, sizeBytes });
+  }
+
+  async remove(legId: string): Promise<void> {
+    const { directory } = this.#config;
+    // The record goes last: while it is there, the pool still knows the leg.
+    await rm(dataPath(directory, legId), { force: true });
+    await syncDirectory(directory);
+    await rm(recordPath(directory, legId), { force: true });
+    await syncDirectory(directory);
+  }
+
+  /** Opens the file to the data plane's user, or to nobody but the agent. */
+  async own(legId: string, byDataPlane: boolean): Promise<void> {
+    await this.#existing(legId);
+    const path = dataPath(this.#config.directory, legId);
+    if (this.#config.dataPlaneUser === null) return;
+    if (byDataPlane) await giveToDataPlane(path, this.#config.dataPlaneUser);
+    else await chown(path, process.getuid?.() ?? 0, process.getgid?.() ?? 0);
+  }
+
+  /** Bytes that the pool can give in all: what it was configured to, and never more than its file system has. */
+  async capacityBytes(): Promise<number> {
+    const { bsize, blocks } = await statfs(this.#config.directory);
+    return Math.min(this.#config.budget.capacityBytes, bsize * blocks);
+  }
+
+  /** Legs are sparse, so what was promised counts, not what is used: a guest's write must never meet a full disk. */
+  async assertRoom(sizeBytes: number, exceptLegId: string | null): Promise<void> {
+    let [promisedBytes, unusedBytes] = [0, 0];
+    for (const legId of await this.legIds()) {
+      const file = legId === exceptLegId ? null : await this.file(legId);
+      promisedBytes += file?.sizeBytes ?? 0;
+      unusedBytes += Math.max(0, (file?.sizeBytes ?? 0) - (file?.allocatedBytes ?? 0));
+    }
+    const { bsize, bavail } = await statfs(this.#config.directory);
+    const roomBytes = Math.min(this.#config.budget.capacityBytes - promisedBytes, bsize * bavail - unusedBytes);
+    if (sizeBytes <= roomBytes) return;
+    throw refused(
+      'pool-full',
+      `pool ${this.#config.poolId} has room for ${Math.max(0, roomBytes)} bytes, and ${sizeBytes} are asked for: delete legs, or give the pool more`,
+      {
+        poolId: this.#config.poolId,
+        roomBytes: Math.max(0, roomBytes),
+        askedBytes: sizeBytes,
+      },
+    );
+  }
+
+  async #assertCreated(record: LegRecord, sizeBytes: number): Promise<void> {
+    const file = await this.#existing(record.legId);
+    if (file.sizeBytes !== sizeBytes)
+      throw refused(
+        'step-failed',
+        `${record.legId} is there with ${file.sizeBytes} bytes, and ${sizeBytes} are to be created: a leg is grown, never made twice`,
+      );
+  }
+
+  async #existing(legId: string): Promise<LegFile> {
+    const file = await this.file(legId);
+    if (file === null)
+      throw refused(
+        'needs-operator',
+        `the bytes of ${legId} are gone from pool ${this.#config.poolId}: ${dataPath(this.#config.directory, legId)} is missing. It is not made anew`,
+      );
+    return file;
+  }
+}

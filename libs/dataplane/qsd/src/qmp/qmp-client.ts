@@ -1,0 +1,100 @@
+import { context, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import type { z } from 'zod';
+import { QmpUnreachableError } from './errors.js';
+import { QmpConnection } from './qmp-connection.js';
+
+const tracer = trace.getTracer('@flexbso/dataplane-qsd');
+
+/**
+ * One daemon's monitor, over as many connections as its life takes: connects at the first command
+ * and again after a loss. Never repeats a command by itself: whether a lost one was carried out is
+ * for an observation to say.
+ */
+export class QmpClient {
+  readonly #path: string;
+  readonly #timeoutMs: number;
+  readonly #attributes: Record<string, string>;
+  #connection: Promise<QmpConnection> | null = null;
+  #wake = Promise.withResolvers<void>();
+
+  constructor(path: string, timeoutMs: number, attributes: Record<string, string> = {}) {
+    this.#path = path;
+    this.#timeoutMs = timeoutMs;
+    this.#attributes = attributes;
+  }
+
+  /**
+   * Runs one command and parses its answer. Inside a span it is a client span of its own, `qmp <command>`,
+   * which holds no argument: some are secrets.
+   *
+   * @throws QmpCommandError when the daemon refuses, QmpUnreachableError when it does not answer
+   */
+  async execute<T>(command: string, args: object, result: z.ZodType<T>, timeoutMs = this.#timeoutMs): Promise<T> {
+    if (trace.getActiveSpan() === undefined) return result.parse(await this.#send(command, args, timeoutMs));
+    const span = tracer.startSpan(`qmp ${command}`, {
+      kind: SpanKind.CLIENT,
+      attributes: { 'rpc.system': 'qmp', 'rpc.method': command, ...this.#attributes },
+    });
+    try {
+      return await context.with(trace.setSpan(context.active(), span), async () =>
+        result.parse(await this.#send(command, args, timeoutMs)),
+      );
+    } catch (cause) {
+      span.setStatus({ code: SpanStatusCode.ERROR, message: cause instanceof Error ? cause.message : String(cause) });
+      throw cause;
+    } finally {
+      span.end();
+    }
+  }
+
+  /** Resolves at the daemon's next event, after the time given, or when aborted, whichever is first. */
+  async nextEvent(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, timeoutMs);
+    const onAbort = () => resolve();
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) resolve();
+    await Promise.race([promise, this.#wake.promise]);
+    clearTimeout(timer);
+    signal.removeEventListener('abort', onAbort);
+  }
+
+  async close(): Promise<void> {
+    const opening = this.#connection;
+    this.#connection = null;
+    if (opening === null) return;
+    const [settled] = await Promise.allSettled([opening]);
+    if (settled.status === 'fulfilled') settled.value.close();
+  }
+
+  async #send(command: string, args: object, timeoutMs: number): Promise<unknown> {
+    const connection = await this.#connected();
+    return connection.execute(command, args, timeoutMs);
+  }
+
+  async #connected(): Promise<QmpConnection> {
+    const current = this.#connection;
+    if (current !== null) {
+      const connection = await current;
+      if (connection.isOpen) return connection;
+      if (this.#connection === current) this.#connection = null;
+    }
+    this.#connection ??= this.#open();
+    return this.#connection;
+  }
+
+  async #open(): Promise<QmpConnection> {
+    try {
+      return await QmpConnection.open(this.#path, this.#timeoutMs, () => this.#woken());
+    } catch (cause) {
+      this.#connection = null;
+      if (cause instanceof QmpUnreachableError) throw cause;
+      throw new QmpUnreachableError(`cannot connect to ${this.#path}`, { cause });
+    }
+  }
+
+  #woken(): void {
+    this.#wake.resolve();
+    this.#wake = Promise.withResolvers<void>();
+  }
+}

@@ -1,0 +1,187 @@
+import type { CardStep, ObservedCopy } from '@flexbso/contracts';
+import type { DataPlaneError } from '@flexbso/dataplane-port';
+import { refused, unavailable } from '../errors.js';
+import { copyJobOf, headChild, headStack, stackTop, type Graph } from '../graph/graph.js';
+import { copyJob, COPY_FILTER, HEAD } from '../graph/node-names.js';
+import { observedCopy } from '../graph/observe.js';
+import { nothing } from '../qmp/replies.js';
+import { look, type StepScene } from './step-scene.js';
+
+type Copy = Extract<CardStep, { kind: 'copy' }>;
+type CutOver = Extract<CardStep, { kind: 'cut-over' }>;
+
+/** Without an event: how often a copy is looked at. A person sees progress; the daemon answers in under a millisecond. */
+const POLL_MS = 250;
+/** The pivot takes 2 to 33 ms once the copy is ready; this is a target that went away in that moment. */
+const CUT_OVER_TIMEOUT_MS = 30_000;
+const CANCEL_TIMEOUT_MS = 30_000;
+
+/** Starts the copy, or joins the one that runs, and waits until both stacks are the same. */
+export async function copy(scene: StepScene, step: Copy): Promise<void> {
+  const graph = await look(scene);
+  const running = copyJobOf(graph);
+  if (headStack(graph) === step.toStackGeneration) return;
+  if (running === null) await startCopy(scene, step, graph);
+  else if (running.toStackGeneration !== step.toStackGeneration) {
+    throw refused(
+      'step-failed',
+      `a copy into stack ${running.toStackGeneration} is under way: cancel it before copying into ${step.toStackGeneration}`,
+    );
+  }
+  await waitUntilReady(scene, step);
+}
+
+async function startCopy(scene: StepScene, step: Copy, graph: Graph): Promise<void> {
+  const [target, old] = [stackTop(graph, step.toStackGeneration), headChild(graph)];
+  if (old === null || headStack(graph) !== step.fromStackGeneration)
+    throw refused(
+      'step-failed',
+      `the head of ${scene.volumeId} is on stack ${headStack(graph)}, not ${step.fromStackGeneration}: nothing is copied`,
+    );
+  const [from, to] = [
+    graph.nodes.get(HEAD)?.sizeBytes,
+    target === null ? undefined : graph.nodes.get(target)?.sizeBytes,
+  ];
+  if (target === null || from !== to)
+    throw refused(
+      'step-failed',
+      `the new stack has ${to ?? 'no'} bytes and the head ${from}: a copy needs exactly the same size`,
+    );
+  await scene.daemon.qmp.execute(
+    'blockdev-mirror',
+    {
+      'job-id': copyJob(step.toStackGeneration),
+      // Only a root node can be mirrored: the head itself.
+      device: HEAD,
+      target,
+      replaces: old,
+      sync: 'full',
+      // The guest's writes go to both at once, so the copy ends whatever the guest does and the pivot is short.
+      'copy-mode': 'write-blocking',
+      speed: step.copyBytesPerSecond,
+      'filter-node-name': COPY_FILTER,
+      // The outcome stays to be read after a crash of the agent; finalizing by hand was seen to stop the guest.
+      'auto-dismiss': false,
+      'auto-finalize': true,
+      'on-source-error': 'report',
+      'on-target-error': 'report',
+    },
+    nothing,
+  );
+}
+
+async function waitUntilReady(scene: StepScene, step: Copy): Promise<void> {
+  const { context, config, daemon, volumeId } = scene;
+  let [doneBytes, movedAtMs] = [-1, performance.now()];
+  for (;;) {
+    const progress = observedCopy(await look(scene));
+    if (progress === null)
+      throw refused(
+        'step-failed',
+        `the copy of ${volumeId} into stack ${step.toStackGeneration} is gone before it was ready`,
+      );
+    context.onProgress({ doneBytes: progress.doneBytes, totalBytes: progress.totalBytes });
+    if (progress.state === 'ready' || progress.state === 'done') return;
+    if (progress.state === 'failed') throw copyFailed(volumeId, step.toStackGeneration, progress.error);
+    if (progress.doneBytes !== doneBytes) [doneBytes, movedAtMs] = [progress.doneBytes, performance.now()];
+    else if (performance.now() - movedAtMs > config.copyStallMs) return abandonCopy(scene, step, progress);
+    if (context.signal.aborted) throw unavailable(`waiting for the copy of ${volumeId} was stopped; the copy goes on`);
+    await daemon.qmp.nextEvent(POLL_MS, context.signal);
+  }
+}
+
+/** A target that does not answer holds the guest's writes back: cancelling fails what is in flight to it and frees them. */
+async function abandonCopy(scene: StepScene, step: Copy, progress: ObservedCopy): Promise<never> {
+  await cancelJob(scene, step.toStackGeneration);
+  throw refused(
+    'step-failed',
+    `the copy of ${scene.volumeId} into stack ${step.toStackGeneration} stood still at ${progress.doneBytes} of ${progress.totalBytes} bytes for ${scene.config.copyStallMs} ms and was cancelled: look at the new stack's pools`,
+  );
+}
+
+function copyFailed(volumeId: string, toStackGeneration: number, error: string | null): DataPlaneError {
+  return refused(
+    'step-failed',
+    `the copy of ${volumeId} into stack ${toStackGeneration} failed: ${error ?? 'no reason given'}. The old stack is untouched`,
+  );
+}
+
+/** Cancels the copy and clears it away; once cut over there is no way back. */
+export async function cancelCopy(scene: StepScene, step: Copy): Promise<void> {
+  const graph = await look(scene);
+  if (headStack(graph) === step.toStackGeneration)
+    throw refused(
+      'cut-over-passed',
+      `${scene.volumeId} is cut over to stack ${step.toStackGeneration} and is only ever completed`,
+    );
+  if (copyJobOf(graph)?.toStackGeneration !== step.toStackGeneration) return;
+  await cancelJob(scene, step.toStackGeneration);
+  await dismiss(scene, step.toStackGeneration);
+}
+
+async function cancelJob(scene: StepScene, toStackGeneration: number): Promise<void> {
+  const id = copyJob(toStackGeneration);
+  const status = copyJobOf(await look(scene))?.job.status;
+  if (status !== undefined && status !== 'concluded') await scene.daemon.qmp.execute('job-cancel', { id }, nothing);
+  await waitUntilConcluded(scene, CANCEL_TIMEOUT_MS);
+}
+
+/** Puts the guest onto the new stack. The one step that is never undone: done only when the copy is ready and free of errors. */
+export async function cutOver(scene: StepScene, step: CutOver): Promise<void> {
+  const graph = await look(scene);
+  const progress = observedCopy(graph);
+  const isOver = headStack(graph) === step.toStackGeneration;
+  if (isOver && (progress === null || progress.state === 'done')) return dismiss(scene, step.toStackGeneration);
+  if (!isOver) await complete(scene, step, progress);
+  const after = await waitUntilConcluded(scene, CUT_OVER_TIMEOUT_MS);
+  if (headStack(after) !== step.toStackGeneration)
+    throw copyFailed(scene.volumeId, step.toStackGeneration, observedCopy(after)?.error ?? null);
+  await dismiss(scene, step.toStackGeneration);
+}
+
+async function complete(scene: StepScene, step: CutOver, progress: ObservedCopy | null): Promise<void> {
+  if (progress?.toStackGeneration !== step.toStackGeneration || progress.state !== 'ready' || progress.error !== null) {
+    const state =
+      progress === null
+        ? 'no copy'
+        : `a copy that is ${progress.state}${progress.error === null ? '' : ` (${progress.error})`}`;
+    throw refused(
+      'needs-operator',
+      `${scene.volumeId} is not cut over to stack ${step.toStackGeneration}: there is ${state}, and only one that is ready and free of errors may be. The old stack carries the guest`,
+      {
+        copyState: progress?.state ?? null,
+      },
+    );
+  }
+  await scene.daemon.qmp.execute('job-complete', { id: copyJob(step.toStackGeneration) }, nothing);
+}
+
+async function waitUntilConcluded(scene: StepScene, timeoutMs: number): Promise<Graph> {
+  const deadline = performance.now() + timeoutMs;
+  // Not stopped by the caller's signal: what was asked of the daemon is seen to its end, which is bounded.
+  const never = new AbortController().signal;
+  for (;;) {
+    const graph = await look(scene);
+    const copyJobNow = copyJobOf(graph);
+    if (copyJobNow === null || copyJobNow.job.status === 'concluded') return graph;
+    if (performance.now() > deadline)
+      throw unavailable(
+        `the copy of ${scene.volumeId} is ${copyJobNow.job.status} and did not end within ${timeoutMs} ms`,
+      );
+    await scene.daemon.qmp.nextEvent(POLL_MS, never);
+  }
+}
+
+async function dismiss(scene: StepScene, toStackGeneration: number): Promise<void> {
+  const copyJobNow = copyJobOf(await look(scene));
+  if (copyJobNow?.toStackGeneration !== toStackGeneration || copyJobNow.job.status !== 'concluded') return;
+  await scene.daemon.qmp.execute('job-dismiss', { id: copyJobNow.job.id }, nothing);
+}
+
+/** Before a stack is closed: ends a copy into it, and lets go of the record of a copy that is over. */
+export async function endCopyFor(scene: StepScene, stackGeneration: number): Promise<void> {
+  const progress = observedCopy(await look(scene));
+  if (progress === null) return;
+  if (progress.toStackGeneration === stackGeneration) await cancelJob(scene, stackGeneration);
+  await dismiss(scene, progress.toStackGeneration);
+}

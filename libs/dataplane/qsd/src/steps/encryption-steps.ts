@@ -1,0 +1,174 @@
+import type { CardStep } from '@flexbso/contracts';
+import { refused } from '../errors.js';
+import { headStack, isStackEncrypted, stackNodes, type Graph } from '../graph/graph.js';
+import { formatExport, luksNode, luksTrialNode, secretObject } from '../graph/node-names.js';
+import { makeLuksHeader, passphraseOf } from '../luks/header.js';
+import { NbdClient } from '../nbd/nbd-client.js';
+import { QmpCommandError } from '../qmp/errors.js';
+import { nothing } from '../qmp/replies.js';
+import { nbdSocket, removeExport } from './export-steps.js';
+import { look, type StepScene } from './step-scene.js';
+
+type Format = Extract<CardStep, { kind: 'format-encryption' }>;
+type Open = Extract<CardStep, { kind: 'open-encryption' }>;
+
+/** What must read as zeros before a header is written: the header's place and what a file system would put first. */
+const LOOK_BYTES = 4 * 1024 * 1024;
+const FIRST_BLOCK_BYTES = 4096;
+const LUKS_MAGIC = Buffer.from([0x4c, 0x55, 0x4b, 0x53, 0xba, 0xbe]);
+
+/** Stands in the first block until the rest of the header is written, so that a format that was cut short is known as one. */
+const unfinishedMark = (keyRef: string): Buffer => Buffer.from(`FLEXBSO UNFINISHED HEADER ${keyRef}\n`);
+
+type LegContent = 'zeros' | 'unfinished' | 'luks' | 'other';
+
+/** Writes the header onto the one leg of the stack. Never over anything that is not zeros. */
+export async function formatEncryption(scene: StepScene, step: Format): Promise<void> {
+  const graph = await look(scene);
+  if (isStackEncrypted(graph, step.stackGeneration)) return;
+  const leg = legToFormat(scene, graph, step);
+  const content = await withLeg(scene, leg, (client) => contentOf(client, step.keyRef));
+  if (content === 'other')
+    throw refused(
+      'step-failed',
+      `${step.legIds.join()} does not read as zeros: it is not formatted, since that would destroy what it holds`,
+    );
+  if (content === 'luks') {
+    if (await opensWithKey(scene, step, leg)) return;
+    throw refused(
+      'step-failed',
+      `${step.legIds.join()} holds an encryption header that ${step.keyRef} does not open: it is not formatted again`,
+    );
+  }
+  const key = await scene.context.secrets.volumeKey(step.keyRef);
+  try {
+    const header = makeLuksHeader(key);
+    await withLeg(scene, leg, (client) => writeHeader(client, step.keyRef, header));
+  } finally {
+    key.fill(0);
+  }
+}
+
+export async function openEncryption(scene: StepScene, step: Open): Promise<void> {
+  const graph = await look(scene);
+  const name = luksNode(step.stackGeneration, step.keyRef);
+  if (graph.nodes.has(name)) return;
+  const legs = stackNodes(graph, step.stackGeneration).filter((entry) => entry.node.kind === 'leg');
+  const [leg] = legs;
+  if (leg === undefined || legs.length !== 1)
+    throw refused(
+      'step-failed',
+      `stack ${step.stackGeneration} has ${legs.length} open legs; encryption is opened over exactly one`,
+    );
+  await addLuksNode(scene, step.keyRef, name, leg.name, false);
+}
+
+export async function closeEncryption(scene: StepScene, step: Open): Promise<void> {
+  const graph = await look(scene);
+  if (headStack(graph) === step.stackGeneration)
+    throw refused('step-failed', `stack ${step.stackGeneration} carries the guest: its encryption is not closed`);
+  const name = luksNode(step.stackGeneration, step.keyRef);
+  if (graph.nodes.has(name)) await scene.daemon.qmp.execute('blockdev-del', { 'node-name': name }, nothing);
+}
+
+/** The daemon needs the passphrase while it opens the node and not after. */
+async function addLuksNode(
+  scene: StepScene,
+  keyRef: string,
+  name: string,
+  leg: string,
+  readOnly: boolean,
+): Promise<void> {
+  const { qmp } = scene.daemon;
+  const id = secretObject(keyRef);
+  if ((await look(scene)).objects.includes(id)) await qmp.execute('object-del', { id }, nothing);
+  const key = await scene.context.secrets.volumeKey(keyRef);
+  try {
+    await qmp.execute('object-add', { 'qom-type': 'secret', id, data: passphraseOf(key) }, nothing);
+  } finally {
+    key.fill(0);
+  }
+  try {
+    await qmp.execute(
+      'blockdev-add',
+      { driver: 'luks', 'node-name': name, file: leg, 'key-secret': id, discard: 'unmap', 'read-only': readOnly },
+      nothing,
+    );
+  } finally {
+    await qmp.execute('object-del', { id }, nothing);
+  }
+}
+
+async function opensWithKey(scene: StepScene, step: Format, leg: string): Promise<boolean> {
+  const name = luksTrialNode(step.stackGeneration, step.keyRef);
+  try {
+    await addLuksNode(scene, step.keyRef, name, leg, true);
+  } catch (cause) {
+    if (cause instanceof QmpCommandError) return false;
+    throw cause;
+  }
+  await scene.daemon.qmp.execute('blockdev-del', { 'node-name': name }, nothing);
+  return true;
+}
+
+function legToFormat(scene: StepScene, graph: Graph, step: Format): string {
+  const [legId] = step.legIds;
+  if (legId === undefined || step.legIds.length !== 1)
+    throw refused(
+      'missing-capability',
+      'encryption over more than one leg needs redundancy, which this data plane lacks',
+    );
+  if (headStack(graph) === step.stackGeneration)
+    throw refused(
+      'step-failed',
+      `stack ${step.stackGeneration} carries the guest of ${scene.volumeId}: nothing is formatted`,
+    );
+  const leg = stackNodes(graph, step.stackGeneration).find(
+    (entry) => entry.node.kind === 'leg' && entry.node.legId === legId,
+  );
+  if (leg === undefined)
+    throw refused('step-failed', `${legId} is not open in stack ${step.stackGeneration}: it cannot be formatted`);
+  return leg.name;
+}
+
+/** Gives a short look at a leg's bytes, whatever it is made of, by exporting it on the daemon's private socket. */
+async function withLeg<T>(scene: StepScene, leg: string, use: (client: NbdClient) => Promise<T>): Promise<T> {
+  const id = formatExport(leg);
+  // One that is there is left over from an agent that died at this point.
+  await removeExport(scene.daemon, id);
+  await scene.daemon.qmp.execute(
+    'block-export-add',
+    { type: 'nbd', id, 'node-name': leg, name: id, writable: true },
+    nothing,
+  );
+  try {
+    const client = await NbdClient.open(nbdSocket(scene.daemon), id);
+    try {
+      return await use(client);
+    } finally {
+      client.close();
+    }
+  } finally {
+    await removeExport(scene.daemon, id);
+  }
+}
+
+async function contentOf(client: NbdClient, keyRef: string): Promise<LegContent> {
+  const bytes = await client.read(0, Math.min(LOOK_BYTES, client.sizeBytes));
+  if (bytes.subarray(0, LUKS_MAGIC.length).equals(LUKS_MAGIC)) return 'luks';
+  const mark = unfinishedMark(keyRef);
+  if (bytes.subarray(0, mark.length).equals(mark)) return 'unfinished';
+  return bytes.equals(Buffer.alloc(bytes.length)) ? 'zeros' : 'other';
+}
+
+/** The first block comes last: until then the mark tells that the header is not whole. */
+async function writeHeader(client: NbdClient, keyRef: string, header: Buffer): Promise<void> {
+  const mark = Buffer.alloc(FIRST_BLOCK_BYTES);
+  unfinishedMark(keyRef).copy(mark);
+  await client.write(0, mark);
+  await client.flush();
+  await client.write(FIRST_BLOCK_BYTES, header.subarray(FIRST_BLOCK_BYTES));
+  await client.flush();
+  await client.write(0, header.subarray(0, FIRST_BLOCK_BYTES));
+  await client.flush();
+}

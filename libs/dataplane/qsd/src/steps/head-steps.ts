@@ -1,0 +1,110 @@
+import type { CardStep } from '@flexbso/contracts';
+import { widenedLimits } from '@flexbso/stack';
+import { refused } from '../errors.js';
+import { headStack, isExported, stackNodes, stackTop, type Graph } from '../graph/graph.js';
+import { formatExport, HEAD, LIMITS, pskObject, TENANT_LIMITS } from '../graph/node-names.js';
+import { toThrottleLimits } from '../graph/throttle-limits.js';
+import { nothing } from '../qmp/replies.js';
+import { endCopyFor } from './copy-steps.js';
+import { removeExport } from './export-steps.js';
+import { look, type StepScene } from './step-scene.js';
+
+type StepOf<Kind extends CardStep['kind']> = Extract<CardStep, { kind: Kind }>;
+
+export async function buildHead(scene: StepScene, step: StepOf<'build-head'>): Promise<void> {
+  const { qmp } = scene.daemon;
+  const graph = await look(scene);
+  const there = graph.nodes.get(HEAD);
+  if (there !== undefined) return assertSameHead(graph, there.sizeBytes, step);
+  const top = stackTop(graph, step.stackGeneration);
+  const sizeBytes = top === null ? undefined : graph.nodes.get(top)?.sizeBytes;
+  if (top === null || sizeBytes !== step.sizeBytes) {
+    throw refused(
+      'step-failed',
+      `the stack of generation ${step.stackGeneration} has ${sizeBytes ?? 'no'} bytes, and the volume ${step.sizeBytes}: its head is not built`,
+    );
+  }
+  const limits = toThrottleLimits(step.qos);
+  if (graph.limits === null)
+    await qmp.execute('object-add', { 'qom-type': 'throttle-group', id: LIMITS, limits }, nothing);
+  else await qmp.execute('qom-set', { path: `/objects/${LIMITS}`, property: 'limits', value: limits }, nothing);
+  await qmp.execute(
+    'blockdev-add',
+    { driver: 'throttle', 'node-name': HEAD, 'throttle-group': LIMITS, file: top },
+    nothing,
+  );
+}
+
+function assertSameHead(graph: Graph, sizeBytes: number, step: StepOf<'build-head'>): void {
+  const stackGeneration = headStack(graph);
+  if (stackGeneration === step.stackGeneration && sizeBytes === step.sizeBytes) return;
+  throw refused(
+    'step-failed',
+    `a head of ${sizeBytes} bytes on stack ${stackGeneration} is there already: a head is changed, never built twice`,
+  );
+}
+
+export async function removeHead(scene: StepScene): Promise<void> {
+  const { qmp } = scene.daemon;
+  const graph = await look(scene);
+  if (isExported(graph))
+    throw refused('step-failed', `${scene.volumeId} is still exported: its head is not taken away`);
+  if (graph.nodes.has(HEAD)) await qmp.execute('blockdev-del', { 'node-name': HEAD }, nothing);
+  for (const id of [LIMITS, TENANT_LIMITS]) {
+    if (graph.objects.includes(id)) await qmp.execute('object-del', { id }, nothing);
+  }
+}
+
+/** Sets the tenant's limits; whatever a copy had widened is over. */
+export async function setLimits(scene: StepScene, to: StepOf<'set-limits'>['to']): Promise<void> {
+  const { qmp } = scene.daemon;
+  const graph = await look(scene);
+  if (graph.limits === null) throw refused('step-failed', `${scene.volumeId} has no head that could be limited`);
+  await qmp.execute(
+    'qom-set',
+    { path: `/objects/${LIMITS}`, property: 'limits', value: toThrottleLimits(to) },
+    nothing,
+  );
+  // Last: while it is there, the limits count as widened and are restored by whoever looks.
+  if (graph.tenantLimits !== null) await qmp.execute('object-del', { id: TENANT_LIMITS }, nothing);
+}
+
+export async function widenLimits(scene: StepScene, step: StepOf<'widen-limits'>): Promise<void> {
+  const { qmp } = scene.daemon;
+  const graph = await look(scene);
+  if (graph.limits === null)
+    throw refused('step-failed', `${scene.volumeId} has no head whose limits could be widened`);
+  // First: from here on a look at the daemon tells the tenant's own numbers.
+  if (graph.tenantLimits === null)
+    await qmp.execute(
+      'object-add',
+      { 'qom-type': 'throttle-group', id: TENANT_LIMITS, limits: toThrottleLimits(step.from) },
+      nothing,
+    );
+  const value = toThrottleLimits(widenedLimits(step.from, step.copyBytesPerSecond));
+  await qmp.execute('qom-set', { path: `/objects/${LIMITS}`, property: 'limits', value }, nothing);
+}
+
+/** Only where nothing was widened any more is there nothing to restore. */
+export async function undoWidening(scene: StepScene, step: StepOf<'widen-limits'>): Promise<void> {
+  if ((await look(scene)).tenantLimits !== null) await setLimits(scene, step.from);
+}
+
+/** Closes every node of a stack that the head does not use, and lets go of what is left of a copy into it. */
+export async function closeStack(scene: StepScene, step: StepOf<'close-stack'>): Promise<void> {
+  const { qmp } = scene.daemon;
+  if (headStack(await look(scene)) === step.stackGeneration)
+    throw refused(
+      'step-failed',
+      `stack ${step.stackGeneration} is beneath the head of ${scene.volumeId} and is not closed`,
+    );
+  await endCopyFor(scene, step.stackGeneration);
+  const graph = await look(scene);
+  for (const { name } of stackNodes(graph, step.stackGeneration)) {
+    await removeExport(scene.daemon, formatExport(name));
+    await qmp.execute('blockdev-del', { 'node-name': name }, nothing);
+  }
+  const credentials = pskObject(step.stackGeneration, '');
+  for (const id of graph.objects.filter((name) => name.startsWith(credentials)))
+    await qmp.execute('object-del', { id }, nothing);
+}

@@ -1,0 +1,120 @@
+import type { CardStep, DesiredCardLeg } from '@flexbso/contracts';
+import { chown, mkdtemp, open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { giveToDataPlane } from '../daemon/daemon.js';
+import { addFileNode } from '../graph/file-node.js';
+import { refused, unavailable } from '../errors.js';
+import { headStack } from '../graph/graph.js';
+import { legNode, pskObject } from '../graph/node-names.js';
+import { QmpCommandError } from '../qmp/errors.js';
+import { nothing } from '../qmp/replies.js';
+import { desiredLeg, look, type StepScene } from './step-scene.js';
+
+type OpenLeg = Extract<CardStep, { kind: 'open-leg' }>;
+
+/** Beyond what the daemon itself waits for a connection. */
+const OPEN_MARGIN_MS = 5000;
+
+export async function openLeg(scene: StepScene, step: OpenLeg): Promise<void> {
+  const leg = desiredLeg(scene, step.legId);
+  if (leg.epoch !== step.epoch)
+    throw refused(
+      'step-failed',
+      `${step.legId} is wanted at epoch ${step.epoch}, and its pool serves epoch ${leg.epoch}: plan again`,
+    );
+  const name = legNode(step.stackGeneration, step.legId, step.epoch);
+  const there = (await look(scene)).nodes.get(name);
+  if (there !== undefined) return assertSize(step, there.sizeBytes);
+  try {
+    await addLeg(scene, step, leg, name);
+    assertSize(step, (await look(scene)).nodes.get(name)?.sizeBytes);
+  } catch (cause) {
+    await closeLeg(scene, step);
+    throw cause;
+  }
+}
+
+/** A pool that answers with another size serves another leg, or not the whole of this one. */
+function assertSize(step: OpenLeg, foundBytes: number | undefined): void {
+  if (foundBytes === step.sizeBytes) return;
+  throw refused(
+    'step-failed',
+    `${step.legId} has ${foundBytes ?? 'no'} bytes where its pool serves it, and ${step.sizeBytes} are recorded: a leg of another size is not opened`,
+    {
+      legId: step.legId,
+      expectedBytes: step.sizeBytes,
+      foundBytes: foundBytes ?? null,
+    },
+  );
+}
+
+/** Takes the leg out again, unless it is part of the stack beneath the head. */
+export async function closeLeg(scene: StepScene, step: OpenLeg): Promise<void> {
+  const graph = await look(scene);
+  const name = legNode(step.stackGeneration, step.legId, step.epoch);
+  if (headStack(graph) === step.stackGeneration)
+    throw refused('step-failed', `${step.legId} carries the guest of ${scene.volumeId} and is not closed`);
+  if (graph.nodes.has(name)) await scene.daemon.qmp.execute('blockdev-del', { 'node-name': name }, nothing);
+  const credentials = pskObject(step.stackGeneration, step.legId);
+  if (graph.objects.includes(credentials)) await scene.daemon.qmp.execute('object-del', { id: credentials }, nothing);
+}
+
+async function addLeg(scene: StepScene, step: OpenLeg, leg: DesiredCardLeg, name: string): Promise<void> {
+  const { address } = leg;
+  if (address.kind === 'file') return addFileNode(scene.daemon.qmp, name, address.path);
+  if (address.kind === 'memory') throw refused('missing-capability', 'a leg in memory exists in simulations only');
+  const { config, daemon } = scene;
+  const credentials = await loadLegKey(scene, step);
+  const adding = daemon.qmp.execute(
+    'blockdev-add',
+    {
+      driver: 'nbd',
+      'node-name': name,
+      server: { type: 'inet', host: address.host, port: String(address.port) },
+      export: address.exportName,
+      'reconnect-delay': config.reconnectDelaySeconds,
+      'open-timeout': config.openTimeoutSeconds,
+      discard: 'unmap',
+      ...(credentials === null ? {} : { 'tls-creds': credentials }),
+    },
+    nothing,
+    config.openTimeoutSeconds * 1000 + OPEN_MARGIN_MS,
+  );
+  await adding.catch((cause: unknown) => {
+    if (!(cause instanceof QmpCommandError) || !cause.description.startsWith('Failed to connect')) throw cause;
+    throw unavailable(
+      `${step.legId} cannot be reached at ${address.host}:${address.port}: ${cause.description}`,
+      cause,
+    );
+  });
+}
+
+/** Loads the leg's pre-shared key into the daemon; null when the leg has none. The file that carries it is gone at once. */
+async function loadLegKey(scene: StepScene, step: OpenLeg): Promise<string | null> {
+  const access = await scene.context.secrets.legKey(step.legId);
+  if (access === null) return null;
+  const { dataPlaneUser, runDirectory } = scene.config;
+  const id = pskObject(step.stackGeneration, step.legId);
+  // A look back: a daemon whose agent died in between may hold them already, perhaps of an older epoch.
+  if ((await look(scene)).objects.includes(id)) await scene.daemon.qmp.execute('object-del', { id }, nothing);
+  const directory = await mkdtemp(join(runDirectory, '.psk-'));
+  try {
+    const file = await open(join(directory, 'keys.psk'), 'wx', 0o600);
+    try {
+      await file.writeFile(`${access.identity}:${Buffer.from(access.key).toString('hex')}\n`);
+    } finally {
+      await file.close();
+      access.key.fill(0);
+    }
+    if (dataPlaneUser !== null) await chown(join(directory, 'keys.psk'), dataPlaneUser.uid, dataPlaneUser.gid);
+    await giveToDataPlane(directory, dataPlaneUser);
+    await scene.daemon.qmp.execute(
+      'object-add',
+      { 'qom-type': 'tls-creds-psk', id, endpoint: 'client', dir: directory, username: access.identity },
+      nothing,
+    );
+    return id;
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}

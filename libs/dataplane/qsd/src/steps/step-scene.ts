@@ -1,0 +1,27 @@
+import type { DesiredCardLeg } from '@flexbso/contracts';
+import type { CardStepContext } from '@flexbso/dataplane-port';
+import type { QsdCardConfig } from '../config.js';
+import type { Daemon } from '../daemon/daemon.js';
+import { refused } from '../errors.js';
+import { readGraph, type Graph } from '../graph/graph.js';
+
+/** Everything that a step on one volume acts with. */
+export interface StepScene {
+  readonly volumeId: string;
+  readonly daemon: Daemon;
+  readonly config: QsdCardConfig;
+  readonly context: CardStepContext;
+}
+
+export const look = (scene: StepScene): Promise<Graph> => readGraph(scene.daemon.qmp);
+
+/** The desired leg of a step; the step names it by id only. */
+export function desiredLeg(scene: StepScene, legId: string): DesiredCardLeg {
+  const leg = scene.context.desired.stack.legs.find((candidate) => candidate.legId === legId);
+  if (leg === undefined)
+    throw refused(
+      'step-failed',
+      `${legId} is not a leg of the desired stack of ${scene.volumeId}: plan again from the present desired state`,
+    );
+  return leg;
+}
