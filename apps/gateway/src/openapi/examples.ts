@@ -1,0 +1,180 @@
+import {
+  cardSnapshotSchema,
+  changeSchema,
+  eventSchema,
+  planSchema,
+  poolSnapshotSchema,
+  traceSchema,
+  volumePatchSchema,
+  volumeSchema,
+  volumeSpecSchema,
+} from '@flexbso/contracts';
+
+/** Examples of the document. Parsed when the module loads: an example that does not fit its schema stops the gateway. */
+
+const atMs = 1_760_000_000_000;
+const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
+const qos = { iopsTotal: 5_000 };
+
+const registered = {
+  v: 1,
+  sessionId: '018f2f60-0000-4000-8000-000000000001',
+  sessionNumber: 1,
+  model: 'stand-in',
+  agentVersion: '0.1.0',
+  labels: { tier: 'gold' },
+  dataPlane: { name: 'qsd', version: '10.0.2' },
+  sealingKey: `X${'A'.repeat(55)}`,
+  revision: 1,
+  state: 'ready',
+  unreachableSinceMs: null,
+  cordoned: false,
+  registeredAtMs: atMs,
+  lastHeardAtMs: atMs,
+};
+
+export const cardExample = cardSnapshotSchema.parse({
+  ...registered,
+  cardId: 'card-a',
+  serial: 'STANDIN-A',
+  hostId: 'host-a',
+  failureDomain: { host: 'host-a', rack: 'rack-1' },
+  capabilities: {
+    has: [{ name: 'swap-live' }, { name: 'qos' }, { name: 'encryption', limits: { headerBytes: 2_097_152 } }],
+    lacks: [{ name: 'raid1', reason: 'the data plane has no mirror that is built beneath a running head' }],
+  },
+  functions: [{ functionId: 'vf-1', kind: 'vf', protocols: ['nbd', 'virtio-blk'] }],
+  budget: { iops: 200_000, bytesPerSecond: 4_000_000_000, memoryBytes: 8_589_934_592, armCentiCores: 800 },
+});
+
+export const poolExample = poolSnapshotSchema.parse({
+  ...registered,
+  poolId: 'target-d',
+  serial: 'TARGET-D',
+  hostId: 'host-d',
+  failureDomain: { host: 'host-d', rack: 'rack-4' },
+  capabilities: { has: [{ name: 'leg.nbd' }], lacks: [] },
+  budget: { capacityBytes: 10_737_418_240, iops: 100_000, bytesPerSecond: 2_000_000_000 },
+  reach: 'network',
+});
+
+const leg = {
+  legId: 'leg-0123456789',
+  poolId: 'target-d',
+  sizeBytes: 268_435_456,
+  epoch: 1,
+  stackGeneration: 1,
+  state: 'ready',
+  current: true,
+};
+
+export const volumeSpecExample = volumeSpecSchema.parse({
+  name: 'db',
+  labels: { app: 'shop' },
+  sizeBytes: 268_435_456,
+  protocol: 'nbd',
+});
+
+export const volumePatchExample = volumePatchSchema.parse({ qos });
+
+export const volumeExample = volumeSchema.parse({
+  ...volumeSpecExample,
+  volumeId: 'vol-0123456789',
+  tenantId: 'default',
+  qos,
+  state: 'ready',
+  generation: 2,
+  appliedGeneration: 2,
+  settledGeneration: 2,
+  cardId: 'card-a',
+  functionId: 'vf-1',
+  legs: [leg],
+  uri: 'nbd+unix:///vol-0123456789?socket=/run/flexbso/card-a/vol-0123456789.nbd',
+  changeId: 'chg-0123456789',
+  createdAtMs: atMs,
+});
+
+export const planExample = planSchema.parse({
+  steps: [
+    {
+      actor: { role: 'card', id: 'card-a' },
+      volumeId: 'vol-0123456789',
+      step: { kind: 'set-limits', from: null, to: qos },
+      undo: 'set-limits',
+      cutOver: false,
+      destroys: [],
+    },
+  ],
+  digest: 'a'.repeat(64),
+  card: { digest: 'b'.repeat(64), cutOver: false, destroys: [] },
+  cutOverIndex: null,
+  destroys: [],
+  bytesToCopy: 0,
+  expectedSeconds: 0.1,
+  guestFeels: null,
+});
+
+export const changeExample = changeSchema.parse({
+  changeId: 'chg-0123456789',
+  volumeId: 'vol-0123456789',
+  kind: 'change',
+  differences: ['qos'],
+  fromGeneration: 1,
+  toGeneration: 2,
+  state: 'settled',
+  plan: planExample,
+  steps: [
+    {
+      actor: { role: 'card', id: 'card-a' },
+      index: 0,
+      kind: 'set-limits',
+      outcome: 'done',
+      startedAtMs: atMs,
+      endedAtMs: atMs + 4,
+    },
+  ],
+  progress: null,
+  waitingFor: null,
+  waitingSinceMs: null,
+  bytesCopied: 0,
+  problem: null,
+  requestedBy: 'alice',
+  traceId,
+  createdAtMs: atMs,
+  appliedAtMs: atMs + 9,
+  settledAtMs: atMs + 9,
+});
+
+export const traceExample = traceSchema.parse({
+  traceId,
+  spans: [
+    {
+      traceId,
+      spanId: '00f067aa0ba902b7',
+      parentSpanId: null,
+      service: 'gateway',
+      name: 'PATCH /v1/volumes/:volume',
+      kind: 'server',
+      startMs: atMs,
+      endMs: atMs + 7.5,
+      error: null,
+      attributes: { 'http.request.method': 'PATCH' },
+    },
+  ],
+  orphanSpanIds: [],
+});
+
+export const eventExample = eventSchema.parse({
+  v: 1,
+  eventId: 'evt-0123456789',
+  kind: 'change',
+  id: 'chg-0123456789',
+  what: 'applied',
+  atMs,
+  by: 'alice',
+  tenantId: 'default',
+  traceId,
+  data: { volumeId: 'vol-0123456789', generation: 2 },
+});
+
+export const pageExample = (item: unknown) => ({ items: [item], nextPageToken: null });

@@ -1,0 +1,51 @@
+import type { Caller } from '@flexbso/contracts';
+import {
+  applyDecorators,
+  createParamDecorator,
+  type ExecutionContext,
+  HttpCode,
+  RequestMapping,
+  RequestMethod,
+} from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { callOf, type HttpMethod, type Route } from './route.js';
+
+const methods: Readonly<Record<HttpMethod, RequestMethod>> = {
+  GET: RequestMethod.GET,
+  POST: RequestMethod.POST,
+  PATCH: RequestMethod.PATCH,
+  DELETE: RequestMethod.DELETE,
+};
+const served = new Map<Function, Route>();
+const callers = new WeakMap<FastifyRequest, Caller>();
+
+/** Serves a route by this method, which gets the checked request by `@Call()`. */
+export function Serve(route: Route): MethodDecorator {
+  const remember: MethodDecorator = (_target, _name, descriptor) => {
+    if (typeof descriptor.value === 'function') served.set(descriptor.value, route);
+  };
+  const [status] = Object.keys(route.replies);
+  return applyDecorators(
+    RequestMapping({ method: methods[route.method], path: route.path.replaceAll(/\{(\w+)\}/g, ':$1') }),
+    HttpCode(Number(status ?? 200)),
+    remember,
+  );
+}
+
+/** The route that a handler serves. */
+export function routeOf(execution: ExecutionContext): Route {
+  const route = served.get(execution.getHandler());
+  if (route === undefined) throw new TypeError(`${execution.getHandler().name} serves no route: use @Serve`);
+  return route;
+}
+
+/** Who asks, once it is known; the guard's to set. */
+export function setCaller(request: FastifyRequest, caller: Caller): void {
+  callers.set(request, caller);
+}
+
+/** The checked request, as `CallOf<typeof route>`. */
+export const Call = createParamDecorator((_data: unknown, execution: ExecutionContext) => {
+  const request = execution.switchToHttp().getRequest<FastifyRequest>();
+  return callOf(routeOf(execution), request, callers.get(request) ?? null);
+});

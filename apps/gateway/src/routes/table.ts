@@ -1,0 +1,17 @@
+import { eventRoutes } from './event-routes.js';
+import { fleetRoutes } from './fleet-routes.js';
+import { ownRoutes } from './own-routes.js';
+import type { Route } from './route.js';
+import { volumeRoutes } from './volume-routes.js';
+
+/** Every route, in the order of the document. */
+export const allRoutes: readonly Route[] = [fleetRoutes, volumeRoutes, eventRoutes, ownRoutes].flatMap((routes) =>
+  Object.values<Route>(routes),
+);
+
+/** The methods that a path knows; none when no route has it. */
+export function methodsOf(pathname: string): string[] {
+  return allRoutes.filter((route) => patternOf(route.path).test(pathname)).map((route) => route.method);
+}
+
+const patternOf = (path: string) => new RegExp(`^${path.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]+')}$`);

@@ -1,0 +1,157 @@
+import {
+  changeIdSchema,
+  changeSchema,
+  planSchema,
+  traceSchema,
+  volumeIdSchema,
+  volumePatchSchema,
+  volumeSchema,
+  volumeSpecSchema,
+} from '@flexbso/contracts';
+import { z } from 'zod';
+import {
+  changeExample,
+  pageExample,
+  planExample,
+  traceExample,
+  volumeExample,
+  volumePatchExample,
+  volumeSpecExample,
+} from '../openapi/examples.js';
+import { dryRunQuery, labelsQuery, noBody, none, pageOf, pageQuery } from './fields.js';
+import { defineRoute, json } from './route.js';
+
+const volume = z.strictObject({ volume: z.string().min(1).max(63).describe("The volume's id or its name.") });
+const change = z.strictObject({ changeId: changeIdSchema });
+const dryRun = z.strictObject(dryRunQuery);
+
+/** What an accepted write answers. */
+export const acceptedSchema = z.strictObject({ volume: volumeSchema, change: changeSchema });
+const accepted = {
+  ...json('Accepted; the change says how far it is', acceptedSchema, { volume: volumeExample, change: changeExample }),
+  headers: ['location', 'etag'] as const,
+};
+const planned = json('With `dryRun`: the plan; nothing was changed', planSchema, planExample);
+
+const writing = `Answers 202 as soon as the wish is committed; the change at \`Location\` tells when it is applied and settled.
+With \`dryRun=true\` it answers the plan instead, and needs no Idempotency-Key. \`Plan-Digest\` binds the write to the
+plan that a dry run showed: when another would be carried out, \`plan-changed\` is answered and nothing is done.`;
+
+const placing = ['invalid-stack', 'missing-capability', 'no-placement', 'pool-full'] as const;
+const updating = ['not-found', 'stale-generation', 'generation-required', 'change-in-flight'] as const;
+const repeating = ['idempotency-key-required', 'idempotency-key-reused', 'plan-changed'] as const;
+
+export const volumeRoutes = {
+  listVolumes: defineRoute({
+    operationId: 'listVolumes',
+    method: 'GET',
+    path: '/v1/volumes',
+    tag: 'volumes',
+    summary: 'The volumes, by id',
+    access: 'read',
+    params: none,
+    query: z.strictObject({ ...labelsQuery, ...pageQuery }),
+    body: noBody,
+    replies: { 200: json('A page of volumes', pageOf(volumeSchema), pageExample(volumeExample)) },
+    problems: [],
+  }),
+  createVolume: defineRoute({
+    operationId: 'createVolume',
+    method: 'POST',
+    path: '/v1/volumes',
+    tag: 'volumes',
+    summary: 'Asks for a volume',
+    description: writing,
+    access: 'write',
+    params: none,
+    query: dryRun,
+    body: volumeSpecSchema,
+    bodyExample: volumeSpecExample,
+    headers: { 'idempotency-key': 'required', 'plan-digest': 'optional' },
+    replies: { 202: accepted, 200: planned },
+    problems: ['name-taken', ...placing, ...repeating],
+  }),
+  getVolume: defineRoute({
+    operationId: 'getVolume',
+    method: 'GET',
+    path: '/v1/volumes/{volume}',
+    tag: 'volumes',
+    summary: 'One volume; its ETag is the generation that an update names',
+    access: 'read',
+    params: volume,
+    query: none,
+    body: noBody,
+    replies: { 200: { ...json('The volume', volumeSchema, volumeExample), headers: ['etag'] } },
+    problems: ['not-found'],
+  }),
+  changeVolume: defineRoute({
+    operationId: 'changeVolume',
+    method: 'PATCH',
+    path: '/v1/volumes/{volume}',
+    tag: 'volumes',
+    summary: 'Asks for a change beneath the running guest; what the body leaves out stays',
+    description: writing,
+    access: 'write',
+    params: volume,
+    query: dryRun,
+    body: volumePatchSchema,
+    bodyExample: volumePatchExample,
+    headers: { 'idempotency-key': 'required', 'if-match': 'required', 'plan-digest': 'optional' },
+    replies: { 202: accepted, 200: planned },
+    problems: [...updating, ...placing, 'change-refused', ...repeating],
+  }),
+  deleteVolume: defineRoute({
+    operationId: 'deleteVolume',
+    method: 'DELETE',
+    path: '/v1/volumes/{volume}',
+    tag: 'volumes',
+    summary: 'Asks for the end of a volume and of everything on its legs',
+    description: writing,
+    access: 'write',
+    params: volume,
+    query: dryRun,
+    body: noBody,
+    headers: { 'idempotency-key': 'required', 'if-match': 'required', 'plan-digest': 'optional' },
+    replies: { 202: accepted, 200: planned },
+    problems: [...updating, 'change-refused', ...repeating],
+  }),
+  listChanges: defineRoute({
+    operationId: 'listChanges',
+    method: 'GET',
+    path: '/v1/changes',
+    tag: 'changes',
+    summary: 'The changes of all volumes, or of one',
+    access: 'read',
+    params: none,
+    query: z.strictObject({ volumeId: volumeIdSchema.optional(), ...pageQuery }),
+    body: noBody,
+    replies: { 200: json('A page of changes', pageOf(changeSchema), pageExample(changeExample)) },
+    problems: [],
+  }),
+  getChange: defineRoute({
+    operationId: 'getChange',
+    method: 'GET',
+    path: '/v1/changes/{changeId}',
+    tag: 'changes',
+    summary: 'One change: its plan, the step it is in, what it waits for, how it ended',
+    access: 'read',
+    params: change,
+    query: none,
+    body: noBody,
+    replies: { 200: json('The change', changeSchema, changeExample) },
+    problems: ['not-found'],
+  }),
+  getChangeTrace: defineRoute({
+    operationId: 'getChangeTrace',
+    method: 'GET',
+    path: '/v1/changes/{changeId}/trace',
+    tag: 'changes',
+    summary: 'All spans of a change, from the HTTP request to each call on the data plane',
+    access: 'read',
+    params: change,
+    query: none,
+    body: noBody,
+    replies: { 200: json('The trace', traceSchema, traceExample) },
+    problems: ['not-found'],
+  }),
+};
