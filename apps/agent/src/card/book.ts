@@ -84,7 +84,8 @@ export const bookEntrySchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('healing'), generation: z.int(), stepKinds: z.array(z.string()), atMs }),
   /** The wanted stack was seen to carry the guest. */
   z.strictObject({ kind: z.literal('applied'), desired: desiredVolumeSchema, atMs }),
-  z.strictObject({ kind: z.literal('concluded'), conclusion: conclusionSchema }),
+  /** `formerLegIds`: legs that this end did not report as closed, and that a later one has to. */
+  z.strictObject({ kind: z.literal('concluded'), conclusion: conclusionSchema, formerLegIds: z.array(legIdSchema) }),
 ]);
 export type BookEntry = z.infer<typeof bookEntrySchema>;
 
@@ -103,7 +104,7 @@ function entered(book: VolumeBook, entry: BookEntry): VolumeBook {
     case 'applied':
       return { ...book, applied: entry.desired };
     case 'concluded':
-      return concluded(book, entry.conclusion);
+      return concluded(book, entry.conclusion, entry.formerLegIds);
     default:
       return book.operation ? { ...book, operation: progressed(book.operation, entry) } : book;
   }
@@ -119,19 +120,13 @@ function begun(book: VolumeBook, desired: DesiredVolume, plan: PlannedCardStep[]
     undoing: null,
     undone: false,
   };
-  // An operation that ended in order has reported what it closed; one that did not leaves that to the next.
-  const isOpen = book.operation !== null || book.concluded?.phase === 'needs-operator';
-  const former = [
-    ...(isOpen ? book.formerLegIds : []),
-    ...legIdsOf(book.applied),
-    ...legIdsOf(book.operation?.desired ?? null),
-  ];
+  const former = [...book.formerLegIds, ...legIdsOf(book.applied), ...legIdsOf(book.operation?.desired ?? null)];
   return { ...book, desired, operation, concluded: null, formerLegIds: [...new Set(former)] };
 }
 
-function concluded(book: VolumeBook, conclusion: Conclusion): VolumeBook {
+function concluded(book: VolumeBook, conclusion: Conclusion, formerLegIds: string[]): VolumeBook {
   const isGone = conclusion.phase === 'gone';
-  return { ...book, applied: isGone ? null : book.applied, operation: null, concluded: conclusion };
+  return { ...book, applied: isGone ? null : book.applied, operation: null, concluded: conclusion, formerLegIds };
 }
 
 type OperationEntry = Exclude<BookEntry, { kind: 'book' | 'begin' | 'healing' | 'applied' | 'concluded' }>;

@@ -243,9 +243,13 @@ export class VolumeReconciler {
     const applied: BookEntry[] = phase === 'settled' ? [{ kind: 'applied', desired, atMs: clock.nowMs() }] : [];
     const before = this.#journal.preview([...begin, ...pending]);
     const conclusion = conclusionOf(before, desired, phase, problem);
-    await this.#journal.enter([...begin, ...pending, ...applied, { kind: 'concluded', conclusion }]);
+    const isCurrent = desired.operationId === this.#desired.operationId;
+    // Of an operation that a newer one took the place of, nobody hears: the newer one tells of its legs.
+    const isTold = isCurrent && phase !== 'needs-operator';
+    const formerLegIds = isTold ? [] : [...new Set([...before.formerLegIds, ...conclusion.closedLegIds])];
+    await this.#journal.enter([...begin, ...pending, ...applied, { kind: 'concluded', conclusion, formerLegIds }]);
     this.#failures = 0;
-    if (desired.operationId === this.#desired.operationId) {
+    if (isCurrent) {
       report(concludedReport(desired, conclusion, observed), desired, true);
       this.#saidFor = desired.operationId;
     }

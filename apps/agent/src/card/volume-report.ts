@@ -6,7 +6,7 @@ import type {
   VolumePhase,
   VolumeReport,
 } from '@flexbso/contracts';
-import { type Conclusion, type Operation, type VolumeBook, legIdsOf, outcomesOf } from './book.js';
+import { type Conclusion, type VolumeBook, legIdsOf, outcomesOf } from './book.js';
 
 /** The contract's bounds; what is beyond is in the journal. */
 const MAX_STEPS = 100;
@@ -53,7 +53,7 @@ export function concludedReport(
   return volumeReport({ desired, phase, steps, closedLegIds, problem, observed });
 }
 
-/** How an operation ends; `closedLegIds` are the legs that this card has no use for any more. */
+/** How an operation that was begun in `book` ends; `closedLegIds` are the legs that this card has no use for any more. */
 export function conclusionOf(
   book: VolumeBook,
   desired: DesiredVolume,
@@ -68,20 +68,14 @@ export function conclusionOf(
     phase,
     problem,
     steps: outcomesOf(own).slice(0, MAX_STEPS),
-    closedLegIds: closedLegs(book, own, desired, phase),
+    closedLegIds: closedLegs(book, desired, phase),
   };
 }
 
-function closedLegs(
-  book: VolumeBook,
-  operation: Operation | null,
-  desired: DesiredVolume,
-  phase: VolumePhase,
-): string[] {
-  const held = operation ? book.formerLegIds : legIdsOf(book.applied);
-  const all = [...new Set([...held, ...legIdsOf(desired)])];
+function closedLegs(book: VolumeBook, desired: DesiredVolume, phase: VolumePhase): string[] {
   const kept = keptLegs(book, desired, phase);
-  return kept === null ? [] : all.filter((legId) => !kept.includes(legId));
+  const held = [...new Set([...book.formerLegIds, ...legIdsOf(desired)])];
+  return kept === null ? [] : held.filter((legId) => !kept.includes(legId));
 }
 
 /** Legs that stay in use after an operation ended in `phase`; null: nothing may be said to be closed. */

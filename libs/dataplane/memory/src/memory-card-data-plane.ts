@@ -84,6 +84,8 @@ export class MemoryCardDataPlane implements CardDataPlane {
 
   undo(volumeId: string, step: CardStep, _context: CardStepContext): Promise<void> {
     return hookedAct(this.#hooks, this.#call('undo', volumeId, step), () => {
+      if (step.kind === 'cut-over') throw refusal('cut-over-passed', 'a cut-over is never undone');
+      if (step.kind === 'build-head') this.#refuseExported(volumeId, 'undoing build-head');
       if (step.kind === 'copy' && this.#card.copyOf(volumeId)?.toStackGeneration === step.toStackGeneration) {
         this.#card.setCopy(volumeId, null);
       }
@@ -132,13 +134,13 @@ export class MemoryCardDataPlane implements CardDataPlane {
         throw refusal('data-plane-failed', `stack ${step.stackGeneration} carries the guest`);
       if (this.#card.copyOf(volumeId)?.toStackGeneration === step.stackGeneration) this.#card.setCopy(volumeId, null);
     },
-    'stop-data-plane': () => () => undefined,
+    'stop-data-plane': () => (volumeId) => this.#refuseExported(volumeId, 'stop-data-plane'),
   };
 
   async #openLeg(step: CardStepOf<'open-leg'>, { secrets }: CardStepContext): Promise<void> {
     const leg = this.#card.world.legHeldBy(this.#card.cardId, step.legId, step.epoch);
     if (leg.sizeBytes !== step.sizeBytes) {
-      throw refusal('data-plane-failed', `leg ${step.legId} has ${leg.sizeBytes} bytes, not ${step.sizeBytes}`);
+      throw refusal('step-failed', `leg ${step.legId} has ${leg.sizeBytes} bytes, not ${step.sizeBytes}`);
     }
     const access = await secrets.legKey(step.legId);
     access?.key.fill(0);
@@ -148,7 +150,7 @@ export class MemoryCardDataPlane implements CardDataPlane {
     const legs = step.legIds.map((legId) => this.#card.world.leg(legId));
     for (const leg of legs) {
       const isFresh = leg.writes === 0 && (leg.headerKeyRef === null || leg.headerKeyRef === step.keyRef);
-      if (!isFresh) throw refusal('data-plane-failed', `leg ${leg.legId} does not read as zeros: it is not formatted`);
+      if (!isFresh) throw refusal('step-failed', `leg ${leg.legId} does not read as zeros: it is not formatted`);
     }
     for (const leg of legs) leg.headerKeyRef = step.keyRef;
   }
@@ -164,6 +166,11 @@ export class MemoryCardDataPlane implements CardDataPlane {
       if (leg.headerKeyRef !== step.keyRef)
         throw refusal('data-plane-failed', `${step.keyRef} does not open leg ${leg.legId}`);
     }
+  }
+
+  #refuseExported(volumeId: string, what: string): void {
+    if (this.#card.observe(volumeId).exports.length > 0)
+      throw refusal('step-failed', `${what}: ${volumeId} is exported`);
   }
 
   #needStack(volumeId: string, stackGeneration: number): void {
@@ -211,7 +218,7 @@ export class MemoryCardDataPlane implements CardDataPlane {
     const copy = this.#card.copyOf(volumeId);
     if (copy?.toStackGeneration !== toStackGeneration || copy.state !== 'ready') {
       throw refusal(
-        'data-plane-failed',
+        'needs-operator',
         `no cut-over to stack ${toStackGeneration}: the copy is ${copy?.state ?? 'gone'}`,
       );
     }

@@ -67,7 +67,10 @@ export class MemoryPoolDataPlane implements PoolDataPlane {
   record(desired: DesiredLeg): Promise<void> {
     return hooked(this.#hooks, this.#call('record', desired.legId), () => {
       const leg = this.#find(desired.legId);
-      if (leg) leg.role = desired.role;
+      if (!leg) return;
+      if (desired.epoch < leg.epoch)
+        throw refusal('fenced', `leg ${leg.legId} is at epoch ${leg.epoch}; ${desired.epoch} is past`);
+      leg.role = desired.role;
     });
   }
 
@@ -92,14 +95,17 @@ export class MemoryPoolDataPlane implements PoolDataPlane {
     'serve-leg': (step) => () => {
       const leg = this.#need(step.legId);
       if (step.epoch < leg.epoch)
-        throw refusal('data-plane-failed', `leg ${step.legId} is at epoch ${leg.epoch}; ${step.epoch} is past`);
+        throw refusal('fenced', `leg ${step.legId} is at epoch ${leg.epoch}; ${step.epoch} is past`);
+      if (step.epoch === leg.epoch && leg.serving && leg.serving.holderCardId !== step.holderCardId) {
+        throw refusal('step-failed', `leg ${step.legId} is served to ${leg.serving.holderCardId} with this epoch`);
+      }
       leg.epoch = step.epoch;
       leg.holderCardId = step.holderCardId;
       leg.serving = { epoch: step.epoch, holderCardId: step.holderCardId };
     },
     'grow-leg': (step) => () => {
       const leg = this.#need(step.legId);
-      if (step.sizeBytes < leg.sizeBytes) throw refusal('data-plane-failed', `leg ${step.legId} cannot shrink`);
+      if (step.sizeBytes < leg.sizeBytes) throw refusal('change-refused', `leg ${step.legId} cannot shrink`);
       this.#claim(step.sizeBytes - leg.sizeBytes);
       leg.sizeBytes = step.sizeBytes;
     },
@@ -164,7 +170,7 @@ export class MemoryPoolDataPlane implements PoolDataPlane {
 
   #delete(legId: string): void {
     const leg = this.#find(legId);
-    if (leg?.serving) throw refusal('data-plane-failed', `leg ${legId} is still served to ${leg.serving.holderCardId}`);
+    if (leg?.serving) throw refusal('step-failed', `leg ${legId} is still served to ${leg.serving.holderCardId}`);
     if (leg) this.#world.legs.delete(legId);
   }
 
@@ -179,7 +185,7 @@ export class MemoryPoolDataPlane implements PoolDataPlane {
 
   #need(legId: string): MemoryLeg {
     const leg = this.#find(legId);
-    if (!leg) throw refusal('data-plane-failed', `pool ${this.#poolId} has no leg ${legId}`);
+    if (!leg) throw refusal('step-failed', `pool ${this.#poolId} has no leg ${legId}`);
     return leg;
   }
 

@@ -1,0 +1,108 @@
+import type { ObservedVolume } from '@flexbso/contracts';
+import { expectedObservation, plannedVolumeOf } from '@flexbso/stack';
+import { describe, expect, it } from 'vitest';
+import { CardFixture, VOLUME_ID, type Wish } from '../testing/card-fixture.js';
+import { Fuse } from '../testing/fuse.js';
+
+/** What the volume is before the change, and the change. */
+const changes: readonly { name: string; before: Wish | null; change: Wish }[] = [
+  { name: 'create', before: null, change: {} },
+  { name: 'create encrypted', before: null, change: { layers: [{ kind: 'encryption' }] } },
+  { name: 'set limits', before: {}, change: { qos: { iopsTotal: 500 } } },
+  {
+    name: 'swap to encrypted with limits',
+    before: { qos: { iopsTotal: 500 } },
+    change: { newStack: true, layers: [{ kind: 'encryption' }] },
+  },
+  { name: 're-key', before: { layers: [{ kind: 'encryption' }] }, change: { newStack: true } },
+  { name: 'swap to two legs', before: {}, change: { newStack: true, layers: [{ kind: 'raid1' }] } },
+  { name: 'delete', before: { layers: [{ kind: 'encryption' }] }, change: { tombstone: true } },
+];
+
+/** The volume before the change, with a write of the guest on it. */
+async function prepared(before: Wish | null): Promise<{ card: CardFixture; written: number }> {
+  const card = new CardFixture();
+  const agent = await card.start();
+  if (before) await card.settle(before);
+  await agent.stop();
+  return { card, written: before ? card.card.guestWrites(VOLUME_ID) : 0 };
+}
+
+/** Makes the change with an agent that dies at its n-th moment, and gives how many moments it had. */
+async function killedAt(card: CardFixture, change: Wish, moment: number): Promise<Fuse> {
+  const fuse = new Fuse(moment);
+  // One that dies while it starts never has started.
+  let isStarted = false;
+  void (async () => {
+    await card.start(fuse);
+    isStarted = true;
+  })();
+  await card.clock.runUntil('the agent is dead or has started', () => fuse.blown || isStarted);
+  const desired = await card.want(change);
+  const end = desired.tombstone ? 'gone' : 'settled';
+  await card.clock.runUntil(
+    'the agent is dead or done',
+    () => fuse.blown || card.scheduler.said(desired.operationId)?.phase === end,
+  );
+  return fuse;
+}
+
+/** The guest writes on while no agent runs, where it is served. */
+function writeOn(card: CardFixture, written: number): number {
+  return card.observed().exports.length > 0 && card.observed().head ? card.card.guestWrites(VOLUME_ID) : written;
+}
+
+/** The change after such a death, by the agent's next life: how it ended, with the guest's data checked. */
+async function afterDeath(before: Wish | null, change: Wish, moment: number, killsDataPlane: boolean) {
+  const { card, written } = await prepared(before);
+  const previous = card.wanted;
+  const fuse = await killedAt(card, change, moment);
+  const expected = writeOn(card, written);
+  if (killsDataPlane) card.card.kill(VOLUME_ID);
+  await card.start();
+  const { wanted } = card;
+  if (!wanted) throw new Error('nothing is wanted');
+  const phase = () => card.scheduler.said(wanted.operationId)?.phase ?? 'nothing said';
+  await card.clock.runUntil('it ended', () => ['settled', 'gone', 'undone'].includes(phase()));
+  const current = phase() === 'undone' ? previous : wanted;
+  if (!current) throw new Error('it was undone, and there was nothing before');
+  return {
+    moment: `${moment}: ${fuse.moments.at(-1)}`,
+    ended: phase(),
+    observed: withoutUris(card.observed()),
+    wanted: withoutUris(expectedObservation(plannedVolumeOf(current))),
+    read: current.tombstone ? expected : card.card.guestReads(VOLUME_ID),
+    written: expected,
+  };
+}
+
+/** Where an export is reached is the data plane's to say. */
+function withoutUris(observed: ObservedVolume) {
+  return { ...observed, exports: observed.exports.map(({ protocol, functionId }) => ({ protocol, functionId })) };
+}
+
+describe.each(changes)('$name, with the agent killed at each of its moments', ({ before, change }) => {
+  const end = change.tombstone ? 'gone' : 'settled';
+
+  it('is completed by the next life without a lost write', async () => {
+    const { card } = await prepared(before);
+    const { moments } = await killedAt(card, change, Infinity);
+    expect(moments.length).toBeGreaterThan(10);
+    for (let moment = 1; moment <= moments.length; moment++) {
+      const after = await afterDeath(before, change, moment, false);
+      expect(after).toEqual({ ...after, ended: end, observed: after.wanted, read: after.written });
+    }
+  });
+
+  // A new leg that a lost copy has written to is not formatted a second time: the change is taken back then.
+  it('ends in the new state or the old, without a lost write, when the data plane dies with it', async () => {
+    const { card } = await prepared(before);
+    const { moments } = await killedAt(card, change, Infinity);
+    const ends = before && change.newStack ? [end, 'undone'] : [end];
+    for (let moment = 1; moment <= moments.length; moment++) {
+      const after = await afterDeath(before, change, moment, true);
+      expect(ends).toContain(after.ended);
+      expect(after).toEqual({ ...after, observed: after.wanted, read: after.written });
+    }
+  });
+});

@@ -1,0 +1,192 @@
+import {
+  type Capabilities,
+  type DesiredVolume,
+  type Layer,
+  type VolumeReport,
+  capabilityNameSchema,
+  cardDesiredSchema,
+  layerSchema,
+} from '@flexbso/contracts';
+import { type CallHooks, MemoryCard, MemoryCardDataPlane, MemoryWorld } from '@flexbso/dataplane-memory';
+import {
+  type PlannedVolume,
+  acceptedPlanOf,
+  expectedObservation,
+  nothingObserved,
+  planCard,
+  plannedVolumeOf,
+} from '@flexbso/stack';
+import { Agent } from '../agent.js';
+import { CardRole } from '../card/card-role.js';
+import { nextSession } from '../identity/session.js';
+import { StateKeeper, cardStateSchema } from '../link/agent-state.js';
+import type { Sealer } from '../ports/sealer.js';
+import { Fuse } from './fuse.js';
+import { MemoryJournal, MemoryStore } from './memory-stores.js';
+import { StubScheduler } from './stub-scheduler.js';
+import { VirtualClock } from './virtual-clock.js';
+
+export const CARD_ID = 'card-1';
+export const VOLUME_ID = 'vol-0000000001';
+const SIZE_BYTES = 64 * 1024 ** 2;
+const capabilities: Capabilities = {
+  has: capabilityNameSchema.options.map((name) => ({ name, limits: {} })),
+  lacks: [],
+};
+
+/** Seals nothing: the text is the secret. */
+export const openSealer: Sealer = {
+  publicKey: `X${'A'.repeat(55)}`,
+  open: ({ sealed }) => Buffer.from(sealed, 'base64'),
+  seal: (plain) => ({ from: `X${'A'.repeat(55)}`, sealed: Buffer.from(plain).toString('base64') }),
+};
+
+const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+export interface Wish {
+  readonly layers?: readonly unknown[];
+  readonly qos?: DesiredVolume['qos'];
+  readonly sizeBytes?: number;
+  readonly tombstone?: boolean;
+  /** A new stack on new legs, of the generation that the wish becomes. */
+  readonly newStack?: boolean;
+  readonly origin?: DesiredVolume['origin'];
+}
+
+const idOf = (prefix: string, number: number) => `${prefix}-${String(number).padStart(10, '0')}`;
+
+/** One card with its disks, its scheduler and its clock; agents come and go on it. */
+export class CardFixture {
+  readonly clock = new VirtualClock();
+  readonly world = new MemoryWorld();
+  readonly card = new MemoryCard(this.world, CARD_ID, () => this.clock.nowMs());
+  readonly scheduler = new StubScheduler('card', CARD_ID);
+  readonly journal = new MemoryJournal();
+  readonly store = new MemoryStore();
+  wanted: DesiredVolume | null = null;
+  #lives = 0;
+
+  /** Starts an agent; `fuse` kills it. */
+  async start(fuse = new Fuse(), hooks: CallHooks = {}): Promise<Agent<DesiredVolume, VolumeReport>> {
+    const { clock } = this;
+    const keeper = await StateKeeper.open(fuse.store(this.store), cardStateSchema, clock, silent);
+    const plane = new MemoryCardDataPlane({ card: this.card, clock, hooks: fuse.hooks(hooks) });
+    const common = { clock, random: { fraction: () => 0.5 }, log: silent };
+    this.#lives++;
+    const agent = new Agent<DesiredVolume, VolumeReport>({
+      ...common,
+      role: 'card',
+      id: CARD_ID,
+      identity: {
+        serial: 'serial-1',
+        model: 'memory',
+        agentVersion: '0',
+        hostId: 'host-1',
+        failureDomain: { host: 'host-1', rack: 'rack-1' },
+        labels: {},
+        sealingKey: openSealer.publicKey,
+      },
+      session: nextSession(this.#lives, clock.nowMs(), crypto.randomUUID()),
+      keeper,
+      answerSchema: cardDesiredSchema,
+      bus: this.scheduler.bus(fuse),
+      timings: { beatMs: 5_000, measureMs: 10_000, requestTimeoutMs: 2_000 },
+      makeRole: (report) =>
+        new CardRole({
+          ...common,
+          cardId: CARD_ID,
+          plane,
+          journal: fuse.journal(this.journal),
+          sealer: openSealer,
+          report,
+          lookMs: 5_000,
+        }),
+      onFenced: () => undefined,
+    });
+    void agent.start();
+    return agent;
+  }
+
+  /** The next generation of the volume, with the plan that the scheduler would have had accepted. */
+  next(wish: Wish): DesiredVolume {
+    const before = this.wanted;
+    const generation = (before?.generation ?? 0) + 1;
+    const layers = layerSchema.array().parse(wish.layers ?? before?.stack.layers ?? []);
+    const sizeBytes = wish.sizeBytes ?? before?.sizeBytes ?? SIZE_BYTES;
+    const stack = before && !wish.newStack ? before.stack : this.#stack(generation, layers, sizeBytes);
+    const desired: DesiredVolume = {
+      volumeId: VOLUME_ID,
+      revision: 1,
+      generation,
+      operationId: idOf('op', generation),
+      changeId: idOf('chg', generation),
+      origin: wish.origin ?? 'person',
+      tombstone: wish.tombstone ?? false,
+      sizeBytes,
+      qos: wish.qos === undefined ? (before?.qos ?? null) : wish.qos,
+      export: { protocol: 'nbd', functionId: 'vf-0' },
+      stack,
+      copyBytesPerSecond: 16 * 1024 ** 2,
+      plan: { digest: '0'.repeat(64), cutOver: false, destroys: [] },
+      trace: {},
+    };
+    return { ...desired, plan: this.#planOf(plannedVolumeOf(desired), before) };
+  }
+
+  /** Commits the next generation and nudges. */
+  async want(wish: Wish, isNudged = true): Promise<DesiredVolume> {
+    this.wanted = this.next(wish);
+    await this.scheduler.want(VOLUME_ID, this.wanted, isNudged);
+    return this.wanted;
+  }
+
+  /** Commits it and waits until the agent says how it ended. */
+  async settle(wish: Wish): Promise<DesiredVolume> {
+    const desired = await this.want(wish);
+    await this.untilSaid(desired, desired.tombstone ? 'gone' : 'settled');
+    return desired;
+  }
+
+  untilSaid({ operationId }: DesiredVolume, phase: string): Promise<void> {
+    const said = () => this.scheduler.said(operationId)?.phase;
+    return this.clock.runUntil(`${phase} of ${operationId}; last said: ${said()}`, () => said() === phase);
+  }
+
+  observed() {
+    return this.card.observe(VOLUME_ID);
+  }
+
+  #planOf(planned: PlannedVolume, before: DesiredVolume | null) {
+    const observed = before ? expectedObservation(plannedVolumeOf(before)) : nothingObserved(VOLUME_ID);
+    const appliedStackGeneration = before?.stack.stackGeneration ?? null;
+    const plan = planCard({ cardId: CARD_ID, observed, desired: planned, appliedStackGeneration, capabilities });
+    if (!plan.ok) throw new Error(plan.problem.detail);
+    return acceptedPlanOf(plan.steps);
+  }
+
+  #stack(stackGeneration: number, layers: Layer[], sizeBytes: number): DesiredVolume['stack'] {
+    const redundancy = layers.find((layer) => layer.kind === 'raid1');
+    const isEncrypted = layers.some(({ kind }) => kind === 'encryption');
+    const keyRef = idOf('key', stackGeneration);
+    const legs = Array.from({ length: redundancy?.legCount ?? 1 }, (_, index) =>
+      this.#leg(stackGeneration * 10 + index, sizeBytes),
+    );
+    const encryptionKey = isEncrypted ? { keyRef, sealedKey: openSealer.seal(Buffer.from('secret'), '') } : null;
+    return { stackGeneration, layers, encryptionKey, legs };
+  }
+
+  /** A leg that a pool has made and serves to this card. */
+  #leg(number: number, sizeBytes: number): DesiredVolume['stack']['legs'][number] {
+    const leg = { legId: idOf('leg', number), poolId: 'pool-1', epoch: 1, sizeBytes };
+    this.world.legs.set(leg.legId, {
+      ...leg,
+      volumeId: VOLUME_ID,
+      holderCardId: CARD_ID,
+      serving: { epoch: 1, holderCardId: CARD_ID },
+      writes: 0,
+      headerKeyRef: null,
+      role: 'preparing',
+    });
+    return { ...leg, address: { kind: 'memory' }, access: null };
+  }
+}
