@@ -8,7 +8,7 @@ import {
   NatsRpcServer,
   publishEvent,
 } from '@flexbso/messaging';
-import { logger, startHealthServer } from '@flexbso/observability';
+import { logger, type Readiness, startHealthServer } from '@flexbso/observability';
 import { NestLogger } from '@flexbso/observability/nest';
 import {
   databaseOptions,
@@ -20,9 +20,9 @@ import {
 } from '@flexbso/persistence';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
-import { AgentRow } from './agents/agent-entity.js';
-import { DatabaseAgentStore } from './agents/agent-store.js';
-import { AgentsTable } from './agents/agents-migration.js';
+import { AgentRow } from './persistence/agent-entity.js';
+import { DatabaseAgentStore } from './persistence/database-agent-store.js';
+import { AgentsTable } from './persistence/agents-migration.js';
 import { Fleet } from './agents/fleet.js';
 import type { InventoryConfig } from './config.js';
 import { measureInventory } from './inventory-metrics.js';
@@ -77,8 +77,11 @@ async function start(
   atStop: (close: () => Promise<void>) => void,
 ): Promise<string> {
   let connected = false;
-  const ready = () =>
-    connected ? { ready: true as const } : { ready: false as const, reasons: ['not connected to the bus'] };
+  let hearing = false;
+  const ready = (): Readiness => {
+    if (!hearing) return { ready: false, reasons: ['starting or stopping'] };
+    return connected ? { ready: true } : { ready: false, reasons: ['not connected to the bus'] };
+  };
   const health = await startHealthServer({ ...config.health, prometheusText, ready });
   atStop(() => health.stop());
   const database = await openOwnDatabase(config.databaseUrl);
@@ -125,6 +128,8 @@ async function start(
   atStop(() => app.close());
   leases.start();
   atStop(async () => leases.stop());
+  hearing = true;
+  atStop(async () => void (hearing = false));
   return health.url;
 }
 

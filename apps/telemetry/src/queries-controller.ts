@@ -2,8 +2,8 @@ import { rpc, subjects, type Trace } from '@flexbso/contracts';
 import { Rpc } from '@flexbso/messaging';
 import { Controller, Inject } from '@nestjs/common';
 import type { z } from 'zod';
-import { AuditTrail, type EventsPage } from './audit/audit-trail.js';
-import { SpanStore } from './traces/span-store.js';
+import { AuditTrail, type EventsPage } from './persistence/audit-trail.js';
+import { SpanStore } from './persistence/span-store.js';
 
 const verbs = rpc.telemetry;
 type Request<Verb extends keyof typeof verbs> = z.infer<(typeof verbs)[Verb]['request']>;

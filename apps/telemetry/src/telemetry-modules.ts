@@ -1,10 +1,10 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { AuditTrail } from './audit/audit-trail.js';
+import { AuditTrail } from './persistence/audit-trail.js';
 import { EventsController } from './audit/events-controller.js';
 import { Measurements } from './measurements/measurements.js';
 import { MeasurementsController } from './measurements/measurements-controller.js';
 import { QueriesController } from './queries-controller.js';
-import { SpanStore } from './traces/span-store.js';
+import { SpanStore } from './persistence/span-store.js';
 
 /** What is asked and told over core NATS. */
 @Module({})

@@ -6,22 +6,22 @@ import {
   EventServer,
   NatsRpcServer,
 } from '@flexbso/messaging';
-import { logger, startHealthServer } from '@flexbso/observability';
+import { logger, type Readiness, startHealthServer } from '@flexbso/observability';
 import { NestLogger } from '@flexbso/observability/nest';
 import { type Database, databaseOptions, openDatabase } from '@flexbso/persistence';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
-import { AuditTrail } from './audit/audit-trail.js';
-import { EventRow } from './audit/event-entity.js';
+import { AuditTrail } from './persistence/audit-trail.js';
+import { EventRow } from './persistence/event-entity.js';
 import type { TelemetryConfig } from './config.js';
 import { Measurements } from './measurements/measurements.js';
-import { Retention } from './retention.js';
+import { Retention } from './persistence/retention.js';
 import { measureTelemetry } from './telemetry-metrics.js';
-import { TelemetryTables } from './telemetry-migration.js';
+import { TelemetryTables } from './persistence/telemetry-migration.js';
 import { EventsModule, RequestsModule } from './telemetry-modules.js';
 import { type OtlpServer, startOtlpServer } from './traces/otlp/otlp-server.js';
-import { SpanRow } from './traces/span-entity.js';
-import { SpanStore } from './traces/span-store.js';
+import { SpanRow } from './persistence/span-entity.js';
+import { SpanStore } from './persistence/span-store.js';
 
 const log = logger('telemetry');
 
@@ -61,8 +61,11 @@ type AtStop = (close: () => Promise<void>) => void;
 async function start(config: TelemetryConfig, prometheusText: () => Promise<string>, atStop: AtStop) {
   const measurements = new Measurements();
   let connected = false;
-  const ready = () =>
-    connected ? { ready: true as const } : { ready: false as const, reasons: ['not connected to the bus'] };
+  let hearing = false;
+  const ready = (): Readiness => {
+    if (!hearing) return { ready: false, reasons: ['starting or stopping'] };
+    return connected ? { ready: true } : { ready: false, reasons: ['not connected to the bus'] };
+  };
   const text = async () => `${await prometheusText()}${measurements.text(Date.now())}`;
   const health = await startHealthServer({ ...config.health, prometheusText: text, ready });
   atStop(() => health.stop());
@@ -89,6 +92,8 @@ async function start(config: TelemetryConfig, prometheusText: () => Promise<stri
   atStop(() => bus.close());
   await ensureEventStream(bus);
   await hear(bus, { trail: new AuditTrail(database), spans, measurements, otlp }, atStop);
+  hearing = true;
+  atStop(async () => void (hearing = false));
   return { healthUrl: health.url, otlpUrl: otlp.url };
 }
 
@@ -111,7 +116,9 @@ async function hear(bus: Bus, { trail, spans, measurements, otlp }: Parts, atSto
   const events = new EventServer({
     bus,
     durable: 'telemetry',
-    onPoison: (event) => log.error('event is not kept', { ...event }),
+    // The message names the first fault; the list of all of them would be a page for each event.
+    onPoison: ({ error, ...event }) =>
+      log.error('event is not kept', { ...event, detail: error instanceof Error ? error.message : error }),
     onError: (failure) => log.warn('event will be tried again', { ...failure }),
   });
   const app = await listen(RequestsModule.over(trail, spans, measurements), requests);

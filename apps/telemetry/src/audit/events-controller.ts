@@ -2,7 +2,7 @@ import { type BsoEvent, eventSchema, subjects } from '@flexbso/contracts';
 import { EventContext, FromEvents } from '@flexbso/messaging';
 import { logger } from '@flexbso/observability';
 import { Controller, Inject } from '@nestjs/common';
-import { AuditTrail } from './audit-trail.js';
+import { AuditTrail } from '../persistence/audit-trail.js';
 
 const log = logger('audit');
 

@@ -1,6 +1,6 @@
 import type { Span } from '@flexbso/contracts';
 import { expect, it } from 'vitest';
-import { traceOf } from './span-store.js';
+import { traceOf } from './trace-of.js';
 
 function span(spanId: string, parentSpanId: string | null): Span {
   return {

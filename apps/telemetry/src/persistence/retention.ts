@@ -1,7 +1,7 @@
 import { logger } from '@flexbso/observability';
 import { type DataSource, LessThan, LessThanOrEqual } from 'typeorm';
-import { EventRow } from './audit/event-entity.js';
-import { SpanRow } from './traces/span-entity.js';
+import { EventRow } from './event-entity.js';
+import { SpanRow } from './span-entity.js';
 
 const log = logger('retention');
 

@@ -5,12 +5,12 @@ import type { Span } from '@flexbso/contracts';
 import { type Database, databaseOptions, openDatabase } from '@flexbso/persistence';
 import { startPostgres } from '@flexbso/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { AuditTrail } from './audit/audit-trail.js';
-import { EventRow } from './audit/event-entity.js';
+import { AuditTrail } from './audit-trail.js';
+import { EventRow } from './event-entity.js';
 import { Retention } from './retention.js';
 import { TelemetryTables } from './telemetry-migration.js';
-import { SpanRow } from './traces/span-entity.js';
-import { SpanStore } from './traces/span-store.js';
+import { SpanRow } from './span-entity.js';
+import { SpanStore } from './span-store.js';
 
 const traceId = '0af7651916cd43dd8448eb211c80319c';
 const dayMs = 86_400_000;

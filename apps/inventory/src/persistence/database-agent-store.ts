@@ -1,0 +1,84 @@
+import { randomUUID } from 'node:crypto';
+import { type BsoEvent, registerCardSchema, registerPoolSchema, subjects } from '@flexbso/contracts';
+import { enqueue, transaction } from '@flexbso/persistence';
+import { trace } from '@opentelemetry/api';
+import type { DataSource, EntityManager } from 'typeorm';
+import { AgentRow } from './agent-entity.js';
+import type { AgentRecord } from '../agents/agent-record.js';
+import type { AgentEvent } from '../agents/decisions.js';
+import { type AgentStore, AnotherWriterError, type KeptAgent } from '../agents/agent-store.js';
+
+/** Agents in the service's database. */
+export class DatabaseAgentStore implements AgentStore {
+  readonly #dataSource: DataSource;
+
+  constructor(dataSource: DataSource) {
+    this.#dataSource = dataSource;
+  }
+
+  async load(): Promise<KeptAgent[]> {
+    const rows = await this.#dataSource.manager.find(AgentRow, { order: { role: 'ASC', id: 'ASC' } });
+    return rows.map((row) => ({ record: recordOf(row), lastHeardAtMs: row.lastHeardAtMs }));
+  }
+
+  async save(kept: KeptAgent, events: readonly AgentEvent[], atMs: number): Promise<void> {
+    await transaction(this.#dataSource, async (manager) => {
+      await write(manager, kept);
+      for (const event of events) await enqueueEvent(manager, kept.record, event, atMs);
+    });
+  }
+}
+
+async function write(manager: EntityManager, { record, lastHeardAtMs }: KeptAgent): Promise<void> {
+  const { role, id, registration, revision, unreachableSinceMs, quarantined, cordoned, registeredAtMs } = record;
+  const { serial } = registration;
+  const values = {
+    serial,
+    registration,
+    revision,
+    unreachableSinceMs,
+    quarantined,
+    cordoned,
+    registeredAtMs,
+    lastHeardAtMs,
+  };
+  if (revision === 1) {
+    await manager.insert(AgentRow, { role, id, ...values });
+    return;
+  }
+  const { affected } = await manager.update(AgentRow, { role, id, revision: revision - 1 }, values);
+  if (affected !== 1) throw new AnotherWriterError(record);
+}
+
+async function enqueueEvent(
+  manager: EntityManager,
+  { role, id, revision }: AgentRecord,
+  event: AgentEvent,
+  atMs: number,
+) {
+  const traceId = trace.getActiveSpan()?.spanContext().traceId ?? null;
+  const eventId = randomUUID();
+  const { what, by, data } = event;
+  const payload: BsoEvent = {
+    v: 1,
+    eventId,
+    kind: role,
+    id,
+    what,
+    atMs,
+    by,
+    tenantId: null,
+    traceId,
+    data: { revision, ...data },
+  };
+  await enqueue(manager, { subject: subjects.event(role, id, what), payload, messageId: eventId });
+}
+
+/** @throws ZodError when a row does not fit the schema: better not to start than to forget a card. */
+function recordOf(row: AgentRow): AgentRecord {
+  const { id, revision, unreachableSinceMs, quarantined, cordoned, registeredAtMs } = row;
+  const standing = { id, revision, unreachableSinceMs, quarantined, cordoned, registeredAtMs };
+  return row.role === 'card'
+    ? { role: 'card', registration: registerCardSchema.parse(row.registration), ...standing }
+    : { role: 'pool', registration: registerPoolSchema.parse(row.registration), ...standing };
+}
