@@ -72,6 +72,11 @@ export class StubScheduler {
     return this.legReports.findLast((report) => report.operationId === operationId);
   }
 
+  /** Has nudges go another way than the double of the bus. */
+  nudgeBy(nudge: (payload: unknown) => Promise<unknown>): void {
+    this.#nudge = nudge;
+  }
+
   bus(fuse: Fuse): AgentBus {
     this.#reconnect = [];
     return {
@@ -97,10 +102,11 @@ export class StubScheduler {
   async #ask<Request, Reply>(verb: UpVerb, schemas: Schemas<Request, Reply>, payload: Request): Promise<Reply> {
     await this.onMessage(verb);
     schemas.request.parse(payload);
-    return schemas.reply.parse(this.#answer(verb, payload));
+    return schemas.reply.parse(this.answer(verb, payload));
   }
 
-  #answer(verb: UpVerb, payload: unknown): unknown {
+  /** What inventory or scheduler answer to a message up. */
+  answer(verb: UpVerb, payload: unknown): unknown {
     switch (verb) {
       case 'register':
         this.registrations++;

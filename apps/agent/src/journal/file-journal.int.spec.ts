@@ -1,0 +1,67 @@
+import { appendFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { FileJournal } from './file-journal.js';
+
+describe('a journal of files', () => {
+  let folder: string;
+  let journal: FileJournal;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'flexbso-journal-'));
+    journal = new FileJournal(folder);
+  });
+  afterEach(async () => {
+    await journal.close();
+    await rm(folder, { recursive: true });
+  });
+  const anew = async () => {
+    await journal.close();
+    journal = new FileJournal(folder);
+    return journal;
+  };
+
+  it('gives what was appended, in order, to the next that opens it', async () => {
+    await journal.append('vol-1', [{ a: 1 }, { b: 2 }]);
+    await journal.append('vol-1', [{ c: 3 }]);
+    expect(await (await anew()).read('vol-1')).toEqual([{ a: 1 }, { b: 2 }, { c: 3 }]);
+    expect(await journal.names()).toEqual(['vol-1']);
+  });
+
+  it('leaves a torn last line out, and does not write on behind it', async () => {
+    await journal.append('vol-1', [{ a: 1 }]);
+    await journal.close();
+    await appendFile(join(folder, 'vol-1.jsonl'), '{"b":');
+    expect(await (await anew()).read('vol-1')).toEqual([{ a: 1 }]);
+    await journal.append('vol-1', [{ c: 3 }]);
+    expect(await (await anew()).read('vol-1')).toEqual([{ a: 1 }, { c: 3 }]);
+  });
+
+  it('refuses to read over any other damage', async () => {
+    await writeFile(join(folder, 'vol-1.jsonl'), '{"a":1}\n{"b":\n{"c":3}\n');
+    await expect(journal.read('vol-1')).rejects.toThrow('line 2 is damaged');
+  });
+
+  it('replaces all that is there, and can be appended to afterwards', async () => {
+    await journal.append('vol-1', [{ a: 1 }, { b: 2 }]);
+    await journal.replace('vol-1', [{ sum: 3 }]);
+    await journal.append('vol-1', [{ d: 4 }]);
+    expect(await (await anew()).read('vol-1')).toEqual([{ sum: 3 }, { d: 4 }]);
+  });
+
+  it('is for its owner alone', async () => {
+    await journal.append('vol-1', [{ a: 1 }]);
+    expect((await stat(join(folder, 'vol-1.jsonl'))).mode & 0o777).toBe(0o600);
+    expect(await readFile(join(folder, 'vol-1.jsonl'), 'utf8')).toBe('{"a":1}\n');
+  });
+
+  it('forgets what is removed', async () => {
+    await journal.append('vol-1', [{ a: 1 }]);
+    await journal.remove('vol-1');
+    expect(await journal.names()).toEqual([]);
+  });
+
+  it('takes no name that could leave its folder', async () => {
+    await expect(journal.append('../vol-1', [])).rejects.toThrow('no name for a journal');
+  });
+});

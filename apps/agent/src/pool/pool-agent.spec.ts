@@ -1,0 +1,117 @@
+import { DataPlaneError } from '@flexbso/dataplane-port';
+import { describe, expect, it } from 'vitest';
+import { Fuse } from '../testing/fuse.js';
+import { LEG_ID, POOL_CAPACITY_BYTES, PoolFixture } from '../testing/pool-fixture.js';
+
+describe("a pool's agent", () => {
+  it('makes a leg, serves it, and seals what opens it for the holder', async () => {
+    const pool = new PoolFixture();
+    await pool.start();
+    const desired = await pool.want();
+    await pool.untilSaid(desired, 'ready');
+    const report = pool.scheduler.saidOfLeg(desired.operationId);
+    expect(report).toMatchObject({
+      epoch: 1,
+      sizeBytes: desired.sizeBytes,
+      address: { kind: 'memory' },
+      problem: null,
+    });
+    expect(Buffer.from(report?.access?.sealedKey.sealed ?? '', 'base64').toString()).toBe(`psk of card-1.${LEG_ID}.1`);
+  });
+
+  it('serves a leg again that it finds no longer served', async () => {
+    const pool = new PoolFixture();
+    await pool.start();
+    await pool.untilSaid(await pool.want(), 'ready');
+    pool.world.leg(LEG_ID).serving = null;
+    await pool.clock.run(3_000);
+    expect(pool.world.leg(LEG_ID).serving).toEqual({ epoch: 1, holderCardId: 'card-1' });
+  });
+
+  it('grows a leg, and fences it before it is served to another holder', async () => {
+    const pool = new PoolFixture();
+    await pool.start();
+    await pool.untilSaid(await pool.want(), 'ready');
+    const grown = await pool.want({ sizeBytes: 16 * 1024 ** 2 });
+    await pool.untilSaid(grown, 'ready');
+    const moved = await pool.want({
+      sizeBytes: 16 * 1024 ** 2,
+      epoch: 2,
+      holder: { ...grown.holder, cardId: 'card-2' },
+    });
+    await pool.untilSaid(moved, 'ready');
+    expect(pool.world.leg(LEG_ID)).toMatchObject({
+      sizeBytes: 16 * 1024 ** 2,
+      serving: { epoch: 2, holderCardId: 'card-2' },
+    });
+  });
+
+  it('deletes on a tombstone only, and forgets once that is known', async () => {
+    const pool = new PoolFixture();
+    await pool.start();
+    await pool.untilSaid(await pool.want(), 'ready');
+    await pool.untilSaid(await pool.want({ tombstone: true }), 'deleted');
+    expect(pool.world.legs.size).toBe(0);
+    await pool.clock.runUntil('the journal is gone', () => pool.journal.lines.size === 0);
+  });
+
+  it('says that a leg failed, and leaves nothing of it', async () => {
+    const pool = new PoolFixture();
+    await pool.start();
+    const desired = await pool.want({ sizeBytes: POOL_CAPACITY_BYTES + 4096 });
+    await pool.untilSaid(desired, 'failed');
+    expect(pool.scheduler.saidOfLeg(desired.operationId)?.problem?.code).toBe('pool-full');
+    expect(pool.world.legs.size).toBe(0);
+  });
+
+  it('never takes back a leg that was ready, whatever fails later', async () => {
+    const pool = new PoolFixture();
+    await pool.start(new Fuse(), {
+      before: ({ step }) => {
+        if (step?.kind === 'grow-leg') throw new DataPlaneError({ code: 'pool-full', detail: 'no room' });
+      },
+    });
+    await pool.untilSaid(await pool.want(), 'ready');
+    const grown = await pool.want({ sizeBytes: 16 * 1024 ** 2 });
+    await pool.untilSaid(grown, 'working');
+    await pool.clock.run(60_000);
+    expect(pool.world.leg(LEG_ID).serving?.epoch).toBe(1);
+  });
+
+  it('keeps legs that a whole answer does not name, and says that it diverged', async () => {
+    const pool = new PoolFixture();
+    const agent = await pool.start();
+    await pool.untilSaid(await pool.want(), 'ready');
+    await agent.stop();
+    await pool.store.save({ v: 1, incarnation: pool.scheduler.incarnation, revision: 0, items: [] });
+    pool.scheduler.items.clear();
+    await pool.start();
+    await pool.clock.runUntil(
+      'diverged is said',
+      () => pool.scheduler.envelopes.at(-1)?.diverged?.includes(LEG_ID) === true,
+    );
+    expect(pool.world.leg(LEG_ID).serving?.epoch).toBe(1);
+  });
+
+  it.each([
+    { name: 'making a leg', tombstone: false },
+    { name: 'deleting a leg', tombstone: true },
+  ])('is killed at each of its moments of $name, and the next life completes it', async ({ tombstone }) => {
+    const wanted = tombstone ? ('deleted' as const) : ('ready' as const);
+    for (let moment = 1, moments = Infinity; moment <= moments; moment++) {
+      const pool = new PoolFixture();
+      const first = await pool.start();
+      if (tombstone) await pool.untilSaid(await pool.want(), 'ready');
+      await first.stop();
+      const fuse = new Fuse(moment);
+      void pool.start(fuse);
+      const desired = await pool.want({ tombstone });
+      const isDone = () => pool.scheduler.saidOfLeg(desired.operationId)?.phase === wanted;
+      await pool.clock.runUntil('the agent is dead or done', () => fuse.blown || isDone());
+      if (!fuse.blown) moments = moment;
+      await pool.start();
+      await pool.untilSaid(desired, wanted);
+      expect(pool.world.legs.get(LEG_ID)?.serving?.epoch).toBe(tombstone ? undefined : 1);
+    }
+  });
+});
