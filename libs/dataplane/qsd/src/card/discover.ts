@@ -6,7 +6,7 @@ import { FIRST_MAJOR_WITH_RESIZE_NOTICE, probeDaemon, type ProbedDaemon } from '
 
 /** Asks a daemon of the installed kind what it is and can do. */
 export async function discoverCard(config: QsdCardConfig): Promise<CardDiscovery> {
-  const probed = await probeDaemon(config);
+  const probed = await probeDaemon(config, 'card');
   return {
     dataPlane: { name: 'qsd', version: probed.version },
     capabilities: cardCapabilities(probed),

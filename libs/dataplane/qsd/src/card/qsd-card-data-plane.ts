@@ -3,6 +3,7 @@ import { DataPlaneError, type CardDataPlane, type CardDiscovery, type CardStepCo
 import { readdir } from 'node:fs/promises';
 import { qsdCardConfigSchema, type QsdCardConfig, type QsdCardOptions } from '../config.js';
 import { Daemon } from '../daemon/daemon.js';
+import { Turn } from '../daemon/turn.js';
 import { asDataPlaneError } from '../errors.js';
 import { readGraph } from '../graph/graph.js';
 import { notRunning, observedOf } from '../graph/observe.js';
@@ -21,13 +22,15 @@ import { measureProcess } from './measure.js';
 export class QsdCardDataPlane implements CardDataPlane {
   readonly #config: QsdCardConfig;
   readonly #daemons = new Map<string, Daemon>();
+  /** Two discoveries at once would share one probe, and the first would end it. */
+  readonly #discovery = new Turn();
 
   constructor(options: QsdCardOptions) {
     this.#config = qsdCardConfigSchema.parse(options);
   }
 
   async discover(): Promise<CardDiscovery> {
-    return this.#guarded('discovering the data plane', () => discoverCard(this.#config));
+    return this.#guarded('discovering the data plane', () => this.#discovery.take(() => discoverCard(this.#config)));
   }
 
   async list(): Promise<string[]> {

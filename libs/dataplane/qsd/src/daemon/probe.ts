@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import type { LaunchConfig } from '../config.js';
 import { schemaReply, versionReply } from '../qmp/replies.js';
 import { Daemon } from './daemon.js';
@@ -14,9 +13,12 @@ export interface ProbedDaemon {
   readonly names: ReadonlySet<string>;
 }
 
-/** Starts a daemon of the installed kind, asks it what it is, and stops it. What is installed is not always what was expected. */
-export async function probeDaemon(config: LaunchConfig): Promise<ProbedDaemon> {
-  const daemon = new Daemon(config, `.probe-${randomBytes(4).toString('hex')}`);
+/**
+ * Starts a daemon of the installed kind, asks it what it is, and stops it. What is installed is not always what was expected.
+ * `name` tells probes in one run directory apart; one that is left over from an agent that died is used and then ended.
+ */
+export async function probeDaemon(config: LaunchConfig, name: string): Promise<ProbedDaemon> {
+  const daemon = new Daemon(config, `.probe-${name}`);
   await daemon.start();
   try {
     const { qemu } = await daemon.qmp.execute('query-version', {}, versionReply);

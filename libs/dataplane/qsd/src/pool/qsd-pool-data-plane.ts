@@ -13,7 +13,7 @@ import { asDataPlaneError, refused } from '../errors.js';
 import { LegFiles } from './leg-files.js';
 import { dataPath, readRecord, writeRecord, type LegRecord } from './leg-record.js';
 import { exportNameOf, LegServer } from './leg-server.js';
-import { Turn } from './turn.js';
+import { Turn } from '../daemon/turn.js';
 
 /**
  * A pool of files in one directory. Reach `host`: a leg is its file, for a card on the same machine. Reach
@@ -26,6 +26,8 @@ export class QsdPoolDataPlane implements PoolDataPlane {
   readonly #server: LegServer;
   /** Room is counted and then taken, ports likewise: one at a time, or two legs get the same. */
   readonly #allocation = new Turn();
+  /** Two discoveries at once would share one probe, and the first would end it. */
+  readonly #discovery = new Turn();
 
   constructor(options: QsdPoolOptions) {
     this.#config = qsdPoolConfigSchema.parse(options);
@@ -36,7 +38,7 @@ export class QsdPoolDataPlane implements PoolDataPlane {
   discover(): Promise<PoolDiscovery> {
     return this.#guarded(`discovering pool ${this.#config.poolId}`, async () => {
       const { reach, budget } = this.#config;
-      const { version } = await probeDaemon(this.#config);
+      const { version } = await this.#discovery.take(() => probeDaemon(this.#config, this.#config.poolId));
       const leg = { name: reach === 'host' ? ('leg.file' as const) : ('leg.nbd' as const), version, limits: {} };
       const capabilities =
         reach === 'host'
@@ -83,7 +85,7 @@ export class QsdPoolDataPlane implements PoolDataPlane {
       'stop-serving-leg': ({ legId }) => this.#stopServing(legId),
       'delete-leg': ({ legId }) => this.#delete(legId),
     };
-    await this.#guarded(`${step.kind} of ${step.legId}`, () => handlePoolStep(performers, step));
+    await this.#guarded(`${step.kind} of ${step.legId}`, () => handlePoolStep(performers, withLegId(step)));
   }
 
   async undo(step: PoolStep, _context: PoolStepContext): Promise<void> {
@@ -95,7 +97,7 @@ export class QsdPoolDataPlane implements PoolDataPlane {
       'stop-serving-leg': () => Promise.resolve(),
       'delete-leg': () => Promise.resolve(),
     };
-    await this.#guarded(`undoing ${step.kind} of ${step.legId}`, () => handlePoolStep(undoers, step));
+    await this.#guarded(`undoing ${step.kind} of ${step.legId}`, () => handlePoolStep(undoers, withLegId(step)));
   }
 
   record(desired: DesiredLeg): Promise<void> {
@@ -269,4 +271,10 @@ export class QsdPoolDataPlane implements PoolDataPlane {
       throw cause instanceof DataPlaneError ? cause : asDataPlaneError(what, cause);
     }
   }
+}
+
+/** The id becomes a path, so it is checked where it comes in. */
+function withLegId(step: PoolStep): PoolStep {
+  legIdSchema.parse(step.legId);
+  return step;
 }

@@ -5,6 +5,11 @@ import { QmpConnection } from './qmp-connection.js';
 
 const tracer = trace.getTracer('@flexbso/dataplane-qsd');
 
+/** Runs what polls without a span for each command. */
+export function untraced<T>(act: () => Promise<T>): Promise<T> {
+  return context.with(trace.deleteSpan(context.active()), act);
+}
+
 /**
  * One daemon's monitor, over as many connections as its life takes: connects at the first command
  * and again after a loss. Never repeats a command by itself: whether a lost one was carried out is

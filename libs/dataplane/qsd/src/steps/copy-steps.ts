@@ -4,6 +4,7 @@ import { refused, unavailable } from '../errors.js';
 import { copyJobOf, headChild, headStack, stackTop, type Graph } from '../graph/graph.js';
 import { copyJob, COPY_FILTER, HEAD } from '../graph/node-names.js';
 import { observedCopy } from '../graph/observe.js';
+import { untraced } from '../qmp/qmp-client.js';
 import { nothing } from '../qmp/replies.js';
 import { look, type StepScene } from './step-scene.js';
 
@@ -15,6 +16,12 @@ const POLL_MS = 250;
 /** The pivot takes 2 to 33 ms once the copy is ready; this is a target that went away in that moment. */
 const CUT_OVER_TIMEOUT_MS = 30_000;
 const CANCEL_TIMEOUT_MS = 30_000;
+/** The copy moves in pieces of up to 1 MiB and rests between them as its speed demands. */
+const COPY_PIECE_BYTES = 1024 * 1024;
+/** Before its first byte a copy clears its target, which shows no progress and takes longer on a large one. */
+const CLEARING_FACTOR = 5;
+/** What a job answers a cancellation in; in the others it ends by itself. */
+const CANCELLABLE = new Set(['created', 'running', 'paused', 'ready', 'standby']);
 
 /** Starts the copy, or joins the one that runs, and waits until both stacks are the same. */
 export async function copy(scene: StepScene, step: Copy): Promise<void> {
@@ -71,10 +78,11 @@ async function startCopy(scene: StepScene, step: Copy, graph: Graph): Promise<vo
 }
 
 async function waitUntilReady(scene: StepScene, step: Copy): Promise<void> {
-  const { context, config, daemon, volumeId } = scene;
+  const { context, daemon, volumeId } = scene;
   let [doneBytes, movedAtMs] = [-1, performance.now()];
   for (;;) {
-    const progress = observedCopy(await look(scene));
+    // A copy of hours is looked at tens of thousands of times: those looks are no spans of its trace.
+    const progress = observedCopy(await untraced(() => look(scene)));
     if (progress === null)
       throw refused(
         'step-failed',
@@ -84,10 +92,17 @@ async function waitUntilReady(scene: StepScene, step: Copy): Promise<void> {
     if (progress.state === 'ready' || progress.state === 'done') return;
     if (progress.state === 'failed') throw copyFailed(volumeId, step.toStackGeneration, progress.error);
     if (progress.doneBytes !== doneBytes) [doneBytes, movedAtMs] = [progress.doneBytes, performance.now()];
-    else if (performance.now() - movedAtMs > config.copyStallMs) return abandonCopy(scene, step, progress);
+    else if (performance.now() - movedAtMs > stallLimitMs(scene, step, doneBytes))
+      return abandonCopy(scene, step, progress);
     if (context.signal.aborted) throw unavailable(`waiting for the copy of ${volumeId} was stopped; the copy goes on`);
     await daemon.qmp.nextEvent(POLL_MS, context.signal);
   }
+}
+
+function stallLimitMs(scene: StepScene, step: Copy, doneBytes: number): number {
+  const restMs = (2 * COPY_PIECE_BYTES * 1000) / step.copyBytesPerSecond;
+  const limitMs = Math.max(scene.config.copyStallMs, restMs);
+  return doneBytes > 0 ? limitMs : CLEARING_FACTOR * limitMs;
 }
 
 /** A target that does not answer holds the guest's writes back: cancelling fails what is in flight to it and frees them. */
@@ -95,7 +110,7 @@ async function abandonCopy(scene: StepScene, step: Copy, progress: ObservedCopy)
   await cancelJob(scene, step.toStackGeneration);
   throw refused(
     'step-failed',
-    `the copy of ${scene.volumeId} into stack ${step.toStackGeneration} stood still at ${progress.doneBytes} of ${progress.totalBytes} bytes for ${scene.config.copyStallMs} ms and was cancelled: look at the new stack's pools`,
+    `the copy of ${scene.volumeId} into stack ${step.toStackGeneration} stood still at ${progress.doneBytes} of ${progress.totalBytes} bytes and was cancelled: look at the new stack's pools`,
   );
 }
 
@@ -122,7 +137,7 @@ export async function cancelCopy(scene: StepScene, step: Copy): Promise<void> {
 async function cancelJob(scene: StepScene, toStackGeneration: number): Promise<void> {
   const id = copyJob(toStackGeneration);
   const status = copyJobOf(await look(scene))?.job.status;
-  if (status !== undefined && status !== 'concluded') await scene.daemon.qmp.execute('job-cancel', { id }, nothing);
+  if (status !== undefined && CANCELLABLE.has(status)) await scene.daemon.qmp.execute('job-cancel', { id }, nothing);
   await waitUntilConcluded(scene, CANCEL_TIMEOUT_MS);
 }
 
@@ -161,7 +176,7 @@ async function waitUntilConcluded(scene: StepScene, timeoutMs: number): Promise<
   // Not stopped by the caller's signal: what was asked of the daemon is seen to its end, which is bounded.
   const never = new AbortController().signal;
   for (;;) {
-    const graph = await look(scene);
+    const graph = await untraced(() => look(scene));
     const copyJobNow = copyJobOf(graph);
     if (copyJobNow === null || copyJobNow.job.status === 'concluded') return graph;
     if (performance.now() > deadline)

@@ -1,5 +1,5 @@
 import type { CardStep, DesiredCardLeg } from '@flexbso/contracts';
-import { chown, mkdtemp, open, rm } from 'node:fs/promises';
+import { chown, mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { giveToDataPlane } from '../daemon/daemon.js';
 import { addFileNode } from '../graph/file-node.js';
@@ -97,7 +97,11 @@ async function loadLegKey(scene: StepScene, step: OpenLeg): Promise<string | nul
   const id = pskObject(step.stackGeneration, step.legId);
   // A look back: a daemon whose agent died in between may hold them already, perhaps of an older epoch.
   if ((await look(scene)).objects.includes(id)) await scene.daemon.qmp.execute('object-del', { id }, nothing);
-  const directory = await mkdtemp(join(runDirectory, '.psk-'));
+  // Not in the daemon's own directory, where a daemon that was taken over could lead it elsewhere. One that is there is
+  // left over from an agent that died at this point.
+  const directory = join(runDirectory, `.psk-${scene.volumeId}`);
+  await rm(directory, { recursive: true, force: true });
+  await mkdir(directory, { mode: 0o700 });
   try {
     const file = await open(join(directory, 'keys.psk'), 'wx', 0o600);
     try {

@@ -1,0 +1,61 @@
+import { expect, test } from 'vitest';
+import * as fc from 'fast-check';
+import {
+  copyJob,
+  legNode,
+  luksNode,
+  luksTrialNode,
+  parseCopyJob,
+  parseStackNode,
+  parseVolumeExport,
+  volumeExport,
+} from './node-names.js';
+
+const madeId = (prefix: string) => fc.stringMatching(/^[a-z0-9]{10}$/).map((rest) => `${prefix}-${rest}`);
+const generation = fc.integer({ min: 1, max: 999_999 });
+
+test('a node name tells what the node is, and nothing has to be remembered', () => {
+  fc.assert(
+    fc.property(
+      generation,
+      madeId('leg'),
+      madeId('key'),
+      fc.integer({ min: 1, max: 999_999 }),
+      (stackGeneration, legId, keyRef, epoch) => {
+        expect(parseStackNode(legNode(stackGeneration, legId, epoch))).toEqual({
+          kind: 'leg',
+          stackGeneration,
+          legId,
+          epoch,
+        });
+        expect(parseStackNode(luksNode(stackGeneration, keyRef))).toEqual({ kind: 'luks', stackGeneration, keyRef });
+        expect(parseStackNode(luksTrialNode(stackGeneration, keyRef))).toEqual({ kind: 'trial', stackGeneration });
+        expect(parseCopyJob(copyJob(stackGeneration))).toBe(stackGeneration);
+      },
+    ),
+  );
+});
+
+test('a node that is not of a stack is taken for none', () => {
+  for (const name of [
+    'head',
+    'copy-filter',
+    's1.leg-0123456789',
+    's1.luks',
+    'sx.leg-0123456789.1',
+    's1.leg-0123456789.x',
+  ])
+    expect(parseStackNode(name)).toBeNull();
+});
+
+test('a name that the daemon would refuse for its length is refused here, by its own name', () => {
+  expect(() => legNode(123_456_789, 'leg-0123456789', 123_456)).toThrow(/31 characters/);
+});
+
+test('an export of a volume is told from one that the driver makes for a moment', () => {
+  expect(parseVolumeExport(volumeExport('virtio-blk', 'fn-1.2'))).toEqual({
+    protocol: 'virtio-blk',
+    functionId: 'fn-1.2',
+  });
+  expect(parseVolumeExport('format.s1.leg-0123456789.1')).toBeNull();
+});

@@ -1,0 +1,71 @@
+import { describe, expect, test } from 'vitest';
+import type { Graph } from './graph.js';
+import { toThrottleLimits } from './throttle-limits.js';
+import { observedOf } from './observe.js';
+
+const [oldLeg, newLeg] = ['s1.leg-0123456789.1', 's2.leg-9876543210.3'];
+
+function graphOf(headChild: string, difference: Partial<Graph> = {}): Graph {
+  const size = { sizeBytes: 8192 };
+  return {
+    nodes: new Map([
+      ['head', size],
+      [oldLeg, size],
+      [newLeg, size],
+    ]),
+    children: new Map([['head', [headChild]]]),
+    jobs: [],
+    exports: [],
+    objects: ['limits'],
+    limits: toThrottleLimits(null),
+    tenantLimits: null,
+    ...difference,
+  };
+}
+
+const job = (status: string, error?: string) => ({
+  id: 'copy-2',
+  status,
+  'current-progress': 1,
+  'total-progress': 2,
+  ...(error === undefined ? {} : { error }),
+});
+const observe = (graph: Graph) => observedOf('vol-0123456789', graph, () => 'nowhere');
+
+describe('where a copy stands is told by its job together with what is beneath the head', () => {
+  for (const [status, error, headOn, state] of [
+    ['created', undefined, oldLeg, 'running'],
+    ['running', undefined, oldLeg, 'running'],
+    ['ready', undefined, oldLeg, 'ready'],
+    ['concluded', 'Operation canceled', oldLeg, 'failed'],
+    ['concluded', undefined, newLeg, 'done'],
+    ['concluded', undefined, oldLeg, 'in-transition'],
+    ['concluded', 'Input/output error', newLeg, 'in-transition'],
+    ['pending', undefined, oldLeg, 'in-transition'],
+    ['ready', undefined, newLeg, 'in-transition'],
+  ] as const) {
+    test(`${status}, ${error ?? 'no error'}, head on the ${headOn === oldLeg ? 'old' : 'new'} stack: ${state}`, () => {
+      const observed = observe(graphOf(headOn, { jobs: [job(status, error)] }));
+      expect(observed.copy).toEqual({ toStackGeneration: 2, state, doneBytes: 1, totalBytes: 2, error: error ?? null });
+      expect(observed.head?.stackGeneration).toBe(headOn === oldLeg ? 1 : 2);
+    });
+  }
+});
+
+test('while a copy widens the limits, the tenant sees their own', () => {
+  const observed = observe(
+    graphOf(oldLeg, {
+      limits: toThrottleLimits({ iopsTotal: 5000 }),
+      tenantLimits: toThrottleLimits({ iopsTotal: 300 }),
+    }),
+  );
+  expect(observed.head).toMatchObject({ qos: { iopsTotal: 300 }, widened: true });
+});
+
+test('a stack of which only some nodes are open is observed with those', () => {
+  const observed = observe(graphOf(oldLeg));
+  expect(observed.stacks).toEqual([
+    { stackGeneration: 1, legs: [{ legId: 'leg-0123456789', epoch: 1 }], layers: [], keyRef: null },
+    { stackGeneration: 2, legs: [{ legId: 'leg-9876543210', epoch: 3 }], layers: [], keyRef: null },
+  ]);
+});
