@@ -62,7 +62,13 @@ export class Cluster {
     const folders = clusterFolders(options.folder);
     await stopCluster(folders);
     await removeCluster(folders);
-    return Cluster.start({ ...options, gatewayPort: null });
+    try {
+      return await Cluster.start({ ...options, gatewayPort: null });
+    } catch (error) {
+      // Nobody else has a handle to what started before the failure. The files stay: they say why.
+      await stopCluster(folders);
+      throw error;
+    }
   }
 
   /** Starts a system, or what of it does not run, with the state that is there. */

@@ -156,7 +156,6 @@ function cardConfiguration(input: ConfigurationInput, card: CardPlan): object {
     ...agentCommon(input, 'card', card.cardId, card),
     dataPlane: {
       ...launch(input, card.cardId),
-      qemuImgPath: input.tools.qemuImg,
       functions: Array.from({ length: FUNCTIONS_PER_CARD }, (_, index) => ({
         functionId: `vf-${index}`,
         kind: 'vf',
