@@ -1,1 +1,2 @@
-export {};
+export { exitCodes, type ExitCode } from './exit-codes.js';
+export { run } from './main.js';

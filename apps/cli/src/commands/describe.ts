@@ -1,0 +1,161 @@
+import {
+  type CardSnapshot,
+  cardSnapshotSchema,
+  type Change,
+  changeSchema,
+  type PoolSnapshot,
+  poolSnapshotSchema,
+  type Volume,
+  volumeSchema,
+} from '@flexbso/contracts';
+import type { Command } from 'commander';
+import type { z } from 'zod';
+import type { Output } from '../print/output.js';
+import { planLines } from '../print/print-plan.js';
+import { facts, table } from '../print/table.js';
+import { durationText, labelsText, qosText, stackText, timeText } from '../print/words.js';
+import { formatSize } from '../units/size.js';
+import type { ContextOf } from './context.js';
+
+type Styled = Output['styled'];
+
+/** `flexbso describe card|pool|volume|change NAME` */
+export function describeCommand(program: Command, contextOf: ContextOf): void {
+  const describe = program.command('describe').description('everything about one thing');
+  const describing = <Item>(noun: string, schema: z.ZodType<Item>, lines: (item: Item, styled: Styled) => string[]) => {
+    describe
+      .command(noun)
+      .argument('<name>')
+      .action(async (name: string, _options: unknown, command: Command) => {
+        const { client, output } = contextOf(command);
+        const item = await client.get(`/v1/${noun}s/${encodeURIComponent(name)}`, schema);
+        if (output.format === 'json') return output.line(JSON.stringify(item, null, 2));
+        for (const line of lines(item, output.styled)) output.line(line);
+      });
+  };
+  describing('card', cardSnapshotSchema, cardLines);
+  describing('pool', poolSnapshotSchema, poolLines);
+  describing('volume', volumeSchema, volumeLines);
+  describing('change', changeSchema, changeLines);
+}
+
+function agentLines(agent: CardSnapshot | PoolSnapshot): string[] {
+  const { capabilities, failureDomain, dataPlane } = agent;
+  return [
+    ...facts({
+      state: agent.state,
+      'unreachable since': timeText(agent.unreachableSinceMs),
+      cordoned: agent.cordoned,
+      host: agent.hostId,
+      rack: failureDomain.rack,
+      model: agent.model,
+      serial: agent.serial,
+      'data plane': `${dataPlane.name} ${dataPlane.version}`,
+      agent: agent.agentVersion,
+      labels: labelsText(agent.labels),
+      registered: timeText(agent.registeredAtMs),
+      'last heard': timeText(agent.lastHeardAtMs),
+    }),
+    '',
+    'can:',
+    ...capabilities.has.map(({ name, version }) => `  ${name}${version === undefined ? '' : ` ${version}`}`),
+    'cannot:',
+    ...capabilities.lacks.map(({ name, reason }) => `  ${name}: ${reason}`),
+  ];
+}
+
+function cardLines(card: CardSnapshot): string[] {
+  const { budget } = card;
+  return [
+    ...facts({
+      card: card.cardId,
+      functions: card.functions
+        .map(({ functionId, protocols }) => `${functionId} (${protocols.join(', ')})`)
+        .join('; '),
+      budget: `${budget.iops} IOPS, ${formatSize(budget.bytesPerSecond)}/s, ${formatSize(budget.memoryBytes)} memory, ${budget.armCentiCores / 100} cores`,
+    }),
+    ...agentLines(card),
+  ];
+}
+
+function poolLines(pool: PoolSnapshot): string[] {
+  const { capacityBytes, iops, bytesPerSecond } = pool.budget;
+  return [
+    ...facts({
+      pool: pool.poolId,
+      reach: pool.reach,
+      budget: `${formatSize(capacityBytes)}, ${iops} IOPS, ${formatSize(bytesPerSecond)}/s`,
+    }),
+    ...agentLines(pool),
+  ];
+}
+
+function volumeLines(volume: Volume, styled: Styled): string[] {
+  const legs = table(
+    [
+      { title: 'leg', value: (leg: Volume['legs'][number]) => leg.legId },
+      { title: 'pool', value: (leg) => leg.poolId },
+      { title: 'size', value: (leg) => formatSize(leg.sizeBytes), align: 'right' },
+      { title: 'epoch', value: (leg) => leg.epoch, align: 'right' },
+      { title: 'stack of', value: (leg) => leg.stackGeneration, align: 'right' },
+      { title: 'state', value: (leg) => leg.state },
+      { title: 'carries', value: (leg) => (leg.current ? 'yes' : 'no') },
+    ],
+    volume.legs,
+    styled,
+  );
+  const overview = facts({
+    name: volume.name,
+    volume: volume.volumeId,
+    tenant: volume.tenantId,
+    state: volume.state,
+    size: `${formatSize(volume.sizeBytes)} (${volume.sizeBytes} bytes)`,
+    stack: stackText(volume.stack.layers),
+    qos: qosText(volume.qos),
+    labels: labelsText(volume.labels),
+    card: volume.cardId,
+    function: `${volume.functionId} (${volume.protocol})`,
+    uri: volume.uri,
+    generation: `${volume.generation} wanted, ${volume.appliedGeneration} applied, ${volume.settledGeneration} settled`,
+    change: volume.changeId,
+    created: timeText(volume.createdAtMs),
+  });
+  return [...overview, '', ...legs];
+}
+
+export function changeLines(change: Change, styled: Styled): string[] {
+  const { progress, problem, appliedAtMs, settledAtMs, createdAtMs } = change;
+  const since = (atMs: number | null) =>
+    atMs === null ? null : `${timeText(atMs)} (after ${durationText(atMs - createdAtMs)})`;
+  const overview = facts({
+    change: change.changeId,
+    volume: change.volumeId,
+    kind: `${change.kind} ${change.differences.join(', ')}`,
+    generation: `${change.fromGeneration} to ${change.toGeneration}`,
+    state: change.state,
+    'waits for':
+      change.waitingFor === null ? null : `${change.waitingFor} since ${timeText(change.waitingSinceMs) ?? 'now'}`,
+    progress: progress === null ? null : `${formatSize(progress.doneBytes)} of ${formatSize(progress.totalBytes)}`,
+    copied: formatSize(change.bytesCopied),
+    problem: problem === null ? null : `${problem.code}: ${problem.detail}`,
+    'asked by': change.requestedBy,
+    'asked at': timeText(createdAtMs),
+    applied: since(appliedAtMs),
+    settled: since(settledAtMs),
+    trace: change.traceId,
+  });
+  const done = table(
+    [
+      { title: 'actor', value: ({ actor }: Change['steps'][number]) => `${actor.role} ${actor.id}` },
+      { title: 'step', value: (step) => step.kind },
+      { title: 'state', value: (step) => step.outcome },
+      {
+        title: 'took',
+        value: (step) => (step.endedAtMs === null ? null : durationText(step.endedAtMs - step.startedAtMs)),
+      },
+    ],
+    change.steps,
+    styled,
+  );
+  return [...overview, '', 'plan:', ...planLines(change.plan, styled), '', 'so far:', ...done];
+}

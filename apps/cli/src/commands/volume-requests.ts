@@ -1,0 +1,105 @@
+import type { Layer, QosLimits, Volume, VolumePatch } from '@flexbso/contracts';
+import type { ApiRequest } from '../client/api-client.js';
+import { CommandError, exitCodes } from '../exit-codes.js';
+
+export interface CreateOptions {
+  readonly size: number;
+  readonly protocol?: string;
+  readonly encryption?: boolean;
+  readonly raid1?: number;
+  readonly pool?: string[];
+  readonly card?: string;
+  readonly iops?: number;
+  readonly bandwidth?: number;
+  readonly label?: Record<string, string>;
+}
+
+export interface ChangeOptions {
+  readonly size?: number;
+  readonly encryption?: 'on' | 'off';
+  readonly pool?: string[];
+  /** Null lifts the limit. */
+  readonly iops?: number | null;
+  readonly bandwidth?: number | null;
+  readonly label?: Record<string, string>;
+}
+
+/** The request that asks for a volume. */
+export function createRequest(name: string, options: CreateOptions): ApiRequest {
+  const layers: unknown[] = [
+    ...(options.encryption ? [{ kind: 'encryption' }] : []),
+    ...(options.raid1 === undefined ? [] : [{ kind: 'raid1', legCount: options.raid1 }]),
+  ];
+  const qos = limits({}, options);
+  const placement = {
+    ...(options.card === undefined ? {} : { cardId: options.card }),
+    ...(options.pool === undefined ? {} : { poolIds: options.pool }),
+  };
+  const body = {
+    name,
+    sizeBytes: options.size,
+    ...(options.protocol === undefined ? {} : { protocol: options.protocol }),
+    ...(options.label === undefined ? {} : { labels: options.label }),
+    ...(layers.length === 0 ? {} : { stack: { layers } }),
+    ...(qos === null ? {} : { qos }),
+    ...(Object.keys(placement).length === 0 ? {} : { placement }),
+  };
+  return { method: 'POST', path: '/v1/volumes', body };
+}
+
+/**
+ * The request that changes a volume, based on what it is now: what the options leave out stays.
+ * @throws CommandError `usage` when nothing was asked for
+ */
+export function changeRequest(volume: Volume, options: ChangeOptions): ApiRequest {
+  const patch: VolumePatch = {
+    ...(options.size === undefined ? {} : { sizeBytes: options.size }),
+    ...(options.encryption === undefined ? {} : { stack: { layers: encrypted(volume, options.encryption) } }),
+    ...(options.pool === undefined ? {} : { placement: { poolIds: options.pool } }),
+    ...(options.iops === undefined && options.bandwidth === undefined
+      ? {}
+      : { qos: limits(volume.qos ?? {}, options) }),
+    ...(options.label === undefined ? {} : { labels: { ...volume.labels, ...options.label } }),
+  };
+  if (Object.keys(patch).length > 0) return { ...updateOf(volume), method: 'PATCH', body: patch };
+  throw new CommandError(
+    exitCodes.usage,
+    'say what to change: --size, --encryption, --pool, --iops, --bandwidth or --label',
+  );
+}
+
+/** The request that ends a volume. */
+export function deleteRequest(volume: Volume): ApiRequest {
+  return { ...updateOf(volume), method: 'DELETE' };
+}
+
+/** By id, since a name may be another volume's by then. */
+function updateOf({ volumeId, generation }: Volume) {
+  return { path: `/v1/volumes/${volumeId}`, headers: { 'if-match': `"${generation}"` } };
+}
+
+const isCompression = ({ kind }: Layer) => kind === 'compression';
+
+/** Encryption stands above redundancy and beneath compression. */
+function encrypted({ stack }: Volume, wanted: 'on' | 'off'): Layer[] {
+  const others = stack.layers.filter(({ kind }) => kind !== 'encryption');
+  if (wanted === 'off') return others;
+  const kept = stack.layers.find(({ kind }) => kind === 'encryption');
+  const encryption: Layer = kept ?? { kind: 'encryption', cipher: 'aes-xts-256' };
+  return [...others.filter(isCompression), encryption, ...others.filter((layer) => !isCompression(layer))];
+}
+
+/** A total replaces whatever was set of the same unit; a total and its parts exclude each other. */
+function limits(
+  now: QosLimits,
+  { iops, bandwidth }: { readonly iops?: number | null; readonly bandwidth?: number | null },
+): QosLimits | null {
+  const replaced = [...(iops === undefined ? [] : ['iops']), ...(bandwidth === undefined ? [] : ['bytesPerSecond'])];
+  const kept = Object.entries(now).filter(([name]) => !replaced.some((unit) => name.startsWith(unit)));
+  const merged: QosLimits = {
+    ...Object.fromEntries(kept),
+    ...(typeof iops === 'number' ? { iopsTotal: iops } : {}),
+    ...(typeof bandwidth === 'number' ? { bytesPerSecondTotal: bandwidth } : {}),
+  };
+  return Object.keys(merged).length === 0 ? null : merged;
+}

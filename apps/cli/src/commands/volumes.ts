@@ -1,0 +1,95 @@
+import { volumeSchema } from '@flexbso/contracts';
+import { type Command, Option } from 'commander';
+import type { ApiClient, ApiRequest } from '../client/api-client.js';
+import {
+  collect,
+  type CommandContext,
+  type ContextOf,
+  labelOption,
+  numberOrNone,
+  sizeOption,
+  sizeOrNone,
+  wholeNumber,
+} from './context.js';
+import {
+  changeRequest,
+  type ChangeOptions,
+  createRequest,
+  type CreateOptions,
+  deleteRequest,
+} from './volume-requests.js';
+import { planOf, printPlan, write, type WriteOptions, writeOptions } from './write.js';
+
+/** What a volume's command asks the API, from its name and options. */
+type Asking<Options> = (client: ApiClient, name: string, options: Options) => Promise<ApiRequest>;
+
+const create: Asking<CreateOptions> = async (_client, name, options) => createRequest(name, options);
+const change: Asking<ChangeOptions> = async (client, name, options) => changeRequest(await find(client, name), options);
+const remove: Asking<object> = async (client, name) => deleteRequest(await find(client, name));
+
+const find = (client: ApiClient, name: string) => client.get(`/v1/volumes/${encodeURIComponent(name)}`, volumeSchema);
+
+/** `flexbso create|change|delete volume NAME`, and `plan` of each. */
+export function volumeCommands(program: Command, contextOf: ContextOf): void {
+  const writing = <Options>(command: Command, asking: Asking<Options>) =>
+    writeOptions(command).action(async (name: string, options: Options & WriteOptions, own: Command) => {
+      const context = contextOf(own);
+      await write(context, await asking(context.client, name, options), options);
+    });
+  const under = (verb: string, description: string) => program.command(verb).description(description);
+  writing(createOptions(volume(under('create', 'ask for something new'))), create).addHelpText('after', createHelp);
+  writing(changeOptions(volume(under('change', 'change it beneath the running guest'))), change).addHelpText(
+    'after',
+    changeHelp,
+  );
+  writing(volume(under('delete', 'end it, and everything on its legs')), remove);
+  planCommands(program, contextOf);
+}
+
+function planCommands(program: Command, contextOf: ContextOf): void {
+  const plan = program.command('plan').description('show what a create, change or delete would do, step by step');
+  const planning = <Options>(command: Command, asking: Asking<Options>) =>
+    command.action(async (name: string, options: Options, own: Command) => {
+      const context: CommandContext = contextOf(own);
+      printPlan(context, await planOf(context, await asking(context.client, name, options)));
+    });
+  planning(changeOptions(volume(plan)), change).description('the plan of a change; the same as plan change volume');
+  planning(createOptions(volume(plan.command('create').description('the plan of a new volume'))), create);
+  planning(changeOptions(volume(plan.command('change').description('the plan of a change'))), change);
+  planning(volume(plan.command('delete').description('the plan of an end')), remove);
+}
+
+const volume = (parent: Command) => parent.command('volume').argument('<name>', "the volume's name or id");
+
+function createOptions(command: Command): Command {
+  return command
+    .requiredOption('--size <size>', 'such as 256MiB; B, KiB, MiB, GiB, TiB', sizeOption)
+    .addOption(new Option('--protocol <protocol>', 'how the guest sees it').choices(['nbd', 'virtio-blk', 'nvme']))
+    .option('--encryption', 'encrypt it on the card')
+    .option('--raid1 <legs>', 'mirror it over this many legs', wholeNumber)
+    .option('--pool <id>', 'a leg on this pool; once for each leg', collect)
+    .option('--card <id>', 'on this card')
+    .option('--iops <count>', 'at most this many requests a second', wholeNumber)
+    .option('--bandwidth <size>', 'at most this much a second, such as 100MiB', sizeOption)
+    .option('--label <key=value>', 'a label; once for each', labelOption);
+}
+
+function changeOptions(command: Command): Command {
+  return command
+    .option('--size <size>', 'grow to this size, such as 1GiB', sizeOption)
+    .addOption(new Option('--encryption <on|off>', 'encrypt it on the card, or not').choices(['on', 'off']))
+    .option('--pool <id>', 'move to this pool; once for each leg', collect)
+    .option('--iops <count|none>', 'at most this many requests a second', numberOrNone)
+    .option('--bandwidth <size|none>', 'at most this much a second, such as 100MiB', sizeOrNone)
+    .option('--label <key=value>', 'add or replace a label; once for each', labelOption);
+}
+
+const createHelp = `
+Examples:
+  flexbso create volume db --size 1GiB --protocol nbd --wait
+  flexbso create volume db --size 1GiB --encryption --pool target-d --iops 5000 --label app=shop`;
+const changeHelp = `
+Examples:
+  flexbso change volume db --encryption on --wait
+  flexbso change volume db --pool target-e --dry-run
+  flexbso change volume db --iops none --bandwidth 100MiB`;
