@@ -5,7 +5,7 @@ import { type ChangeState, finalChangeStates } from '@flexbso/contracts';
  * takes no work passes through every state within its first transaction.
  */
 export const changeTransitions: Readonly<Record<ChangeState, readonly ChangeState[]>> = {
-  preparing: ['applying', 'retiring', 'undoing', 'needs-operator'],
+  preparing: ['applying', 'retiring', 'undoing'],
   applying: ['retiring', 'undoing', 'needs-operator'],
   retiring: ['settled', 'needs-operator'],
   undoing: ['undone', 'refused', 'needs-operator'],

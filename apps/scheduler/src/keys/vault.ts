@@ -19,6 +19,12 @@ export interface VaultParts {
   readonly randomness: Randomness;
 }
 
+/** The key file in use is not the one that this key was wrapped under, or the row was changed. */
+export class WrappedKeyError extends Error {
+  override readonly name = 'WrappedKeyError';
+  readonly code = 'wrapped_key';
+}
+
 /**
  * Makes volume keys and never hands one out: what leaves is wrapped for the database, or sealed for one card. The
  * wrapped form is bound to the key's reference, so that a row moved under another reference does not open.
@@ -44,7 +50,7 @@ export class Vault {
     }
   }
 
-  /** The same key for a card whose sealing key is another now. @throws when the wrapped form does not open. */
+  /** The same key for a card whose sealing key is another now. @throws WrappedKeyError when the wrapped form does not open. */
   reseal(record: KeyRecord, cardSealingKey: string): KeyRecord {
     const key = this.#unwrap(record);
     try {
@@ -65,6 +71,13 @@ export class Vault {
     const bytes = Buffer.from(wrapped, 'base64');
     const decipher = createDecipheriv('aes-256-gcm', this.#parts.wrapKey, bytes.subarray(0, nonceBytes));
     decipher.setAAD(Buffer.from(keyRef)).setAuthTag(bytes.subarray(-tagBytes));
-    return Buffer.concat([decipher.update(bytes.subarray(nonceBytes, -tagBytes)), decipher.final()]);
+    try {
+      return Buffer.concat([decipher.update(bytes.subarray(nonceBytes, -tagBytes)), decipher.final()]);
+    } catch (cause) {
+      throw new WrappedKeyError(
+        `${keyRef} does not open under this key file; start with the one that it was made with`,
+        { cause },
+      );
+    }
   }
 }

@@ -24,6 +24,8 @@ export function hearLeg(draft: Draft, legId: string, report: LegReport, deciding
       failed(draft, leg, report, deciding);
       break;
     case 'working':
+      // The pool tries again by itself; meanwhile the reason is shown.
+      if (report.problem !== null) draft.change.problem = report.problem;
       break;
   }
   advance(draft, deciding);
@@ -36,6 +38,7 @@ function ready(draft: Draft, leg: LegRecord, { address, access, epoch, sizeBytes
   const isElsewhere = !isSame(leg.address, address) || leg.access?.identity !== access?.identity;
   leg.address = address;
   leg.access = access;
+  if (leg.awaited && draft.change.state === 'preparing') draft.change.problem = null;
   leg.awaited = false;
   if (leg.state === 'creating') leg.state = 'ready';
   if (isElsewhere) tellCard(draft, leg);

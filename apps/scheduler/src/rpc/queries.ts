@@ -1,4 +1,4 @@
-import { type Change, type Labels, ProblemError, rpc, type Volume } from '@flexbso/contracts';
+import { type Change, type Labels, MAX_MESSAGE_BYTES, ProblemError, rpc, type Volume } from '@flexbso/contracts';
 import type { z } from 'zod';
 import type { SchedulerPorts } from '../decisions.js';
 import type { Cursor, StoreReader } from '../store/store.js';
@@ -57,11 +57,13 @@ export class Queries {
     return this.#ports.store.read(async (reader) => {
       const filter = { tenantId: caller.tenantId, volumeId: volumeId ?? null };
       const changes = await reader.changes(filter, cursorOf(pageToken), pageSize + 1);
-      const shown = changes.slice(0, pageSize);
-      const last = shown.at(-1);
-      const nextPageToken =
-        changes.length > pageSize && last ? tokenOf({ createdAtMs: last.createdAtMs, id: last.changeId }) : null;
-      return { items: shown.map((change) => changeView(change, this.#ports.fleet)), nextPageToken };
+      const items = fitting(changes.slice(0, pageSize).map((change) => changeView(change, this.#ports.fleet)));
+      const last = items.at(-1);
+      const isMore = changes.length > items.length;
+      return {
+        items,
+        nextPageToken: isMore && last ? tokenOf({ createdAtMs: last.createdAtMs, id: last.changeId }) : null,
+      };
     });
   }
 
@@ -82,4 +84,16 @@ export class Queries {
 
 function matches({ want }: VolumeRecord, labels: Labels | undefined): boolean {
   return Object.entries(labels ?? {}).every(([key, value]) => want.labels[key] === value);
+}
+
+/** Half of what a message holds: a change with its plan and steps may have 100 kB, and one always fits. */
+const maxPageBytes = MAX_MESSAGE_BYTES / 2;
+
+function fitting(changes: readonly Change[]): Change[] {
+  let bytes = 0;
+  const over = changes.findIndex((change, index) => {
+    bytes += Buffer.byteLength(JSON.stringify(change));
+    return index > 0 && bytes > maxPageBytes;
+  });
+  return over === -1 ? [...changes] : changes.slice(0, over);
 }

@@ -1,0 +1,263 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  CARD_BUCKET,
+  cardDesiredSchema,
+  type CardDesired,
+  cardReportSchema,
+  cardSnapshotSchema,
+  type Change,
+  desiredQuestionSchema,
+  POOL_BUCKET,
+  poolDesiredSchema,
+  type PoolDesired,
+  poolReportSchema,
+  poolSnapshotSchema,
+  reportReplySchema,
+  rpc,
+  subjects,
+  type Volume,
+  type volumePatchSchema,
+} from '@flexbso/contracts';
+import {
+  askUp,
+  type Bus,
+  connectBus,
+  createSealingKey,
+  hearDown,
+  type Principal,
+  request,
+  RpcClient,
+  snapshotBucket,
+} from '@flexbso/messaging';
+import { eventually, startNats, type TestNats } from '@flexbso/testkit';
+import { z } from 'zod';
+import { schedulerConfigSchema } from '../config.js';
+import { type RunningScheduler, startScheduler } from '../service.js';
+import { FakeCard, FakePool } from './fake-agents.js';
+import { aCard, aPool, aSpec, operator } from './fixtures.js';
+
+const inventory: Principal = { kind: 'service', name: 'inventory' };
+const gateway: Principal = { kind: 'service', name: 'gateway' };
+const schedulerService: Principal = { kind: 'service', name: 'scheduler' };
+const cardIds = ['card-1', 'card-2'];
+const poolIds = ['pool-1', 'pool-2', 'pool-3'];
+const agents: Principal[] = [
+  ...cardIds.map((id) => ({ kind: 'card' as const, id })),
+  ...poolIds.map((id) => ({ kind: 'pool' as const, id })),
+];
+/** Generous for two busy cores; a healthy answer takes milliseconds. */
+const deadline = { timeoutMs: 10_000 };
+const verbs = rpc.scheduler;
+
+/** A real bus with the real service, and cards and pools played by the test under their own identities. */
+export class BusCell {
+  readonly cards: FakeCard[] = [];
+  readonly pools: FakePool[] = [];
+  readonly sealingKey = createSealingKey();
+  readonly buses: Bus[] = [];
+  readonly folder: string;
+  readonly nats: TestNats;
+  databaseUrl = '';
+  service: RunningScheduler | null = null;
+  nudges = 0;
+  /** What was said of agents' failures to act on a nudge; empty in a healthy test. */
+  readonly failures: unknown[] = [];
+  readonly #hearings: { stop(): Promise<void> }[] = [];
+  #keys = 0;
+
+  private constructor(nats: TestNats, folder: string) {
+    this.nats = nats;
+    this.folder = folder;
+  }
+
+  static async start(databaseUrl?: string): Promise<BusCell> {
+    const nats = await startNats({ principals: [inventory, gateway, schedulerService, ...agents] });
+    const cell = new BusCell(nats, await mkdtemp(join(tmpdir(), 'flexbso-scheduler-')));
+    cell.databaseUrl = databaseUrl ?? `sqlite://${join(cell.folder, 'scheduler.db')}`;
+    await cell.#publishFleet();
+    await cell.startService();
+    for (const id of cardIds) cell.cards.push(await cell.#card(id));
+    for (const id of poolIds) cell.pools.push(await cell.#pool(id));
+    return cell;
+  }
+
+  /** @throws what agents met while they acted on nudges: a test must not pass over it. */
+  async stop(): Promise<void> {
+    for (const hearing of this.#hearings) await hearing.stop();
+    await this.service?.stop();
+    for (const bus of this.buses) await bus.close();
+    await this.nats.stop();
+    await rm(this.folder, { recursive: true, force: true });
+    if (this.failures.length > 0) throw new AggregateError(this.failures, 'agents failed to act on nudges');
+  }
+
+  async startService(): Promise<void> {
+    const config = schedulerConfigSchema.parse({
+      nats: { servers: [this.nats.url], seedFile: this.nats.seedFile(schedulerService) },
+      databaseUrl: this.databaseUrl,
+      health: { port: 0 },
+      keyFile: join(this.folder, 'wrap.key'),
+    });
+    this.service = await startScheduler(config, async () => '');
+  }
+
+  async restartService(): Promise<void> {
+    await this.service?.stop();
+    await this.startService();
+  }
+
+  async bus(principal: Principal): Promise<Bus> {
+    const bus = await connectBus({
+      servers: this.nats.url,
+      principal,
+      credentials: { seedFile: this.nats.seedFile(principal) },
+    });
+    this.buses.push(bus);
+    return bus;
+  }
+
+  /** Waits until every connection of the test has come back after the server's restart. */
+  reconnected(): Promise<void> {
+    return eventually('every connection is back', async () => {
+      const flushed = await Promise.allSettled(this.buses.map((bus) => bus.flush()));
+      return flushed.every(({ status }) => status === 'fulfilled');
+    });
+  }
+
+  /** A client of the scheduler's verbs, as the gateway is. */
+  async client(): Promise<SchedulerClient> {
+    return new SchedulerClient(new RpcClient(await this.bus(gateway)), () => `key-${(this.#keys += 1)}`);
+  }
+
+  async #publishFleet(): Promise<void> {
+    const bus = await this.bus(inventory);
+    const cards = await snapshotBucket(bus, CARD_BUCKET, cardSnapshotSchema);
+    const pools = await snapshotBucket(bus, POOL_BUCKET, poolSnapshotSchema);
+    for (const id of cardIds) await cards.put(id, aCard(id, { sealingKey: this.sealingKey.publicKey }));
+    for (const id of poolIds) await pools.put(id, aPool(id));
+  }
+
+  async #card(id: string): Promise<FakeCard> {
+    const bus = await this.bus({ kind: 'card', id });
+    const card = new FakeCard(id, {
+      ask: (question) =>
+        askUp(bus, 'desired', { request: desiredQuestionSchema, reply: cardDesiredSchema }, question, deadline),
+      report: (report) =>
+        askUp(bus, 'report', { request: cardReportSchema, reply: reportReplySchema }, report, deadline),
+    });
+    await this.#hearNudges(bus, cardDesiredSchema, card);
+    return card;
+  }
+
+  async #pool(id: string): Promise<FakePool> {
+    const bus = await this.bus({ kind: 'pool', id });
+    const pool = new FakePool(id, {
+      ask: (question) =>
+        askUp(bus, 'desired', { request: desiredQuestionSchema, reply: poolDesiredSchema }, question, deadline),
+      report: (report) =>
+        askUp(bus, 'report', { request: poolReportSchema, reply: reportReplySchema }, report, deadline),
+    });
+    await this.#hearNudges(bus, poolDesiredSchema, pool);
+    return pool;
+  }
+
+  /** A nudge wakes the agent, which asks: that answers and nudges agree is told by `desiredMessage`. */
+  async #hearNudges<Nudge extends CardDesired | PoolDesired>(
+    bus: Bus,
+    schema: z.ZodType<Nudge>,
+    agent: FakeCard | FakePool,
+  ): Promise<void> {
+    let last = Promise.resolve();
+    const handler = async () => {
+      this.nudges += 1;
+      last = last
+        .then(async () => void (await agent.catchUp()))
+        .catch((error: unknown) => void this.failures.push(error));
+      return null;
+    };
+    const onRefused = (problem: unknown) => void this.failures.push(problem);
+    const hearing = await hearDown(bus, { verb: 'nudge', schema, handler, onRefused });
+    this.#hearings.push({
+      stop: async () => {
+        await hearing.stop();
+        await last;
+      },
+    });
+  }
+}
+
+/** The verbs of the scheduler, asked over the bus. */
+export class SchedulerClient {
+  readonly #rpc: RpcClient;
+  readonly #newKey: () => string;
+
+  constructor(client: RpcClient, newKey: () => string) {
+    this.#rpc = client;
+    this.#newKey = newKey;
+  }
+
+  create(spec: Parameters<typeof aSpec>[0] = {}): Promise<{ volume: Volume; change: Change }> {
+    const payload = { v: 1 as const, caller: operator, idempotencyKey: this.#newKey(), spec: aSpec(spec) };
+    return this.#rpc.call('scheduler', 'create-volume', verbs['create-volume'], payload, deadline);
+  }
+
+  async change(patch: z.infer<typeof volumePatchSchema>): Promise<{ volume: Volume; change: Change }> {
+    const { generation } = await this.volume();
+    const payload = {
+      v: 1 as const,
+      caller: operator,
+      idempotencyKey: this.#newKey(),
+      volume: 'vol-a',
+      basedOnGeneration: generation,
+      patch,
+    };
+    return this.#rpc.call('scheduler', 'change-volume', verbs['change-volume'], payload, deadline);
+  }
+
+  async delete(): Promise<{ volume: Volume; change: Change }> {
+    const { generation } = await this.volume();
+    const payload = {
+      v: 1 as const,
+      caller: operator,
+      idempotencyKey: this.#newKey(),
+      volume: 'vol-a',
+      basedOnGeneration: generation,
+    };
+    return this.#rpc.call('scheduler', 'delete-volume', verbs['delete-volume'], payload, deadline);
+  }
+
+  volume(): Promise<Volume> {
+    return this.#rpc.call(
+      'scheduler',
+      'get-volume',
+      verbs['get-volume'],
+      { v: 1, caller: operator, volume: 'vol-a' },
+      deadline,
+    );
+  }
+
+  changeNow(changeId: string): Promise<Change> {
+    return this.#rpc.call(
+      'scheduler',
+      'get-change',
+      verbs['get-change'],
+      { v: 1, caller: operator, changeId },
+      deadline,
+    );
+  }
+
+  /** Waits until the change is in one of the states. @returns the change */
+  async until(changeId: string, ...states: Change['state'][]): Promise<Change> {
+    await eventually(`change ${changeId} is ${states.join(' or ')}`, async () =>
+      states.includes((await this.changeNow(changeId)).state),
+    );
+    return this.changeNow(changeId);
+  }
+}
+
+/** Sends a payload that the contracts do not know, as a broken service would. */
+export function sendRaw(bus: Bus, verb: string, payload: unknown): Promise<unknown> {
+  return request(bus, subjects.rpc('scheduler', verb), { request: z.unknown(), reply: z.unknown() }, payload, deadline);
+}
