@@ -1,13 +1,14 @@
 import type { Problem } from '@flexbso/contracts';
 import { ProblemError } from '@flexbso/contracts';
 import type { Fleet } from '@flexbso/placement';
-import { type Aggregate, type Deciding, type Draft } from './changes/draft.js';
+import { type Aggregate, aggregateOf, type Deciding, type Draft } from './changes/draft.js';
 import { randomId, randomUuid } from './ids.js';
 import type { Vault } from './keys/vault.js';
 import { Lane } from './lane.js';
 import { BookEntries, loadBooks } from './placement/books.js';
 import type { Clock, EventRelay, Nudges, Randomness, Tracing } from './ports.js';
-import { type Nudge, writeDraft } from './store/commit.js';
+import { AggregateCache, CachedReads } from './store/aggregate-cache.js';
+import { type Nudge, readAggregate, writeDraft } from './store/commit.js';
 import type { SchedulerStore, StoreTransaction } from './store/store.js';
 
 /** Everything that deciding needs from outside; a simulation brings its own of each. */
@@ -32,6 +33,8 @@ export interface Decision {
   readonly tx: StoreTransaction;
   readonly books: BookEntries;
   readonly deciding: Deciding;
+  /** A volume with all that belongs to it, as this transaction sees it; null: there is none. */
+  readonly read: (volumeId: string) => Promise<Aggregate | null>;
   /** Writes the draft; room on cards and pools is `judged` when something new is asked for. */
   write(before: Aggregate | null, draft: Draft, how: { by: string; judged: boolean }): Promise<void>;
 }
@@ -44,6 +47,7 @@ export class Decisions {
   readonly ports: SchedulerPorts;
   readonly #settings: SchedulerSettings;
   readonly #lane = new Lane();
+  readonly #cache = new AggregateCache();
   #incarnation = '';
 
   constructor(ports: SchedulerPorts, settings: SchedulerSettings) {
@@ -76,19 +80,23 @@ export class Decisions {
     return this.#lane.run(async () => {
       const { store, fleet, relay } = this.ports;
       const books = new BookEntries(fleet);
+      const reads = new CachedReads(this.#cache);
       const nudges: Nudge[] = [];
       let result: T;
       try {
         result = await store.transaction((tx) => {
           // A transaction that met a conflict is run again: what its first run left in memory goes first.
           books.rollBack();
+          reads.failed();
           nudges.length = 0;
-          return work(this.#decision(tx, books, nudges));
+          return work(this.#decision(tx, { books, reads, nudges }));
         });
       } catch (error) {
         books.rollBack();
+        reads.failed();
         throw error;
       }
+      reads.committed();
       for (const { role, agentId, message } of nudges) this.ports.nudges.send(role, agentId, message);
       relay.wake();
       return result;
@@ -104,12 +112,16 @@ export class Decisions {
     return this.#lane.idle();
   }
 
-  #decision(tx: StoreTransaction, books: BookEntries, nudges: Nudge[]): Decision {
+  #decision(
+    tx: StoreTransaction,
+    { books, reads, nudges }: { books: BookEntries; reads: CachedReads; nudges: Nudge[] },
+  ): Decision {
     const deciding = this.deciding();
     return {
       tx,
       books,
       deciding,
+      read: (volumeId) => reads.read(volumeId, () => readAggregate(tx, volumeId)),
       write: async (before, draft, { by, judged }) => {
         refuse(books.replace(before?.reservations ?? [], draft.reservations, judged));
         const facts = {
@@ -119,6 +131,7 @@ export class Decisions {
           newEventId: () => randomUuid(this.ports.randomness),
         };
         nudges.push(...(await writeDraft(tx, before, draft, facts)));
+        reads.wrote(draft.volume.volumeId, draft.volumeGone ? null : aggregateOf(draft));
       },
     };
   }

@@ -42,3 +42,8 @@ export interface Deciding {
 export function draftOf(aggregate: Aggregate): Draft {
   return { ...structuredClone(aggregate), desired: [], events: [], volumeGone: false };
 }
+
+/** The aggregate that the draft has become. */
+export function aggregateOf({ volume, change, legs, keys, reservations, given }: Draft): Aggregate {
+  return { volume, change, legs, keys, reservations, given };
+}

@@ -4,7 +4,6 @@ import { draftOf } from '../changes/draft.js';
 import { advance } from '../changes/saga.js';
 import type { Decision, Decisions } from '../decisions.js';
 import { desiredMessage } from '../desired/answer.js';
-import { readAggregate } from '../store/commit.js';
 import { hearCard } from './card-report.js';
 import { hearLeg } from './leg-report.js';
 
@@ -65,7 +64,7 @@ export class AgentRequests {
     const open = await this.#decisions.ports.store.read((reader) => reader.openChanges());
     for (const { volumeId } of open) {
       await this.#decisions.run(async (decision) => {
-        const before = await readAggregate(decision.tx, volumeId);
+        const before = await decision.read(volumeId);
         if (!before) return;
         const draft = draftOf(before);
         advance(draft, decision.deciding);
@@ -87,7 +86,7 @@ export class AgentRequests {
   }
 
   async #hearVolume(decision: Decision, cardId: string, report: CardReport['volumes'][number]): Promise<boolean> {
-    const before = await readAggregate(decision.tx, report.volumeId);
+    const before = await decision.read(report.volumeId);
     if (!before || before.volume.cardId !== cardId || before.volume.cardOperationId !== report.operationId)
       return false;
     const draft = draftOf(before);
@@ -99,7 +98,7 @@ export class AgentRequests {
   async #hearLeg(decision: Decision, poolId: string, report: PoolReport['legs'][number]): Promise<boolean> {
     const leg = await decision.tx.leg(report.legId);
     if (!leg || leg.poolId !== poolId || leg.operationId !== report.operationId) return false;
-    const before = await readAggregate(decision.tx, leg.volumeId);
+    const before = await decision.read(leg.volumeId);
     if (!before) return false;
     const draft = draftOf(before);
     hearLeg(draft, report.legId, report, decision.deciding);

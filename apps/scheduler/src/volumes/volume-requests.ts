@@ -32,11 +32,11 @@ export class VolumeRequests {
   }
 
   change(request: Request<'change-volume'>): Promise<Accepted> {
-    return this.#write('change-volume', request, (decision) => this.#proposeChange(decision.tx, request));
+    return this.#write('change-volume', request, ({ tx, read }) => this.#proposeChange(tx, read, request));
   }
 
   delete(request: Request<'delete-volume'>): Promise<Accepted> {
-    return this.#write('delete-volume', request, (decision) => this.#proposeDelete(decision.tx, request));
+    return this.#write('delete-volume', request, ({ tx, read }) => this.#proposeDelete(tx, read, request));
   }
 
   planCreate(request: Request<'plan-create'>): Promise<Plan> {
@@ -44,11 +44,11 @@ export class VolumeRequests {
   }
 
   planChange(request: Request<'plan-change'>): Promise<Plan> {
-    return this.#plan((reader) => this.#proposeChange(reader, request));
+    return this.#plan((reader) => this.#proposeChange(reader, readingFrom(reader), request));
   }
 
   planDelete(request: Request<'plan-delete'>): Promise<Plan> {
-    return this.#plan((reader) => this.#proposeDelete(reader, request));
+    return this.#plan((reader) => this.#proposeDelete(reader, readingFrom(reader), request));
   }
 
   async #write(verb: string, request: Write, propose: (decision: Decision) => Promise<Proposed>): Promise<Accepted> {
@@ -101,26 +101,29 @@ export class VolumeRequests {
 
   async #proposeChange(
     reader: StoreReader,
+    read: Decision['read'],
     request: Pick<Request<'plan-change'>, 'caller' | 'volume' | 'basedOnGeneration' | 'patch'>,
   ): Promise<Proposed> {
-    const present = await this.#changeable(reader, request);
+    const present = await this.#changeable(reader, read, request);
     return { present, proposal: proposeChange(this.#world(), present, request.patch, this.#asking(request.caller)) };
   }
 
   async #proposeDelete(
     reader: StoreReader,
+    read: Decision['read'],
     request: Pick<Request<'plan-delete'>, 'caller' | 'volume' | 'basedOnGeneration'>,
   ): Promise<Proposed> {
-    const present = await this.#changeable(reader, request);
+    const present = await this.#changeable(reader, read, request);
     return { present, proposal: proposeDelete(this.#world(), present, this.#asking(request.caller)) };
   }
 
   async #changeable(
     reader: StoreReader,
+    read: Decision['read'],
     { caller, volume, basedOnGeneration }: { caller: Caller; volume: string; basedOnGeneration: number },
   ): Promise<Aggregate> {
     const { volumeId } = await findVolume(reader, volume, caller);
-    const present = await readAggregate(reader, volumeId);
+    const present = await read(volumeId);
     if (!present) throw new Error(`volume ${volumeId} was there a moment ago`);
     assertChangeable(present, basedOnGeneration);
     return present;
@@ -138,4 +141,9 @@ export class VolumeRequests {
 interface Proposed {
   readonly present: Aggregate | null;
   readonly proposal: Proposal;
+}
+
+/** A dry run reads what is committed. */
+function readingFrom(reader: StoreReader): Decision['read'] {
+  return (volumeId) => readAggregate(reader, volumeId);
 }
