@@ -79,7 +79,7 @@ describe('a card agent', () => {
   });
 
   it('tries again for a while what may succeed later', async () => {
-    let failures = 2;
+    let failures = 3;
     const card = new CardFixture();
     await card.start(undefined, {
       before: ({ step, method }) => {

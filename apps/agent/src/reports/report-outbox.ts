@@ -68,10 +68,12 @@ export class ReportOutbox<Report> {
 
   async #drain(name: string, slot: Slot<Report>): Promise<void> {
     let attempts = 0;
+    let wasUrgent = false;
     while (slot.latest && !this.#stop.signal.aborted) {
       await this.#pace(slot);
       const taken = slot.latest;
       slot.latest = null;
+      wasUrgent = slot.urgent;
       slot.urgent = false;
       try {
         const { stale } = await this.#ports.send(taken.report, taken.trace);
@@ -87,7 +89,8 @@ export class ReportOutbox<Report> {
         await this.#ports.clock.sleep(backoffMs(attempts, this.#ports.random), this.#stop.signal);
       }
     }
-    if (!slot.latest) this.#slots.delete(name);
+    // What ends an operation is urgent. Before that the slot is kept, since it knows when progress was last said.
+    if (!slot.latest && wasUrgent) this.#slots.delete(name);
   }
 
   async #pace(slot: Slot<Report>): Promise<void> {

@@ -1,0 +1,60 @@
+import { describe, expect, it } from 'vitest';
+import type { AgentState } from './agent-state.js';
+import { judgeAnswer, judgeNudge } from './judge-desired.js';
+
+interface Item {
+  readonly name: string;
+  readonly revision: number;
+}
+const nameOf = ({ name }: Item) => name;
+const state: AgentState<Item> = { v: 1, incarnation: 'one', revision: 5, items: [{ name: 'a', revision: 3 }] };
+const message = { incarnation: 'one', sinceRevision: 5, revision: 6, items: [{ name: 'b', revision: 6 }] };
+
+function judge(answer: typeof message, running: readonly string[] = []) {
+  return judgeAnswer(state, answer, running, nameOf);
+}
+
+describe('what an agent makes of a nudge', () => {
+  it('applies one that begins where it is', () => {
+    expect(judgeNudge(state, message, nameOf)).toMatchObject({
+      kind: 'apply',
+      items: message.items,
+      state: { revision: 6, items: [...state.items, ...message.items] },
+    });
+  });
+
+  it('ignores what it has, and asks after a gap or another incarnation', () => {
+    expect(judgeNudge(state, { ...message, revision: 5, sinceRevision: 4 }, nameOf).kind).toBe('ignore');
+    expect(judgeNudge(state, { ...message, revision: 8, sinceRevision: 7 }, nameOf).kind).toBe('ask');
+    expect(judgeNudge(state, { ...message, incarnation: 'two' }, nameOf).kind).toBe('ask');
+  });
+});
+
+describe('what an agent makes of an answer', () => {
+  it('takes nothing from another incarnation or a revision below its own', () => {
+    expect(judge({ ...message, incarnation: 'two' }).kind).toBe('diverged');
+    expect(judge({ ...message, revision: 4 }).kind).toBe('diverged');
+  });
+
+  it('takes nothing from a whole answer that lacks what runs, and names it', () => {
+    const whole = { ...message, sinceRevision: 0 };
+    expect(judge(whole, ['a', 'b'])).toEqual({
+      kind: 'diverged',
+      differences: 'the whole answer lacks what runs here: a',
+    });
+    expect(judge(whole, ['b']).kind).toBe('apply');
+  });
+
+  it('keeps what an answer does not name, and its own newer entry of what it names', () => {
+    const older = { ...message, items: [{ name: 'a', revision: 2 }] };
+    expect(judge(older)).toMatchObject({ kind: 'apply', items: [], state: { revision: 6, items: state.items } });
+  });
+
+  it('follows the first incarnation that it hears of', () => {
+    const fresh: AgentState<Item> = { v: 1, incarnation: null, revision: 0, items: [] };
+    expect(judgeAnswer(fresh, { ...message, sinceRevision: 0 }, [], nameOf)).toMatchObject({
+      kind: 'apply',
+      state: { incarnation: 'one' },
+    });
+  });
+});
