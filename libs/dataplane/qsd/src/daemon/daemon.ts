@@ -7,7 +7,7 @@ import { unavailable } from '../errors.js';
 import { QmpUnreachableError } from '../qmp/errors.js';
 import { QmpClient } from '../qmp/qmp-client.js';
 import { nothing, versionReply } from '../qmp/replies.js';
-import { daemonByScan, daemonOfPidFile, isDaemonOf, waitUntilGone } from './processes.js';
+import { daemonByScan, daemonOfPidFile, isDaemonOf, monitorArgument, waitUntilGone } from './processes.js';
 
 /** A daemon that was told to quit flushes and goes; ten seconds is a disk that hangs. */
 const QUIT_TIMEOUT_MS = 10_000;
@@ -145,7 +145,7 @@ export class Daemon {
       '--',
       qemuStorageDaemonPath,
       '--chardev',
-      `socket,id=qmp,path=${this.#qmpSocket},server=on,wait=off`,
+      monitorArgument(this.#qmpSocket),
       '--monitor',
       'chardev=qmp',
       '--pidfile',

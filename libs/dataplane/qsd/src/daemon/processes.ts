@@ -16,6 +16,9 @@ export async function readIfThere(path: string): Promise<string | null> {
   }
 }
 
+/** The one argument that a daemon is known by: its monitor's socket, which no other daemon has. */
+export const monitorArgument = (qmpSocket: string): string => `socket,id=qmp,path=${qmpSocket},server=on,wait=off`;
+
 /**
  * Whether the process is the daemon that serves this monitor. A pid may have been given to another
  * process, so the pid alone says nothing; the monitor's path on its command line names one daemon only.
@@ -23,7 +26,7 @@ export async function readIfThere(path: string): Promise<string | null> {
  */
 export async function isDaemonOf(pid: number, qmpSocket: string): Promise<boolean> {
   const commandLine = await readIfThere(`/proc/${pid}/cmdline`);
-  return commandLine?.includes(`path=${qmpSocket},`) ?? false;
+  return commandLine?.split('\0').includes(monitorArgument(qmpSocket)) ?? false;
 }
 
 /** The daemon of this monitor by its pid file; null when it does not run. */

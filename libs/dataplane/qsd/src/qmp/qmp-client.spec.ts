@@ -91,10 +91,11 @@ test('a waiter is woken by an event, and by an abort', async () => {
   const client = clientOf();
   await client.execute('query', {}, z.unknown());
   const never = new AbortController();
-  const woken = client.nextEvent(60_000, never.signal);
+  const woken = client.nextEvent(client.eventCount, 60_000, never.signal);
   sockets[0]?.write('{"event": "BLOCK_JOB_READY"}\r\n');
   await woken;
-  const stopped = client.nextEvent(60_000, never.signal);
+  const stopped = client.nextEvent(client.eventCount, 60_000, never.signal);
+  await client.nextEvent(client.eventCount - 1, 60_000, never.signal);
   never.abort();
   await stopped;
   expect(never.signal.aborted).toBe(true);

@@ -21,6 +21,7 @@ export class QmpClient {
   readonly #attributes: Record<string, string>;
   #connection: Promise<QmpConnection> | null = null;
   #wake = Promise.withResolvers<void>();
+  #eventCount = 0;
 
   constructor(path: string, timeoutMs: number, attributes: Record<string, string> = {}) {
     this.#path = path;
@@ -52,8 +53,17 @@ export class QmpClient {
     }
   }
 
-  /** Resolves at the daemon's next event, after the time given, or when aborted, whichever is first. */
-  async nextEvent(timeoutMs: number, signal: AbortSignal): Promise<void> {
+  /** How many events the daemon sent so far; for {@link nextEvent}. */
+  get eventCount(): number {
+    return this.#eventCount;
+  }
+
+  /**
+   * Resolves once the daemon sent more events than `seenCount`, after the time given, or when aborted, whichever is
+   * first. Read the count before looking at what the event would change, and none falls in between.
+   */
+  async nextEvent(seenCount: number, timeoutMs: number, signal: AbortSignal): Promise<void> {
+    if (this.#eventCount !== seenCount) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, timeoutMs);
     const onAbort = () => resolve();
@@ -99,6 +109,7 @@ export class QmpClient {
   }
 
   #woken(): void {
+    this.#eventCount++;
     this.#wake.resolve();
     this.#wake = Promise.withResolvers<void>();
   }

@@ -81,6 +81,7 @@ async function waitUntilReady(scene: StepScene, step: Copy): Promise<void> {
   const { context, daemon, volumeId } = scene;
   let [doneBytes, movedAtMs] = [-1, performance.now()];
   for (;;) {
+    const seenCount = daemon.qmp.eventCount;
     // A copy of hours is looked at tens of thousands of times: those looks are no spans of its trace.
     const progress = observedCopy(await untraced(() => look(scene)));
     if (progress === null)
@@ -95,7 +96,7 @@ async function waitUntilReady(scene: StepScene, step: Copy): Promise<void> {
     else if (performance.now() - movedAtMs > stallLimitMs(scene, step, doneBytes))
       return abandonCopy(scene, step, progress);
     if (context.signal.aborted) throw unavailable(`waiting for the copy of ${volumeId} was stopped; the copy goes on`);
-    await daemon.qmp.nextEvent(POLL_MS, context.signal);
+    await daemon.qmp.nextEvent(seenCount, POLL_MS, context.signal);
   }
 }
 
@@ -176,6 +177,7 @@ async function waitUntilConcluded(scene: StepScene, timeoutMs: number): Promise<
   // Not stopped by the caller's signal: what was asked of the daemon is seen to its end, which is bounded.
   const never = new AbortController().signal;
   for (;;) {
+    const seenCount = scene.daemon.qmp.eventCount;
     const graph = await untraced(() => look(scene));
     const copyJobNow = copyJobOf(graph);
     if (copyJobNow === null || copyJobNow.job.status === 'concluded') return graph;
@@ -183,7 +185,7 @@ async function waitUntilConcluded(scene: StepScene, timeoutMs: number): Promise<
       throw unavailable(
         `the copy of ${scene.volumeId} is ${copyJobNow.job.status} and did not end within ${timeoutMs} ms`,
       );
-    await scene.daemon.qmp.nextEvent(POLL_MS, never);
+    await scene.daemon.qmp.nextEvent(seenCount, POLL_MS, never);
   }
 }
 

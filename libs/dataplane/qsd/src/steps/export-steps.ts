@@ -15,6 +15,8 @@ const VIRTIO_QUEUES = 4;
 const NBD_MAX_CONNECTIONS = 16;
 /** Requests in flight are answered within this, or the disk hangs. */
 const REMOVAL_TIMEOUT_MS = 30_000;
+/** Without an event: how often a removal is looked at. */
+const POLL_MS = 100;
 
 export const nbdSocket = (daemon: Daemon): string => join(daemon.directory, 'nbd.sock');
 export const vhostSocket = (daemon: Daemon): string => join(daemon.directory, 'vhost.sock');
@@ -62,16 +64,18 @@ export async function unexportVolume(scene: StepScene, step: Export): Promise<vo
 }
 
 /** Removes an export and waits until it is gone; clients are disconnected. */
-export async function removeExport(daemon: Daemon, id: string): Promise<void> {
-  const there = async () =>
-    (await daemon.qmp.execute('query-block-exports', {}, blockExportsReply)).find((entry) => entry.id === id);
+export async function removeExport({ qmp }: Daemon, id: string): Promise<void> {
   const deadline = performance.now() + REMOVAL_TIMEOUT_MS;
   const never = new AbortController().signal;
-  for (let entry = await there(); entry !== undefined; entry = await there()) {
-    if (!entry['shutting-down']) await daemon.qmp.execute('block-export-del', { id, mode: 'hard' }, nothing);
-    else await daemon.qmp.nextEvent(50, never);
+  for (;;) {
+    const seenCount = qmp.eventCount;
+    const exports = await qmp.execute('query-block-exports', {}, blockExportsReply);
+    const entry = exports.find((candidate) => candidate.id === id);
+    if (entry === undefined) return;
     if (performance.now() > deadline)
       throw unavailable(`the export ${id} is still shutting down after ${REMOVAL_TIMEOUT_MS} ms`);
+    if (entry['shutting-down']) await qmp.nextEvent(seenCount, POLL_MS, never);
+    else await qmp.execute('block-export-del', { id, mode: 'hard' }, nothing);
   }
 }
 
