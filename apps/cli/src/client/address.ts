@@ -22,8 +22,9 @@ export function findAddress(
   environment: NodeJS.ProcessEnv,
   folder: string,
 ): ApiAddress {
-  const server = options.server ?? environment['FLEXBSO_SERVER'];
-  const token = options.token ?? environment['FLEXBSO_TOKEN'];
+  // A variable that is set to nothing is how some shells unset one.
+  const server = options.server ?? (environment['FLEXBSO_SERVER'] || undefined);
+  const token = options.token ?? (environment['FLEXBSO_TOKEN'] || undefined);
   if (server !== undefined && token !== undefined) return { server: checkedServer(server), token };
   const found = readUpward(folder);
   // A token is for one server: that of a file is never sent to another.

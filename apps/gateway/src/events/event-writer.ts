@@ -5,7 +5,7 @@ import type { BsoEvent } from '@flexbso/contracts';
 /** Below the 30 to 60 s after which proxies and browsers give up a silent connection. */
 const keepAliveMs = 15_000;
 /** A client that takes nothing for this long is gone or hopelessly behind; it resumes from the last id that it has. */
-const slowLimitMs = 10_000;
+const defaultSlowLimitMs = 10_000;
 /** What a client waits before it connects again. */
 const retryMs = 2_000;
 
@@ -15,10 +15,12 @@ const retryMs = 2_000;
  */
 export class EventWriter {
   readonly #response: ServerResponse;
+  readonly #slowLimitMs: number;
   readonly #keepAlive: NodeJS.Timeout;
 
-  constructor(response: ServerResponse, headers: Record<string, string>) {
+  constructor(response: ServerResponse, headers: Record<string, string>, slowLimitMs: number = defaultSlowLimitMs) {
     this.#response = response;
+    this.#slowLimitMs = slowLimitMs;
     response.writeHead(200, {
       ...headers,
       'content-type': 'text/event-stream; charset=utf-8',
@@ -58,7 +60,7 @@ export class EventWriter {
   }
 
   async #drained(): Promise<boolean> {
-    const limit = AbortSignal.timeout(slowLimitMs);
+    const limit = AbortSignal.timeout(this.#slowLimitMs);
     const closed = new AbortController();
     const close = () => closed.abort();
     this.#response.once('close', close);

@@ -36,6 +36,8 @@ export async function sendProblem(error: unknown, request: FastifyRequest, reply
 
 function logFailure(error: unknown, problem: Problem, facts: LogFacts): void {
   const { code, detail } = problem;
+  // A pool without room is an answer, though its status says otherwise.
+  if (code === 'pool-full') return;
   // A service that is away is told once a request; its stack would be the bus's, and says nothing.
   if (code === 'unavailable' || code === 'deadline-exceeded') return log.warn('no answer', { ...facts, code, detail });
   log.error('request failed', { ...facts, code, error });

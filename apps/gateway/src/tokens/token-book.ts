@@ -79,7 +79,7 @@ export class TokenBook {
     this.#known = tokens.map((token) => ({ token, hash: Buffer.from(token.tokenSha256, 'hex') }));
     this.#version = version;
     this.#refusedVersion = '';
-    log.info('tokens read', { tokens: tokens.length });
+    log.info('tokens read', { count: tokens.length });
   }
 }
 

@@ -1,0 +1,65 @@
+import { volumeSchema } from '@flexbso/contracts';
+import { describe, expect, it } from 'vitest';
+import { changeRequest, createRequest } from './volume-requests.js';
+
+const volume = volumeSchema.parse({
+  volumeId: 'vol-0123456789',
+  tenantId: 'default',
+  name: 'db',
+  labels: { app: 'shop' },
+  sizeBytes: 1_048_576,
+  protocol: 'nbd',
+  stack: { layers: [{ kind: 'compression' }, { kind: 'raid1' }] },
+  qos: { iopsRead: 5, iopsWrite: 6, bytesPerSecondTotal: 4096 },
+  placement: {},
+  state: 'ready',
+  generation: 3,
+  appliedGeneration: 3,
+  settledGeneration: 3,
+  cardId: 'card-a',
+  functionId: 'vf-1',
+  legs: [],
+  uri: null,
+  changeId: null,
+  createdAtMs: 0,
+});
+const patchOf = (options: Parameters<typeof changeRequest>[1]) => changeRequest(volume, options).body;
+
+describe('a change', () => {
+  it('is based on the generation that was read, and names the volume by its id', () => {
+    expect(changeRequest(volume, { size: 5 })).toMatchObject({
+      method: 'PATCH',
+      path: '/v1/volumes/vol-0123456789',
+      headers: { 'if-match': '"3"' },
+      body: { sizeBytes: 5 },
+    });
+  });
+
+  it('puts encryption beneath compression and above redundancy, and takes it out again', () => {
+    const { layers } = volume.stack;
+    const [compression, raid1] = layers;
+    const encryption = { kind: 'encryption', cipher: 'aes-xts-256' };
+    expect(patchOf({ encryption: 'on' })).toEqual({ stack: { layers: [compression, encryption, raid1] } });
+    expect(patchOf({ encryption: 'off' })).toEqual({ stack: { layers } });
+  });
+
+  it('replaces what is limited of one unit, and leaves the other', () => {
+    expect(patchOf({ iops: 9 })).toEqual({ qos: { iopsTotal: 9, bytesPerSecondTotal: 4096 } });
+    expect(patchOf({ bandwidth: null })).toEqual({ qos: { iopsRead: 5, iopsWrite: 6 } });
+    expect(patchOf({ iops: null, bandwidth: null })).toEqual({ qos: null });
+  });
+
+  it('adds labels to those that are there', () => {
+    expect(patchOf({ label: { tier: 'gold' } })).toEqual({ labels: { app: 'shop', tier: 'gold' } });
+  });
+
+  it('of nothing is refused', () => {
+    expect(() => patchOf({})).toThrow('say what to change');
+  });
+});
+
+describe('a new volume', () => {
+  it('asks for nothing that was not given', () => {
+    expect(createRequest('db', { size: 5 }).body).toEqual({ name: 'db', sizeBytes: 5 });
+  });
+});
