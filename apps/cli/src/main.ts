@@ -5,12 +5,19 @@ import { makeProgram } from './program.js';
 
 /** Runs one command line, without the program's own name. @returns the exit code */
 export async function run(args: readonly string[]): Promise<ExitCode> {
+  process.stdout.once('error', endOfReader);
   try {
     await makeProgram().parseAsync([...args], { from: 'user' });
     return exitCodes.ok;
   } catch (error) {
     return explained(error);
   }
+}
+
+/** `flexbso get volumes | head -1`: who read has enough, which is no failure. */
+function endOfReader(error: Error): void {
+  if ('code' in error && error.code === 'EPIPE') process.exit(exitCodes.ok);
+  throw error;
 }
 
 function explained(error: unknown): ExitCode {

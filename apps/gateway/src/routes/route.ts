@@ -58,13 +58,7 @@ export interface CallOf<R extends Route> {
  * Checks a request against its route.
  * @throws ProblemError `invalid-request` naming every field that does not fit
  */
-export function callOf(
-  route: Route,
-  request: FastifyRequest,
-  caller: Caller | null,
-): Omit<CallOf<Route>, 'caller'> & {
-  readonly caller: Caller | null;
-} {
+export function callOf(route: Route, request: FastifyRequest, caller: Caller): CallOf<Route> {
   return {
     params: parsed(route.params, request.params, 'path'),
     query: parsed(route.query, request.query, 'query'),

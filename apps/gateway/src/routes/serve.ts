@@ -24,6 +24,7 @@ export function Serve(route: Route): MethodDecorator {
   const remember: MethodDecorator = (_target, _name, descriptor) => {
     if (typeof descriptor.value === 'function') served.set(descriptor.value, route);
   };
+  // Where a route can also answer otherwise, its method says so.
   const [status] = Object.keys(route.replies);
   return applyDecorators(
     RequestMapping({ method: methods[route.method], path: route.path.replaceAll(/\{(\w+)\}/g, ':$1') }),
@@ -47,5 +48,9 @@ export function setCaller(request: FastifyRequest, caller: Caller): void {
 /** The checked request, as `CallOf<typeof route>`. */
 export const Call = createParamDecorator((_data: unknown, execution: ExecutionContext) => {
   const request = execution.switchToHttp().getRequest<FastifyRequest>();
-  return callOf(routeOf(execution), request, callers.get(request) ?? null);
+  const route = routeOf(execution);
+  const caller = callers.get(request);
+  // An open route knows no caller and takes nothing from its request, so it has no use for this.
+  if (caller === undefined) throw new TypeError(`${route.operationId} has no caller: the guard let it through`);
+  return callOf(route, request, caller);
 });
