@@ -1,6 +1,6 @@
 import { logger, startObservability } from '@flexbso/observability';
 import { parseArgs } from 'node:util';
-import { readConfig } from './config/config.js';
+import { readAgentConfig } from './config/config.js';
 import { AGENT_VERSION, startAgent } from './start.js';
 
 /** Fenced: another process is this agent now; a supervisor must not start this one again. */
@@ -11,7 +11,7 @@ const STOP_WITHIN_MS = 8_000;
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: { config: { type: 'string' } } });
   if (values.config === undefined) throw new Error('usage: agent --config FILE');
-  const config = await readConfig(values.config);
+  const config = readAgentConfig(values.config);
   const { role, id } = config;
   const serviceName = `agent-${role}`;
   const observability = startObservability({

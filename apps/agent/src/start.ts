@@ -18,7 +18,7 @@ import { z } from 'zod';
 import { Agent, type AgentPorts } from './agent.js';
 import { NatsAgentBus } from './bus/nats-bus.js';
 import { CardRole } from './card/card-role.js';
-import { type AgentConfig, qsdPoolConfigOf } from './config/config.js';
+import type { AgentConfig } from './config/config.js';
 import { loadSealer } from './identity/sealing-key.js';
 import { type Session, nextSession } from './identity/session.js';
 import { StateLock } from './identity/state-lock.js';
@@ -146,7 +146,8 @@ function cardPlane({ id, dataPlane }: Extract<AgentConfig, { role: 'card' }>): C
 
 function poolPlane({ id, dataPlane }: Extract<AgentConfig, { role: 'pool' }>): PoolDataPlane {
   if (dataPlane.driver === 'memory') return new MemoryPoolDataPlane({ world: new MemoryWorld(), poolId: id });
-  return new QsdPoolDataPlane(qsdPoolConfigOf(id, dataPlane));
+  const { driver: _driver, ...own } = dataPlane;
+  return new QsdPoolDataPlane(own);
 }
 
 const lastSessionSchema = z.strictObject({ sessionNumber: z.int().min(1) });

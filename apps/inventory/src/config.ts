@@ -1,8 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { problemOfParse, ProblemError } from '@flexbso/contracts';
+import { busConfigSchema, listenSchema, readConfiguration } from '@flexbso/configuration';
 import { z } from 'zod';
-
-const port = z.int().min(0).max(65535);
 
 /**
  * Inventory's configuration, one JSON file. Unknown keys are refused, so that a misspelt one is not silently a default.
@@ -10,10 +7,10 @@ const port = z.int().min(0).max(65535);
  */
 export const inventoryConfigSchema = z
   .strictObject({
-    nats: z.strictObject({ servers: z.array(z.string().min(1)).min(1), seedFile: z.string().min(1) }),
+    nats: busConfigSchema,
     /** `sqlite:///absolute/path.db` or `postgres://…`. */
     databaseUrl: z.string().min(1),
-    health: z.strictObject({ host: z.string().min(1).default('127.0.0.1'), port }),
+    health: listenSchema,
     /** How long an agent may be silent before it is unreachable; three heartbeats, so that one lost is not a death. */
     leaseMs: z.int().min(100).default(15_000),
     heartbeatMs: z.int().min(20).default(5_000),
@@ -37,18 +34,5 @@ export const inventoryConfigSchema = z
   });
 export type InventoryConfig = z.infer<typeof inventoryConfigSchema>;
 
-/** Reads and checks the file. @throws ProblemError `malformed-json` or `invalid-request`, naming file and field. */
-export function readInventoryConfig(path: string): InventoryConfig {
-  const parsed = inventoryConfigSchema.safeParse(jsonOf(path));
-  if (!parsed.success) throw new ProblemError(problemOfParse(path, parsed.error));
-  return parsed.data;
-}
-
-function jsonOf(path: string): unknown {
-  const text = readFileSync(path, 'utf8');
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new ProblemError({ code: 'malformed-json', detail: `${path} is not JSON` }, { cause });
-  }
-}
+/** Reads and checks the file. @throws ProblemError naming the file and every wrong field. */
+export const readInventoryConfig = (path: string): InventoryConfig => readConfiguration(path, inventoryConfigSchema);

@@ -1,8 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { problemOfParse, ProblemError } from '@flexbso/contracts';
+import { busConfigSchema, listenSchema, readConfiguration } from '@flexbso/configuration';
 import { z } from 'zod';
 
-const port = z.int().min(0).max(65535);
 const dayMs = 86_400_000;
 
 /**
@@ -10,14 +8,12 @@ const dayMs = 86_400_000;
  * A port of 0 binds any free one; the ready line says which.
  */
 export const telemetryConfigSchema = z.strictObject({
-  nats: z.strictObject({ servers: z.array(z.string().min(1)).min(1), seedFile: z.string().min(1) }),
+  nats: busConfigSchema,
   /** `sqlite:///absolute/path.db` or `postgres://…`. */
   databaseUrl: z.string().min(1),
-  health: z.strictObject({ host: z.string().min(1).default('127.0.0.1'), port }),
+  health: listenSchema,
   /** Where spans are taken, at `/v1/traces`. Nobody is asked who he is, so it is for the machine only by default. */
-  otlp: z
-    .strictObject({ host: z.string().min(1).default('127.0.0.1'), port: port.default(4318) })
-    .default({ host: '127.0.0.1', port: 4318 }),
+  otlp: listenSchema.extend({ port: listenSchema.shape.port.default(4318) }).default({ host: '127.0.0.1', port: 4318 }),
   /** A span is about a kilobyte: 300 MB, or three days, of which an incident is looked at on the first. */
   spans: z
     .strictObject({
@@ -41,18 +37,5 @@ export const telemetryConfigSchema = z.strictObject({
 });
 export type TelemetryConfig = z.infer<typeof telemetryConfigSchema>;
 
-/** Reads and checks the file. @throws ProblemError `malformed-json` or `invalid-request`, naming file and field. */
-export function readTelemetryConfig(path: string): TelemetryConfig {
-  const parsed = telemetryConfigSchema.safeParse(jsonOf(path));
-  if (!parsed.success) throw new ProblemError(problemOfParse(path, parsed.error));
-  return parsed.data;
-}
-
-function jsonOf(path: string): unknown {
-  const text = readFileSync(path, 'utf8');
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new ProblemError({ code: 'malformed-json', detail: `${path} is not JSON` }, { cause });
-  }
-}
+/** Reads and checks the file. @throws ProblemError naming the file and every wrong field. */
+export const readTelemetryConfig = (path: string): TelemetryConfig => readConfiguration(path, telemetryConfigSchema);

@@ -1,6 +1,6 @@
+import { busConfigSchema, readConfiguration } from '@flexbso/configuration';
 import { cardIdSchema, failureDomainSchema, hostIdSchema, labelsSchema } from '@flexbso/contracts';
 import { qsdCardConfigSchema, qsdPoolConfigSchema } from '@flexbso/dataplane-qsd';
-import { readFile } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import { z } from 'zod';
 
@@ -27,9 +27,7 @@ const common = {
   model: z.string().min(1).max(64),
   failureDomain: failureDomainSchema,
   labels: labelsSchema.default({}),
-  nats: z.strictObject({
-    servers: z.array(z.string().min(1).max(200)).min(1).max(16),
-    /** The seed of this agent's identity on the bus; mode 0600. */
+  nats: busConfigSchema.extend({
     seedFile: absolutePath,
     tls: z
       .strictObject({
@@ -46,53 +44,31 @@ const common = {
   timings: timingsSchema.default(() => timingsSchema.parse({})),
 };
 
-export const agentConfigSchema = z.discriminatedUnion('role', [
-  z.strictObject({
-    role: z.literal('card'),
-    ...common,
-    dataPlane: z.discriminatedUnion('driver', [qsdCardConfigSchema.extend({ driver: z.literal('qsd') }), memorySchema]),
-  }),
-  z.strictObject({
+const cardConfigSchema = z.strictObject({
+  role: z.literal('card'),
+  ...common,
+  dataPlane: z.discriminatedUnion('driver', [qsdCardConfigSchema.extend({ driver: z.literal('qsd') }), memorySchema]),
+});
+
+const poolConfigSchema = z
+  .strictObject({
     role: z.literal('pool'),
     ...common,
     // The pool's id is the agent's own. The driver judges the whole, listening addresses included.
     dataPlane: z.union([memorySchema, z.looseObject({ driver: z.literal('qsd') })]),
-  }),
-]);
+  })
+  .transform(({ dataPlane, ...config }, context) => {
+    if (dataPlane.driver === 'memory') return { ...config, dataPlane };
+    const { driver, ...own } = dataPlane;
+    const judged = qsdPoolConfigSchema.safeParse({ ...own, poolId: config.id });
+    if (judged.success) return { ...config, dataPlane: { driver, ...judged.data } };
+    for (const { path, message } of judged.error.issues)
+      context.addIssue({ code: 'custom', path: ['dataPlane', ...path], message });
+    return z.NEVER;
+  });
+
+export const agentConfigSchema = z.discriminatedUnion('role', [cardConfigSchema, poolConfigSchema]);
 export type AgentConfig = z.infer<typeof agentConfigSchema>;
 
-/** A pool's QSD configuration, with the agent's id as the pool's. */
-export function qsdPoolConfigOf(
-  id: string,
-  dataPlane: Readonly<Record<string, unknown>>,
-): z.infer<typeof qsdPoolConfigSchema> {
-  const { driver: _driver, ...own } = dataPlane;
-  const result = qsdPoolConfigSchema.safeParse({ ...own, poolId: id });
-  if (result.success) return result.data;
-  throw new ConfigError(`dataPlane: ${z.prettifyError(result.error)}`);
-}
-
-/** The configuration cannot be used; the message names each field. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError';
-  readonly code = 'invalid_config';
-}
-
-/** Reads and judges the configuration, once. Throws ConfigError naming every unknown or wrong field. */
-export async function readConfig(path: string): Promise<AgentConfig> {
-  const value = parseJson(path, await readFile(path, 'utf8'));
-  const result = agentConfigSchema.safeParse(value);
-  if (!result.success) throw new ConfigError(`${path}: ${z.prettifyError(result.error)}`);
-  const { data } = result;
-  if (data.role === 'pool' && data.dataPlane.driver === 'qsd') qsdPoolConfigOf(data.id, data.dataPlane);
-  return Object.freeze(data);
-}
-
-function parseJson(path: string, text: string): unknown {
-  try {
-    const value: unknown = JSON.parse(text);
-    return value;
-  } catch (cause) {
-    throw new ConfigError(`${path} is not JSON`, { cause });
-  }
-}
+/** Reads and checks the file. @throws ProblemError naming the file and every wrong field. */
+export const readAgentConfig = (path: string): AgentConfig => readConfiguration(path, agentConfigSchema);

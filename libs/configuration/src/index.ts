@@ -1,0 +1,2 @@
+export { busConfigSchema, listenSchema } from './fields.js';
+export { readConfiguration } from './read-configuration.js';
