@@ -64,16 +64,11 @@ export class ApiClient {
     return changed.parse(await (await this.#send('DELETE', `/v1/volumes/${volumeId}`, undefined, generation)).json());
   }
 
-  /** Waits until a change has ended; `onLook` sees it on the way. Throws when it has not by the deadline. */
-  async ended(
-    changeId: string,
-    deadlineMs: number,
-    onLook: (change: Change) => void = () => undefined,
-  ): Promise<Change> {
+  /** Waits until a change has ended. Throws when it has not by the deadline. */
+  async ended(changeId: string, deadlineMs: number): Promise<Change> {
     const until = Date.now() + deadlineMs;
     for (;;) {
       const change = await this.change(changeId);
-      onLook(change);
       if (finalChangeStates.includes(change.state) || change.state === 'needs-operator') return change;
       if (Date.now() > until)
         throw new Error(

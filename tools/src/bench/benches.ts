@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Change, Volume } from '@flexbso/contracts';
 import { installedTools } from '@flexbso/testkit';
 import { ApiClient } from '../api/client.js';
@@ -26,6 +27,7 @@ const COPY_BYTES_PER_SECOND = 256 * 1024 ** 2;
 const DEADLINE_MS = 120_000;
 const SWAP_REPEATS = 3;
 const QOS_CHANGES = 200;
+const QOS_PAUSE_MS = 100;
 const AGENT_STARTS = 5;
 
 /** DESIGN: a swap of 1 GiB takes at most 1.2 times as long as by raw calls. The two alternate, so that both meet the same noise. */
@@ -81,6 +83,8 @@ const qosRequestToEcho: Bench = async ({ cluster, say }) => {
   for (let change = 0; change < QOS_CHANGES; change += 1) {
     const sentAtMs = performance.timeOrigin + performance.now();
     const changed = await api.patchVolume(volume.volumeId, generation, { qos: { iopsTotal: 1000 + change } });
+    // Asking how far it is would compete with what is measured.
+    await delay(QOS_PAUSE_MS);
     const ended = await completed(api, changed.change);
     tookMs.push(Number(ended.appliedAtMs) - sentAtMs);
     generation = ended.toGeneration;

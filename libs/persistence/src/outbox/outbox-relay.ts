@@ -30,6 +30,11 @@ export interface OutboxRelayOptions {
   readonly onStatus?: (status: OutboxStatus) => void;
   /** For a row whose wake was lost (a crash after the commit). Default 1,000 ms. */
   readonly pollMs?: number;
+  /**
+   * From a wake to the pass that it causes. A commit is seldom alone: what follows from it within this time goes in the
+   * same pass, and whoever waits for the commit's answer does not compete with its events. Default 20 ms.
+   */
+  readonly gatherMs?: number;
   /** Rows read, and deleted, at a time; a crash publishes at most so many again. Default 100. */
   readonly batchSize?: number;
   /** The longest pause after failures; a lost JetStream leader takes 5 to 7 s to be replaced. Default 5,000 ms. */
@@ -38,7 +43,7 @@ export interface OutboxRelayOptions {
   readonly drainMs?: number;
 }
 
-const defaults = { pollMs: 1_000, batchSize: 100, maxBackoffMs: 5_000, drainMs: 5_000 };
+const defaults = { pollMs: 1_000, gatherMs: 20, batchSize: 100, maxBackoffMs: 5_000, drainMs: 5_000 };
 const firstBackoffMs = 50;
 
 /**
@@ -56,6 +61,7 @@ export class OutboxRelay {
   /** Whether something was committed since the last pass began to read. */
   #woken = false;
   #endPause: (() => void) | undefined;
+  #endGathering: (() => void) | undefined;
   #failures = 0;
   #inHand: OutboxRow | undefined;
 
@@ -83,6 +89,7 @@ export class OutboxRelay {
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#endPause?.();
+    this.#endGathering?.();
     await this.#running;
   }
 
@@ -92,8 +99,14 @@ export class OutboxRelay {
       const pauseMs = await this.#pass();
       const moreToDo = this.#stopping || (this.#woken && this.#failures === 0);
       if (pauseMs > 0 && !moreToDo) await this.#pause(pauseMs);
+      if (this.#isWoken() && this.#failures === 0) await this.#gather();
     }
     await this.#drain();
+  }
+
+  /** Read through a method: it changes while a pass or a pause is awaited. */
+  #isWoken(): boolean {
+    return this.#woken && !this.#stopping;
   }
 
   async #drain(): Promise<void> {
@@ -155,14 +168,27 @@ export class OutboxRelay {
   }
 
   #pause(pauseMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const end = (): void => {
-        clearTimeout(timer);
-        this.#endPause = undefined;
-        resolve();
-      };
-      const timer = setTimeout(end, pauseMs);
+    return sleep(pauseMs, (end) => {
       this.#endPause = end;
     });
   }
+
+  #gather(): Promise<void> {
+    return sleep(this.#options.gatherMs, (end) => {
+      this.#endGathering = end;
+    });
+  }
+}
+
+/** Sleeps; `hold` is given what ends it early, and undefined when it has ended. */
+function sleep(timeMs: number, hold: (end: (() => void) | undefined) => void): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer);
+      hold(undefined);
+      resolve();
+    };
+    const timer = setTimeout(end, timeMs);
+    hold(end);
+  });
 }

@@ -5,8 +5,9 @@ import { qsdCardConfigSchema, type QsdCardConfig, type QsdCardOptions } from '..
 import { Daemon } from '../daemon/daemon.js';
 import { Turn } from '../daemon/turn.js';
 import { asDataPlaneError } from '../errors.js';
-import { readGraph } from '../graph/graph.js';
+import { readGraph, type Graph } from '../graph/graph.js';
 import { notRunning, observedOf } from '../graph/observe.js';
+import { QmpUnreachableError } from '../qmp/errors.js';
 import { performCardStep, undoCardStep } from '../steps/card-steps.js';
 import { exportUri } from '../steps/export-steps.js';
 import type { StepScene } from '../steps/step-scene.js';
@@ -47,12 +48,22 @@ export class QsdCardDataPlane implements CardDataPlane {
   async observe(volumeId: string): Promise<ObservedVolume> {
     return this.#guarded(`observing ${volumeId}`, async () => {
       const daemon = this.#daemon(volumeId);
-      if ((await daemon.pid()) === null) {
-        await this.#forget(volumeId);
-        return notRunning(volumeId);
-      }
-      return observedOf(volumeId, await readGraph(daemon.qmp), (protocol) => exportUri(daemon, volumeId, protocol));
+      const graph = await this.#graphOf(daemon);
+      if (graph !== null) return observedOf(volumeId, graph, (protocol) => exportUri(daemon, volumeId, protocol));
+      await this.#forget(volumeId);
+      return notRunning(volumeId);
     });
+  }
+
+  /** Null when no daemon runs. A connection that stands says that one does, and spares the look at its process. */
+  async #graphOf(daemon: Daemon): Promise<Graph | null> {
+    if (!daemon.qmp.isConnected && (await daemon.pid()) === null) return null;
+    try {
+      return await readGraph(daemon.qmp);
+    } catch (cause) {
+      if (cause instanceof QmpUnreachableError && (await daemon.pid()) === null) return null;
+      throw cause;
+    }
   }
 
   async perform(volumeId: string, step: CardStep, context: CardStepContext): Promise<void> {

@@ -40,6 +40,8 @@ async function verifiedLoad(fio: string, uri: string): Promise<z.infer<typeof fi
       '--verify=crc32c',
       '--verify_backlog=512',
       '--verify_fatal=1',
+      // Otherwise it leaves a file of its own in the working directory.
+      '--verify_state_save=0',
       '--time_based',
       `--runtime=${LOAD_SECONDS}`,
       '--rate_iops=3000',

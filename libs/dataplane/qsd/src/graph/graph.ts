@@ -39,26 +39,31 @@ export interface Graph {
 const MAX_LOOKS = 5;
 
 export async function readGraph(qmp: QmpClient): Promise<Graph> {
-  let before = await qmp.execute('query-jobs', {}, jobsReply);
   for (let look = 1; ; look++) {
-    const graph = await readOnce(qmp);
-    if (look === MAX_LOOKS || sameJobs(before, graph.jobs)) return graph;
-    before = [...graph.jobs];
+    const { graph, isSettled } = await readOnce(qmp);
+    if (isSettled || look === MAX_LOOKS) return graph;
   }
 }
 
-async function readOnce(qmp: QmpClient): Promise<Graph> {
-  const named = await qmp.execute('query-named-block-nodes', { flat: true }, namedBlockNodesReply);
-  const graph = await qmp.execute('x-debug-query-block-graph', {}, blockGraphReply);
-  const exports = await qmp.execute('query-block-exports', {}, blockExportsReply);
-  const objects = await objectNames(qmp);
+/**
+ * Two rounds of questions, each sent at once: the daemon answers in order, so the first asks for the jobs before
+ * everything else and the second after it, and between them nothing but the daemon itself has acted.
+ */
+async function readOnce(qmp: QmpClient): Promise<{ graph: Graph; isSettled: boolean }> {
+  const askJobs = () => qmp.execute('query-jobs', {}, jobsReply);
+  const [before, named, graph, exports, objects] = await Promise.all([
+    askJobs(),
+    qmp.execute('query-named-block-nodes', { flat: true }, namedBlockNodesReply),
+    qmp.execute('x-debug-query-block-graph', {}, blockGraphReply),
+    qmp.execute('query-block-exports', {}, blockExportsReply),
+    objectNames(qmp),
+  ]);
   const limitsOf = async (name: string) =>
     objects.includes(name)
-      ? await qmp.execute('qom-get', { path: `/objects/${name}`, property: 'limits' }, throttleLimitsReply)
+      ? qmp.execute('qom-get', { path: `/objects/${name}`, property: 'limits' }, throttleLimitsReply)
       : null;
-  const [limits, tenantLimits] = [await limitsOf(LIMITS), await limitsOf(TENANT_LIMITS)];
-  const jobs = await qmp.execute('query-jobs', {}, jobsReply);
-  return {
+  const [limits, tenantLimits, jobs] = await Promise.all([limitsOf(LIMITS), limitsOf(TENANT_LIMITS), askJobs()]);
+  const seen: Graph = {
     nodes: new Map(named.map((node) => [node['node-name'], { sizeBytes: node.image['virtual-size'] }])),
     children: childrenByName(graph),
     jobs,
@@ -67,10 +72,11 @@ async function readOnce(qmp: QmpClient): Promise<Graph> {
     limits,
     tenantLimits,
   };
+  return { graph: seen, isSettled: jobStates(before) === jobStates(jobs) };
 }
 
-/** QEMU 7.2 has no `/objects` until the first object is made. */
-async function objectNames(qmp: QmpClient): Promise<string[]> {
+/** Names of the daemon's objects. QEMU 7.2 has no `/objects` until the first one is made. */
+export async function objectNames(qmp: QmpClient): Promise<string[]> {
   try {
     return (await qmp.execute('qom-list', { path: '/objects' }, qomListReply)).map((object) => object.name);
   } catch (cause) {
@@ -80,10 +86,6 @@ async function objectNames(qmp: QmpClient): Promise<string[]> {
 }
 
 const jobStates = (jobs: readonly QmpJob[]): string => jobs.map((job) => `${job.id} ${job.status}`).join();
-
-function sameJobs(one: readonly QmpJob[], other: readonly QmpJob[]): boolean {
-  return jobStates(one) === jobStates(other);
-}
 
 function childrenByName(graph: {
   nodes: { id: number; name: string }[];

@@ -20,6 +20,7 @@ export class QmpClient {
   readonly #timeoutMs: number;
   readonly #attributes: Record<string, string>;
   #connection: Promise<QmpConnection> | null = null;
+  #live: QmpConnection | null = null;
   #wake = Promise.withResolvers<void>();
   #eventCount = 0;
 
@@ -27,6 +28,11 @@ export class QmpClient {
     this.#path = path;
     this.#timeoutMs = timeoutMs;
     this.#attributes = attributes;
+  }
+
+  /** Whether a connection stands: the daemon on its other end runs, or died a moment ago. */
+  get isConnected(): boolean {
+    return this.#live?.isOpen ?? false;
   }
 
   /**
@@ -100,7 +106,8 @@ export class QmpClient {
 
   async #open(): Promise<QmpConnection> {
     try {
-      return await QmpConnection.open(this.#path, this.#timeoutMs, () => this.#woken());
+      this.#live = await QmpConnection.open(this.#path, this.#timeoutMs, () => this.#woken());
+      return this.#live;
     } catch (cause) {
       this.#connection = null;
       if (cause instanceof QmpUnreachableError) throw cause;

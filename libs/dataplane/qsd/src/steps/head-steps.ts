@@ -1,7 +1,7 @@
 import type { CardStep } from '@flexbso/contracts';
 import { widenedLimits } from '@flexbso/stack';
 import { refused } from '../errors.js';
-import { headStack, isExported, stackNodes, stackTop, type Graph } from '../graph/graph.js';
+import { headStack, isExported, objectNames, stackNodes, stackTop, type Graph } from '../graph/graph.js';
 import { formatExport, HEAD, LIMITS, pskObject, TENANT_LIMITS } from '../graph/node-names.js';
 import { toThrottleLimits } from '../graph/throttle-limits.js';
 import { nothing } from '../qmp/replies.js';
@@ -55,18 +55,18 @@ export async function removeHead(scene: StepScene): Promise<void> {
   }
 }
 
-/** Sets the tenant's limits; whatever a copy had widened is over. */
+/** Sets the tenant's limits; whatever a copy had widened is over. Looks at the groups alone: a tenant waits for this. */
 export async function setLimits(scene: StepScene, to: StepOf<'set-limits'>['to']): Promise<void> {
   const { qmp } = scene.daemon;
-  const graph = await look(scene);
-  if (graph.limits === null) throw refused('step-failed', `${scene.volumeId} has no head that could be limited`);
+  const objects = await objectNames(qmp);
+  if (!objects.includes(LIMITS)) throw refused('step-failed', `${scene.volumeId} has no head that could be limited`);
   await qmp.execute(
     'qom-set',
     { path: `/objects/${LIMITS}`, property: 'limits', value: toThrottleLimits(to) },
     nothing,
   );
   // Last: while it is there, the limits count as widened and are restored by whoever looks.
-  if (graph.tenantLimits !== null) await qmp.execute('object-del', { id: TENANT_LIMITS }, nothing);
+  if (objects.includes(TENANT_LIMITS)) await qmp.execute('object-del', { id: TENANT_LIMITS }, nothing);
 }
 
 export async function widenLimits(scene: StepScene, step: StepOf<'widen-limits'>): Promise<void> {
