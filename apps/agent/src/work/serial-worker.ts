@@ -1,3 +1,4 @@
+import { ROOT_CONTEXT, context } from '@opentelemetry/api';
 import type { AgentLog } from '../ports/log.js';
 import type { Clock } from '../ports/clock.js';
 import type { Randomness } from '../ports/randomness.js';
@@ -31,8 +32,9 @@ export class SerialWorker {
     this.#ports = ports;
   }
 
+  /** Outside of whatever trace the caller is in: the worker outlives it by far. */
   start(): void {
-    this.#finished ??= this.#run();
+    this.#finished ??= context.with(ROOT_CONTEXT, () => this.#run());
   }
 
   wake(): void {
