@@ -212,6 +212,22 @@ describe('a card agent', () => {
     expect(card.card.guestReads(VOLUME_ID)).toBe(before);
   });
 
+  it.each(['person', 'healing'] as const)(
+    'opens no stack for a change by a %s when its journal is lost and nothing runs any more',
+    async (origin) => {
+      const card = new CardFixture();
+      const agent = await card.start();
+      await card.settle({});
+      await agent.stop();
+      card.card.killAll();
+      card.journal.lines.clear();
+      const desired = await card.want({ newStack: true, origin }, false);
+      await card.start();
+      await card.untilSaid(desired, 'needs-operator');
+      expect(card.observed().running).toBe(false);
+    },
+  );
+
   it('says a report until it is accepted', async () => {
     const card = new CardFixture();
     await card.start();

@@ -159,6 +159,7 @@ function checkedAgainstAccepted(
   const now = acceptedPlanOf(steps);
   const { plan: accepted } = wanted;
   const isRemainderOfDelete = wanted.tombstone && input.observed.head === null;
+  if (now.digest !== accepted.digest && isMemoryLost(input, wanted)) return memoryLost(wanted);
   const mustBeSame = wanted.origin === 'person' && !isBegun && !isRemainderOfDelete;
   if (mustBeSame && now.digest !== accepted.digest) {
     const kinds = steps.map(({ step }) => step.kind).join(', ');
@@ -178,4 +179,20 @@ function checkedAgainstAccepted(
   }
   const isOver = input.book.operation === null && isBegun;
   return { kind: isOver ? 'heal' : 'run', desired: wanted, steps };
+}
+
+/**
+ * The volume has had an earlier generation, and yet nothing of it runs here and the journal knows nothing: the journal
+ * is lost together with the data plane. A cut-over may have been made and not reported, so either stack may be stale.
+ */
+function isMemoryLost({ book, observed }: DecisionInput, wanted: DesiredVolume): boolean {
+  const knowsNothing = book.applied === null && book.operation === null && book.concluded === null;
+  return knowsNothing && observed.head === null && wanted.generation > 1 && !wanted.tombstone;
+}
+
+function memoryLost(wanted: DesiredVolume): Decision {
+  const detail =
+    `nothing of ${wanted.volumeId} runs and its journal is lost, so a cut-over may have been made and never told: ` +
+    `which stack is current stands beside the legs on their pools (role); nothing is opened`;
+  return { kind: 'conclude', desired: wanted, phase: 'needs-operator', problem: { code: 'needs-operator', detail } };
 }
