@@ -177,6 +177,8 @@ export async function stopCluster(folders: ClusterFolders): Promise<boolean> {
   if (record === null) return false;
   const running = record.processes.filter(isRunning);
   await stopProcesses(running.filter((process) => process.name.startsWith('agent-')));
+  // Those of cards first: one whose leg is served no more waits for it, and would be killed at the deadline.
+  await Promise.all(standInTopology.cards.map(({ cardId }) => stopDataPlanes(join(folders.run, cardId))));
   await stopDataPlanes(folders.run);
   await stopProcesses(running.filter((process) => process.name !== 'nats'));
   await stopProcesses(running.filter((process) => process.name === 'nats'));
