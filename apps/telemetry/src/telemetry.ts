@@ -11,7 +11,7 @@ import { NestLogger } from '@flexbso/observability/nest';
 import { type Database, databaseOptions, openDatabase } from '@flexbso/persistence';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
-import { AuditTrail } from './persistence/audit-trail.js';
+import { AuditTrail, maxGathered } from './persistence/audit-trail.js';
 import { EventRow } from './persistence/event-entity.js';
 import type { TelemetryConfig } from './config.js';
 import { Measurements } from './measurements/measurements.js';
@@ -116,6 +116,10 @@ async function hear(bus: Bus, { trail, spans, measurements, otlp }: Parts, atSto
   const events = new EventServer({
     bus,
     durable: 'telemetry',
+    // Their commit is one, and only a full batch is written without waiting for more.
+    maxInFlight: maxGathered,
+    // An event that comes again is there already.
+    confirmed: false,
     // The message names the first fault; the list of all of them would be a page for each event.
     onPoison: ({ error, ...event }) =>
       log.error('event is not kept', { ...event, detail: error instanceof Error ? error.message : error }),

@@ -11,3 +11,4 @@ export { persistenceEntities, persistenceMigrations } from './persistence-migrat
 export { prune, type PruningOptions, startPruning } from './pruning.js';
 export { tableColumn, type TableColumnSettings } from './table-columns.js';
 export { transaction, type TransactionOptions } from './transaction.js';
+export { type OnConflict, writeRows } from './write-rows.js';

@@ -11,7 +11,31 @@ export function canonicalJson(value: unknown): string {
 
 /** Whether two plain values are the same, key order aside. */
 export function isSame(left: unknown, right: unknown): boolean {
-  return canonicalJson(left) === canonicalJson(right);
+  if (left === right) return true;
+  if (Array.isArray(left) && Array.isArray(right))
+    return left.length === right.length && left.every((item, index) => isSame(item, right[index]));
+  if (isRecord(left) && isRecord(right)) return isSameRecord(left, right);
+  // Values that JSON writes alike, such as NaN and null.
+  return !isContainer(left) && !isContainer(right) && JSON.stringify(left) === JSON.stringify(right);
+}
+
+function isSameRecord(left: object, right: object): boolean {
+  const others = new Map(Object.entries(right).filter(isWritten));
+  const own = Object.entries(left).filter(isWritten);
+  return own.length === others.size && own.every(([key, value]) => others.has(key) && isSame(value, others.get(key)));
+}
+
+/** JSON has no undefined: such a member is as good as none. */
+function isWritten([, value]: [string, unknown]): boolean {
+  return value !== undefined;
+}
+
+function isContainer(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}
+
+function isRecord(value: unknown): value is object {
+  return isContainer(value) && !Array.isArray(value);
 }
 
 /** SHA-256 of the canonical JSON, as 64 hex digits. */

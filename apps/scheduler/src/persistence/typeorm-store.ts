@@ -1,6 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { type AgentRole, type BsoEvent, subjects } from '@flexbso/contracts';
-import { enqueue, idempotent, persistenceEntities, persistenceMigrations, transaction } from '@flexbso/persistence';
+import {
+  enqueue,
+  idempotent,
+  persistenceEntities,
+  persistenceMigrations,
+  transaction,
+  writeRows,
+} from '@flexbso/persistence';
 import type { DataSource, EntityTarget, ObjectLiteral } from 'typeorm';
 import type { AgentRecord } from '../agents/agent-record.js';
 import type { ChangeRecord } from '../changes/change-record.js';
@@ -35,6 +42,8 @@ export const schedulerDatabase = {
 };
 
 class TypeormTransaction extends TypeormReader implements StoreTransaction {
+  readonly #agents = new Map<string, AgentRecord>();
+
   putVolume(volume: VolumeRecord): Promise<void> {
     return this.#put(VolumeRow, volume);
   }
@@ -71,7 +80,16 @@ class TypeormTransaction extends TypeormReader implements StoreTransaction {
     await this.manager.delete(ReservationRow, { reservationId });
   }
 
+  /** Asked for several times in a transaction, which alone writes it: read once. */
+  override async agent(role: AgentRole, agentId: string): Promise<AgentRecord | null> {
+    const key = `${role} ${agentId}`;
+    const known = this.#agents.get(key) ?? (await super.agent(role, agentId));
+    if (known) this.#agents.set(key, known);
+    return known;
+  }
+
   putAgent(agent: AgentRecord): Promise<void> {
+    this.#agents.set(`${agent.role} ${agent.agentId}`, agent);
     return this.#put(AgentRow, agent);
   }
 
@@ -83,9 +101,12 @@ class TypeormTransaction extends TypeormReader implements StoreTransaction {
     await this.manager.delete(DesiredRow, { role, agentId, itemId });
   }
 
-  async enqueueEvent(event: BsoEvent, headers: Record<string, string>): Promise<void> {
-    const subject = subjects.event(event.kind, event.id, event.what);
-    await enqueue(this.manager, { subject, payload: event, headers, messageId: event.eventId });
+  async enqueueEvents(events: readonly BsoEvent[], headers: Record<string, string>): Promise<void> {
+    const messages = events.map((event) => {
+      const subject = subjects.event(event.kind, event.id, event.what);
+      return { subject, payload: event, headers, messageId: event.eventId };
+    });
+    await enqueue(this.manager, ...messages);
   }
 
   async idempotent<Reply>(
@@ -100,16 +121,8 @@ class TypeormTransaction extends TypeormReader implements StoreTransaction {
     return response;
   }
 
-  /** Inserts or replaces a row by its primary key; what the record has no property for is left as it is. */
-  async #put<Row extends ObjectLiteral>(entity: EntityTarget<Row>, record: object): Promise<void> {
-    const { primaryColumns } = this.manager.dataSource.getMetadata(entity);
-    const row = this.manager.create(entity);
-    Object.assign(row, record);
-    await this.manager.upsert(
-      entity,
-      row,
-      primaryColumns.map((column) => column.propertyName),
-    );
+  #put<Row extends ObjectLiteral>(entity: EntityTarget<Row>, row: Row): Promise<void> {
+    return writeRows(this.manager, entity, [row], 'replace');
   }
 }
 

@@ -69,12 +69,12 @@ async function writeEvents(
   { events, change }: Draft,
   { nowMs, by, newEventId }: CommitFacts,
 ): Promise<void> {
-  for (const event of events) {
-    await tx.enqueueEvent(
-      { v: 1, eventId: newEventId(), ...event, atMs: nowMs, by, tenantId: change.tenantId, traceId: change.traceId },
-      change.trace,
-    );
-  }
+  if (events.length === 0) return;
+  const { tenantId, traceId, trace } = change;
+  await tx.enqueueEvents(
+    events.map((event) => ({ v: 1, eventId: newEventId(), ...event, atMs: nowMs, by, tenantId, traceId })),
+    trace,
+  );
 }
 
 /** Each agent that is to do something else gets one new revision for all of it. */

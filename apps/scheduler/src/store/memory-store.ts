@@ -155,8 +155,8 @@ class MemoryTransaction extends MemoryReader implements StoreTransaction {
   deleteDesired = async (role: AgentRole, agentId: string, itemId: string) =>
     this.#log.remove(this.contents.desired, entryKey(role, agentId, itemId));
 
-  async enqueueEvent(event: BsoEvent, headers: Record<string, string>): Promise<void> {
-    this.events.push(structuredClone({ event, headers }));
+  async enqueueEvents(events: readonly BsoEvent[], headers: Record<string, string>): Promise<void> {
+    for (const event of events) this.events.push(structuredClone({ event, headers }));
   }
 
   async idempotent<Reply>(call: IdempotentCall<Reply>, work: () => Promise<Reply>): Promise<Reply> {

@@ -96,7 +96,7 @@ describe.each(Object.keys(stores))('the store on %s', (name) => {
   it('keeps nothing of a transaction that fails', async () => {
     const failing = store.transaction(async (tx) => {
       await tx.putVolume(aVolumeRecord());
-      await tx.enqueueEvent(anEvent(), {});
+      await tx.enqueueEvents([anEvent()], {});
       throw new Error('no');
     });
     await expect(failing).rejects.toThrow('no');
@@ -105,7 +105,7 @@ describe.each(Object.keys(stores))('the store on %s', (name) => {
   });
 
   it('ties events to their transaction', async () => {
-    await store.transaction((tx) => tx.enqueueEvent(anEvent(), { traceparent: 'x' }));
+    await store.transaction((tx) => tx.enqueueEvents([anEvent()], { traceparent: 'x' }));
     expect(await committedEvents(store)).toEqual([{ messageId: anEvent().eventId, payload: anEvent() }]);
   });
 

@@ -65,8 +65,8 @@ export interface StoreTransaction extends StoreReader {
   putAgent(agent: AgentRecord): Promise<void>;
   putDesired(entry: DesiredEntry): Promise<void>;
   deleteDesired(role: AgentRole, agentId: string, itemId: string): Promise<void>;
-  /** Published if and only if the transaction commits. */
-  enqueueEvent(event: BsoEvent, headers: Record<string, string>): Promise<void>;
+  /** Published in this order, if and only if the transaction commits. */
+  enqueueEvents(events: readonly BsoEvent[], headers: Record<string, string>): Promise<void>;
   /** Runs `work` once for a key; the same request again gets the kept reply. */
   idempotent<Reply>(call: IdempotentCall<Reply>, work: () => Promise<Reply>): Promise<Reply>;
 }

@@ -3,7 +3,11 @@ import type { StoreReader } from '../store/store.js';
 import type { VolumeRecord } from './volume-record.js';
 
 /** Finds a volume by id or name among those that the caller may see. Another tenant's is not found, like one that never was. */
-export async function findVolume(reader: StoreReader, reference: string, { tenantId }: Caller): Promise<VolumeRecord> {
+export async function findVolume(
+  reader: Pick<StoreReader, 'volume' | 'volumesNamed'>,
+  reference: string,
+  { tenantId }: Caller,
+): Promise<VolumeRecord> {
   const byId = volumeIdSchema.safeParse(reference).success ? await reader.volume(reference) : null;
   if (byId && (tenantId === null || byId.tenantId === tenantId)) return byId;
   const [first, second] = await reader.volumesNamed(reference, tenantId);

@@ -55,7 +55,8 @@ export class VolumeRequests {
     assertWriter(request.caller);
     const { idempotencyKey, caller, ...body } = request;
     const call = {
-      scope: caller.tenantId ?? '*',
+      // One token's keys are nobody else's: two people with the same key must not get each other's volume.
+      scope: JSON.stringify([caller.tenantId, caller.name]),
       key: idempotencyKey,
       requestDigest: canonicalDigest([verb, body]),
       replySchema: verbs['create-volume'].reply,
@@ -122,7 +123,14 @@ export class VolumeRequests {
     read: Decision['read'],
     { caller, volume, basedOnGeneration }: { caller: Caller; volume: string; basedOnGeneration: number },
   ): Promise<Aggregate> {
-    const { volumeId } = await findVolume(reader, volume, caller);
+    const { volumeId } = await findVolume(
+      {
+        volume: async (id) => (await read(id))?.volume ?? null,
+        volumesNamed: (name, tenantId) => reader.volumesNamed(name, tenantId),
+      },
+      volume,
+      caller,
+    );
     const present = await read(volumeId);
     if (!present) throw new Error(`volume ${volumeId} was there a moment ago`);
     assertChangeable(present, basedOnGeneration);

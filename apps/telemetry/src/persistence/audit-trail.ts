@@ -1,4 +1,5 @@
 import { type BsoEvent, eventSchema, MAX_MESSAGE_BYTES, problemOfParse, ProblemError } from '@flexbso/contracts';
+import { transaction, writeRows } from '@flexbso/persistence';
 import type { DataSource, SelectQueryBuilder } from 'typeorm';
 import { z } from 'zod';
 import { EventRow } from './event-entity.js';
@@ -21,26 +22,54 @@ export interface EventsPage {
 /** Half of the largest message: room for the envelope and for one more event. */
 const maxPageBytes = MAX_MESSAGE_BYTES / 2;
 
+/** Events come in bursts, and nobody waits for the trail: one commit for those of this long. */
+const gatherMs = 100;
+/** Written without waiting longer; the stream hands out no more than this before some are acknowledged. */
+export const maxGathered = 64;
+
+interface Arrived {
+  readonly row: Pick<EventRow, 'eventId' | 'kind' | 'id' | 'atMs' | 'event'>;
+  readonly kept: () => void;
+  readonly lost: (error: unknown) => void;
+}
+
 /** Everything that happened, each event once, in the database. */
 export class AuditTrail {
   readonly #dataSource: DataSource;
+  #arrived: Arrived[] = [];
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(dataSource: DataSource) {
     this.#dataSource = dataSource;
   }
 
-  /** Adds an event; one that is there already stays as it is. */
-  async add(event: BsoEvent): Promise<void> {
+  /** Adds an event; one that is there already stays as it is. Resolves when it is committed, together with others. */
+  add(event: BsoEvent): Promise<void> {
     const { eventId, kind, id, atMs } = event;
-    await this.#dataSource.manager
-      .createQueryBuilder()
-      .insert()
-      .into(EventRow)
-      .values({ eventId, kind, id, atMs, event })
-      .orIgnore()
-      // A row that is not inserted has no sequence that could be read back into the entity.
-      .updateEntity(false)
-      .execute();
+    return new Promise((kept, lost) => {
+      this.#arrived.push({ row: { eventId, kind, id, atMs, event }, kept, lost });
+      if (this.#arrived.length >= maxGathered) this.#write();
+      else this.#timer ??= setTimeout(() => this.#write(), gatherMs);
+    });
+  }
+
+  #write(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    void this.#keep(this.#arrived.splice(0));
+  }
+
+  /** Tells each event's adder; never rejects. */
+  async #keep(arrived: readonly Arrived[]): Promise<void> {
+    try {
+      const rows = arrived.map(({ row }) => row);
+      await transaction(this.#dataSource, (manager) => writeRows(manager, EventRow, rows, 'keep'));
+      for (const { kept } of arrived) kept();
+    } catch (error) {
+      // One that the database does not take must not take the others with it.
+      if (arrived.length > 1) for (const one of arrived) await this.#keep([one]);
+      else for (const { lost } of arrived) lost(error);
+    }
   }
 
   /**

@@ -1,4 +1,5 @@
 import { ProblemError, type Span, type Trace } from '@flexbso/contracts';
+import { transaction, writeRows } from '@flexbso/persistence';
 import type { DataSource } from 'typeorm';
 import { isBeat, traceOf, withinMessage } from '../traces/trace-of.js';
 import { SpanRow } from './span-entity.js';
@@ -10,10 +11,10 @@ export interface SpanStoreOptions {
 
 /** 20 MB at most, and twenty seconds of a thousand spans a second while the database is away. */
 const maxWaiting = 20_000;
-/** Eleven parameters each: well below SQLite's 32,766 of a statement. */
+/** Some milliseconds of the database's time: a reader between two batches does not wait long. */
 const batchSize = 500;
-/** Spans come in bursts: waiting this long makes one transaction of many. */
-const gatherMs = 200;
+/** Spans come in bursts: waiting this long makes one transaction of many. Who reads a trace does not wait for it. */
+const gatherMs = 1_000;
 const retryMs = 1_000;
 /** A trace with more spans than this is no change of ours. */
 const maxSpansOfTrace = 5_000;
@@ -95,15 +96,9 @@ export class SpanStore {
   async #writeBatch(): Promise<void> {
     const batch = this.#waiting.slice(0, batchSize);
     const receivedAtMs = Date.now();
-    await this.#dataSource.manager
-      .createQueryBuilder()
-      .insert()
-      .into(SpanRow)
-      .values(batch.map((span) => ({ ...rowOf(span), receivedAtMs })))
-      // An exporter that was not answered in time sends its batch again.
-      .orIgnore()
-      .updateEntity(false)
-      .execute();
+    const rows = batch.map((span) => ({ ...rowOf(span), receivedAtMs }));
+    // An exporter that was not answered in time sends its batch again: what is there stays.
+    await transaction(this.#dataSource, (manager) => writeRows(manager, SpanRow, rows, 'keep'));
     this.#waiting = this.#waiting.slice(batch.length);
   }
 }

@@ -32,6 +32,11 @@ export interface EventServerOptions {
   readonly retry?: Backoff;
   /** Half a minute without a sign of life: the process is gone. While a handler runs, one is sent thrice as often. */
   readonly ackWaitMs?: number;
+  /**
+   * Whether an acknowledgement is itself waited for, the default. Without it each event is one round trip cheaper, and
+   * one whose acknowledgement is lost comes again: for handlers that know what they have handled.
+   */
+  readonly confirmed?: boolean;
   readonly closeTimeoutMs?: number;
   readonly onPoison?: (event: PoisonEvent) => void;
   /** A delivery failed and will be repeated, or the consumer itself failed and is made anew. */
@@ -195,6 +200,10 @@ export class EventServer extends Server implements CustomTransportStrategy {
   }
 
   async #confirm(message: JsMsg): Promise<void> {
+    if (this.#options.confirmed === false) {
+      message.ack();
+      return;
+    }
     const confirmed = await message.ackAck().catch(() => false);
     if (!confirmed) this.#stats.unconfirmed += 1;
   }

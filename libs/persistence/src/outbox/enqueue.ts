@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { context, propagation } from '@opentelemetry/api';
 import type { EntityManager } from 'typeorm';
+import { writeRows } from '../write-rows.js';
 import { OutboxRow } from './outbox-row.js';
 
 export interface OutboxMessage {
@@ -14,15 +15,17 @@ export interface OutboxMessage {
 }
 
 /**
- * Ties a message to the transaction: it is published if and only if the transaction commits.
+ * Ties messages to the transaction: they are published, in this order, if and only if the transaction commits.
  * Wake the relay after the commit; forgetting it costs a poll's delay.
- * @returns the message id, under which it will be published.
+ * @returns the message ids, under which they will be published.
  */
-export async function enqueue(manager: EntityManager, message: OutboxMessage): Promise<string> {
-  const headers: Record<string, string> = { ...message.headers };
-  propagation.inject(context.active(), headers);
-  const messageId = message.messageId ?? randomUUID();
-  const { subject, payload } = message;
-  await manager.insert(OutboxRow, { messageId, subject, payload, headers, createdAtMs: Date.now() });
-  return messageId;
+export async function enqueue(manager: EntityManager, ...messages: readonly OutboxMessage[]): Promise<string[]> {
+  const createdAtMs = Date.now();
+  const rows = messages.map(({ subject, payload, headers: given, messageId = randomUUID() }) => {
+    const headers: Record<string, string> = { ...given };
+    propagation.inject(context.active(), headers);
+    return { messageId, subject, payload, headers, createdAtMs };
+  });
+  await writeRows(manager, OutboxRow, rows, 'refuse');
+  return rows.map(({ messageId }) => messageId);
 }
