@@ -25,6 +25,11 @@ describe("the demo's verdict", () => {
     expect(allHeld([])).toBe(false);
   });
 
+  it('does not hold when a single I/O took more than a second', () => {
+    expect(allHeld([{ ...row, longestIoMs: 1000 }])).toBe(true);
+    expect(allHeld([{ ...row, longestIoMs: 1000.1 }])).toBe(false);
+  });
+
   it('is a table with one aligned line for each change', () => {
     const lines = tableOf([row]).split('\n');
     expect(lines).toHaveLength(3);
