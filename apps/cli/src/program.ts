@@ -5,6 +5,7 @@ import type { CommandContext } from './commands/context.js';
 import { cordonCommands } from './commands/cordon.js';
 import { describeCommand } from './commands/describe.js';
 import { getCommand } from './commands/get.js';
+import { releaseCommand } from './commands/release.js';
 import { traceCommand } from './commands/trace.js';
 import { volumeCommands } from './commands/volumes.js';
 import { watchCommand } from './commands/watch.js';
@@ -46,6 +47,7 @@ export function makeProgram(): Command {
   watchCommand(program, contextOf);
   traceCommand(program, contextOf);
   cordonCommands(program, contextOf);
+  releaseCommand(program, contextOf);
   return program;
 }
 

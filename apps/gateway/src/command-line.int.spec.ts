@@ -7,7 +7,14 @@ import { fileURLToPath } from 'node:url';
 import { subjects } from '@flexbso/contracts';
 import { publishEvent } from '@flexbso/messaging';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { changeExample, eventExample, planExample, traceExample, volumeExample } from './openapi/examples.js';
+import {
+  cardExample,
+  changeExample,
+  eventExample,
+  planExample,
+  traceExample,
+  volumeExample,
+} from './openapi/examples.js';
 import { type GatewayUnderTest, secrets, startGatewayUnderTest } from './testing/gateway-under-test.js';
 
 /** `flexbso` as people run it: a process, the built one. Apps do not import each other. */
@@ -133,6 +140,28 @@ describe('flexbso', () => {
     expect(await json(['trace', changeExample.changeId])).toEqual(traceExample);
     expect((await flexbso(['cordon', 'card', 'card-a'])).exitCode).toBe(0);
     expect(gateway.script.last).toMatchObject({ verb: 'cordon-card', payload: { cordoned: true } });
+  });
+
+  it('shows why a card is quarantined, and releases it', async () => {
+    gateway.script.answers.set('get-card', { ...cardExample, state: 'quarantined', quarantineReason: 'it lied' });
+    expect((await flexbso(['describe', 'card', 'card-a'])).stdout).toMatch(/quarantine reason +it lied/);
+    expect((await flexbso(['release', 'card', 'card-a'])).stdout).toBe('card card-a is ready\n');
+    expect(gateway.script.last).toMatchObject({ verb: 'release-card', payload: { cardId: 'card-a' } });
+    expect((await flexbso(['release', 'pool', 'target-d'])).exitCode).toBe(0);
+    expect(gateway.script.last).toMatchObject({ verb: 'release-pool', payload: { poolId: 'target-d' } });
+  });
+
+  it.each([
+    ['trace', 'nope'],
+    ['describe', 'change', 'chg-1'],
+    ['describe', 'card', 'Card A'],
+    ['get', 'changes', '--volume', 'db'],
+    ['get', 'volumes', '-l', 'a=b=c'],
+    ['cordon', 'pool', '../x'],
+    ['create', 'volume', 'db', '--size', '1GiB', '--pool', 'A'],
+  ])('asks nobody about what cannot be: %s %s %s', async (...args) => {
+    expect(await flexbso(args)).toMatchObject({ exitCode: 2, stdout: '' });
+    expect(gateway.script.asked).toEqual([]);
   });
 
   it('watches events, from one on', async () => {

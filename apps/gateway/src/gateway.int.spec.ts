@@ -132,6 +132,7 @@ describe('writing', () => {
 
   it.each([
     ['POST', '/v1/volumes?dryRun=true', spec, 'plan-create'],
+    ['POST', '/v1/volumes?dryRun', spec, 'plan-create'],
     ['PATCH', '/v1/volumes/db?dryRun=true', { qos: { iopsTotal: 5 } }, 'plan-change'],
     ['DELETE', '/v1/volumes/db?dryRun=true', undefined, 'plan-delete'],
   ])('%s %s answers the plan and writes nothing', async (method, path, body, verb) => {
@@ -139,6 +140,12 @@ describe('writing', () => {
     expect(response.status).toBe(200);
     expect(await response.json()).toEqual(planExample);
     expect(gateway.script.asked.map((one) => one.verb)).toEqual([verb]);
+  });
+
+  it('names what dryRun may be', async () => {
+    const response = await ask('POST', '/v1/volumes?dryRun=maybe', { headers: key, body: spec });
+    expect(problemDocumentSchema.parse(await response.json()).detail).toContain('dryRun is true or false');
+    expect(gateway.script.asked).toEqual([]);
   });
 
   it('cordons and uncordons cards and pools', async () => {
@@ -149,6 +156,21 @@ describe('writing', () => {
       verb: 'cordon-pool',
       payload: { poolId: 'target-d', cordoned: false },
     });
+  });
+});
+
+describe('release', () => {
+  it('asks inventory on behalf of who asked, and is no viewer’s', async () => {
+    expect((await ask('POST', '/v1/cards/card-a/release')).status).toBe(200);
+    expect(gateway.script.last).toMatchObject({
+      verb: 'release-card',
+      payload: { cardId: 'card-a', caller: { name: secrets.operator } },
+    });
+    await ask('POST', '/v1/pools/target-d/release');
+    expect(gateway.script.last).toMatchObject({ verb: 'release-pool', payload: { poolId: 'target-d' } });
+    gateway.script.reset();
+    expect(await problemOf(ask('POST', '/v1/cards/card-a/release', { token: secrets.viewer }))).toBe('forbidden');
+    expect(gateway.script.asked).toEqual([]);
   });
 });
 

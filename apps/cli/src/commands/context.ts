@@ -1,4 +1,6 @@
+import { cardIdSchema, changeIdSchema, labelsSchema, volumeIdSchema, volumeNameSchema } from '@flexbso/contracts';
 import { type Command, InvalidArgumentError } from 'commander';
+import type { z } from 'zod';
 import type { ApiClient } from '../client/api-client.js';
 import type { Output } from '../print/output.js';
 import { parseSize } from '../units/size.js';
@@ -31,6 +33,23 @@ export function wholeNumber(text: string): number {
 export const numberOrNone = (text: string): number | null => (text === 'none' ? null : wholeNumber(text));
 export const sizeOrNone = (text: string): number | null => (text === 'none' ? null : sizeOption(text));
 
+/** Parsers of names: one that can be nobody's is a wrong command line, and nothing is sent. */
+const named =
+  (schema: z.ZodType<string>) =>
+  (text: string): string => {
+    const parsed = schema.safeParse(text);
+    if (parsed.success) return parsed.data;
+    throw new InvalidArgumentError(
+      `"${text}" cannot be one: ${parsed.error.issues[0]?.message ?? 'it has another form'}`,
+    );
+  };
+/** Of a card or a pool. */
+export const agentId = named(cardIdSchema);
+export const changeId = named(changeIdSchema);
+export const volumeId = named(volumeIdSchema);
+/** A volume's name; its id has the form of a name too. */
+export const volumeName = named(volumeNameSchema);
+
 /** Collects `--label key=value`, given once for each. */
 export function labelOption(text: string, before: Record<string, string> = {}): Record<string, string> {
   const [key = '', value, ...more] = text.split('=');
@@ -40,4 +59,14 @@ export function labelOption(text: string, before: Record<string, string> = {}): 
   return { ...before, [key]: value };
 }
 
-export const collect = (text: string, before: readonly string[] = []): string[] => [...before, text];
+/** Collects `--pool ID`, given once for each. */
+export const poolIds = (text: string, before: readonly string[] = []): string[] => [...before, agentId(text)];
+
+/** `key=value,key=value`, as a selector is written. */
+export function selectorOption(text: string): string {
+  for (const pair of text.split(',')) {
+    const labels = labelsSchema.safeParse(labelOption(pair));
+    if (!labels.success) throw new InvalidArgumentError(labels.error.issues[0]?.message ?? `"${pair}" is not a label`);
+  }
+  return text;
+}

@@ -1,7 +1,7 @@
 import { cardSnapshotSchema, poolSnapshotSchema } from '@flexbso/contracts';
 import type { Command } from 'commander';
 import type { z } from 'zod';
-import type { ContextOf } from './context.js';
+import { agentId, type ContextOf } from './context.js';
 
 /** `flexbso cordon|uncordon card|pool NAME` */
 export function cordonCommands(program: Command, contextOf: ContextOf): void {
@@ -10,10 +10,10 @@ export function cordonCommands(program: Command, contextOf: ContextOf): void {
     const of = (noun: 'card' | 'pool', schema: z.ZodType<{ cordoned: boolean }>) => {
       parent
         .command(noun)
-        .argument('<name>')
+        .argument('<name>', `the ${noun}'s id`, agentId)
         .action(async (name: string, _options: unknown, command: Command) => {
           const { client, output } = contextOf(command);
-          const path = `/v1/${noun}s/${encodeURIComponent(name)}/${verb}`;
+          const path = `/v1/${noun}s/${name}/${verb}`;
           const item = await client.send({ method: 'POST', path }, schema);
           if (output.format === 'json') return output.line(JSON.stringify(item, null, 2));
           output.line(`${noun} ${name} is ${item.cordoned ? 'cordoned' : 'not cordoned'}`);

@@ -15,28 +15,33 @@ import { planLines } from '../print/print-plan.js';
 import { facts, table } from '../print/table.js';
 import { durationText, labelsText, qosText, stackText, timeText } from '../print/words.js';
 import { formatSize } from '../units/size.js';
-import type { ContextOf } from './context.js';
+import { agentId, changeId, type ContextOf, volumeName } from './context.js';
 
 type Styled = Output['styled'];
 
 /** `flexbso describe card|pool|volume|change NAME` */
 export function describeCommand(program: Command, contextOf: ContextOf): void {
   const describe = program.command('describe').description('everything about one thing');
-  const describing = <Item>(noun: string, schema: z.ZodType<Item>, lines: (item: Item, styled: Styled) => string[]) => {
+  const describing = <Item>(
+    noun: string,
+    schema: z.ZodType<Item>,
+    parseName: (text: string) => string,
+    lines: (item: Item, styled: Styled) => string[],
+  ) => {
     describe
       .command(noun)
-      .argument('<name>')
+      .argument('<name>', 'its id; a volume also by its name', parseName)
       .action(async (name: string, _options: unknown, command: Command) => {
         const { client, output } = contextOf(command);
-        const item = await client.get(`/v1/${noun}s/${encodeURIComponent(name)}`, schema);
+        const item = await client.get(`/v1/${noun}s/${name}`, schema);
         if (output.format === 'json') return output.line(JSON.stringify(item, null, 2));
         for (const line of lines(item, output.styled)) output.line(line);
       });
   };
-  describing('card', cardSnapshotSchema, cardLines);
-  describing('pool', poolSnapshotSchema, poolLines);
-  describing('volume', volumeSchema, volumeLines);
-  describing('change', changeSchema, changeLines);
+  describing('card', cardSnapshotSchema, agentId, cardLines);
+  describing('pool', poolSnapshotSchema, agentId, poolLines);
+  describing('volume', volumeSchema, volumeName, volumeLines);
+  describing('change', changeSchema, changeId, changeLines);
 }
 
 function agentLines(agent: CardSnapshot | PoolSnapshot): string[] {
@@ -44,6 +49,7 @@ function agentLines(agent: CardSnapshot | PoolSnapshot): string[] {
   return [
     ...facts({
       state: agent.state,
+      'quarantine reason': agent.quarantineReason,
       'unreachable since': timeText(agent.unreachableSinceMs),
       cordoned: agent.cordoned,
       host: agent.hostId,

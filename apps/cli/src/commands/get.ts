@@ -15,7 +15,7 @@ import type { z } from 'zod';
 import { type Column, table } from '../print/table.js';
 import { labelsText, qosText, stackText, timeText } from '../print/words.js';
 import { formatSize } from '../units/size.js';
-import { type ContextOf, wholeNumber } from './context.js';
+import { agentId, changeId, type ContextOf, selectorOption, volumeId, volumeName, wholeNumber } from './context.js';
 
 const cardColumns: Column<CardSnapshot>[] = [
   { title: 'card', value: (card) => card.cardId },
@@ -73,6 +73,7 @@ interface Listing<Item> {
   readonly path: string;
   readonly schema: z.ZodType<Item>;
   readonly columns: readonly Column<Item>[];
+  readonly parseName: (text: string) => string;
 }
 
 interface GetOptions {
@@ -89,25 +90,45 @@ const defaultLimit = 1_000;
 export function getCommand(program: Command, contextOf: ContextOf): void {
   const get = program.command('get').description('list what there is, or show one in a line');
   const labelled = [
-    listing(get, contextOf, { noun: 'cards', path: '/v1/cards', schema: cardSnapshotSchema, columns: cardColumns }),
-    listing(get, contextOf, { noun: 'pools', path: '/v1/pools', schema: poolSnapshotSchema, columns: poolColumns }),
-    listing(get, contextOf, { noun: 'volumes', path: '/v1/volumes', schema: volumeSchema, columns: volumeColumns }),
+    listing(get, contextOf, {
+      noun: 'cards',
+      path: '/v1/cards',
+      schema: cardSnapshotSchema,
+      columns: cardColumns,
+      parseName: agentId,
+    }),
+    listing(get, contextOf, {
+      noun: 'pools',
+      path: '/v1/pools',
+      schema: poolSnapshotSchema,
+      columns: poolColumns,
+      parseName: agentId,
+    }),
+    listing(get, contextOf, {
+      noun: 'volumes',
+      path: '/v1/volumes',
+      schema: volumeSchema,
+      columns: volumeColumns,
+      parseName: volumeName,
+    }),
   ];
   for (const command of labelled)
-    command.option('-l, --labels <selector>', 'only with these labels: key=value,key=value');
+    command.option('-l, --labels <selector>', 'only with these labels: key=value,key=value', selectorOption);
   listing(get, contextOf, {
     noun: 'changes',
     path: '/v1/changes',
     schema: changeSchema,
     columns: changeColumns,
-  }).option('--volume <id>', 'only changes of this volume (its id)');
+    parseName: changeId,
+  }).option('--volume <id>', 'only changes of this volume (its id)', volumeId);
   eventsCommand(get, contextOf);
 }
 
-function listing<Item>(get: Command, contextOf: ContextOf, { noun, path, schema, columns }: Listing<Item>): Command {
+function listing<Item>(get: Command, contextOf: ContextOf, what: Listing<Item>): Command {
+  const { noun, path, schema, columns, parseName } = what;
   return get
     .command(noun)
-    .argument('[name]', 'only this one')
+    .argument('[name]', 'only this one', parseName)
     .option('--limit <count>', 'at most this many', wholeNumber, defaultLimit)
     .action(async (name: string | undefined, options: GetOptions, command: Command) => {
       const { client, output } = contextOf(command);
@@ -115,7 +136,7 @@ function listing<Item>(get: Command, contextOf: ContextOf, { noun, path, schema,
       const items =
         name === undefined
           ? await client.list(path, schema, query, options.limit)
-          : [await client.get(`${path}/${encodeURIComponent(name)}`, schema)];
+          : [await client.get(`${path}/${name}`, schema)];
       if (output.format === 'json') return output.line(JSON.stringify(name === undefined ? items : items[0], null, 2));
       if (items.length === 0) return output.note(`no ${noun}`);
       for (const line of table(columns, items, output.styled)) output.line(line);

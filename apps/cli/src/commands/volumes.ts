@@ -2,13 +2,15 @@ import { volumeSchema } from '@flexbso/contracts';
 import { type Command, Option } from 'commander';
 import type { ApiClient, ApiRequest } from '../client/api-client.js';
 import {
-  collect,
+  agentId,
   type CommandContext,
   type ContextOf,
   labelOption,
   numberOrNone,
+  poolIds,
   sizeOption,
   sizeOrNone,
+  volumeName,
   wholeNumber,
 } from './context.js';
 import {
@@ -27,7 +29,7 @@ const create: Asking<CreateOptions> = async (_client, name, options) => createRe
 const change: Asking<ChangeOptions> = async (client, name, options) => changeRequest(await find(client, name), options);
 const remove: Asking<object> = async (client, name) => deleteRequest(await find(client, name));
 
-const find = (client: ApiClient, name: string) => client.get(`/v1/volumes/${encodeURIComponent(name)}`, volumeSchema);
+const find = (client: ApiClient, name: string) => client.get(`/v1/volumes/${name}`, volumeSchema);
 
 /** `flexbso create|change|delete volume NAME`, and `plan` of each. */
 export function volumeCommands(program: Command, contextOf: ContextOf): void {
@@ -59,7 +61,7 @@ function planCommands(program: Command, contextOf: ContextOf): void {
   planning(volume(plan.command('delete').description('the plan of an end')), remove);
 }
 
-const volume = (parent: Command) => parent.command('volume').argument('<name>', "the volume's name or id");
+const volume = (parent: Command) => parent.command('volume').argument('<name>', "the volume's name or id", volumeName);
 
 function createOptions(command: Command): Command {
   return command
@@ -67,8 +69,8 @@ function createOptions(command: Command): Command {
     .addOption(new Option('--protocol <protocol>', 'how the guest sees it').choices(['nbd', 'virtio-blk', 'nvme']))
     .option('--encryption', 'encrypt it on the card')
     .option('--raid1 <legs>', 'mirror it over this many legs', wholeNumber)
-    .option('--pool <id>', 'a leg on this pool; once for each leg', collect)
-    .option('--card <id>', 'on this card')
+    .option('--pool <id>', 'a leg on this pool; once for each leg', poolIds)
+    .option('--card <id>', 'on this card', agentId)
     .option('--iops <count>', 'at most this many requests a second', wholeNumber)
     .option('--bandwidth <size>', 'at most this much a second, such as 100MiB', sizeOption)
     .option('--label <key=value>', 'a label; once for each', labelOption);
@@ -78,7 +80,7 @@ function changeOptions(command: Command): Command {
   return command
     .option('--size <size>', 'grow to this size, such as 1GiB', sizeOption)
     .addOption(new Option('--encryption <on|off>', 'encrypt it on the card, or not').choices(['on', 'off']))
-    .option('--pool <id>', 'move to this pool; once for each leg', collect)
+    .option('--pool <id>', 'move to this pool; once for each leg', poolIds)
     .option('--iops <count|none>', 'at most this many requests a second', numberOrNone)
     .option('--bandwidth <size|none>', 'at most this much a second, such as 100MiB', sizeOrNone)
     .option('--label <key=value>', 'add or replace a label; once for each', labelOption);

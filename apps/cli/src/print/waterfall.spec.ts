@@ -33,7 +33,7 @@ describe('a waterfall', () => {
   ];
 
   it('has each span beneath its parent, with its time, and marks orphans, failures and gaps', () => {
-    const lines = waterfallLines({ traceId, spans, orphanSpanIds: ['lost'] });
+    const lines = waterfallLines({ traceId, spans, orphanSpanIds: ['lost'], truncated: false });
     const labels = lines.slice(0, 4).map((line) => line.slice(line.lastIndexOf('|') + 2).replace(/ {2,}(?=!)/, ' '));
     expect(labels).toEqual([
       'gateway: span request',
@@ -47,7 +47,9 @@ describe('a waterfall', () => {
   });
 
   it('says when there is nothing yet', () => {
-    expect(waterfallLines({ traceId, spans: [], orphanSpanIds: [] })).toEqual([`trace ${traceId} has no spans yet`]);
+    expect(waterfallLines({ traceId, spans: [], orphanSpanIds: [], truncated: false })).toEqual([
+      `trace ${traceId} has no spans yet`,
+    ]);
   });
 
   it('shows every span once, whatever their parents are, even in a circle', () => {
@@ -59,9 +61,9 @@ describe('a waterfall', () => {
     fc.assert(
       fc.property(any, (made) => {
         const all = made.map((one) => span(one.id, one.parent, one.at, one.at + one.for));
-        const lines = waterfallLines({ traceId, spans: all, orphanSpanIds: [] });
+        const lines = waterfallLines({ traceId, spans: all, orphanSpanIds: [], truncated: false });
         for (const { name } of all) expect(lines.filter((line) => line.includes(name))).toHaveLength(1);
-        for (const { fromMs, toMs } of gapsOf({ traceId, spans: all, orphanSpanIds: [] }))
+        for (const { fromMs, toMs } of gapsOf({ traceId, spans: all, orphanSpanIds: [], truncated: false }))
           expect(toMs - fromMs).toBeGreaterThanOrEqual(50);
       }),
     );

@@ -98,6 +98,7 @@ function summaryOf(trace: Trace, totalMs: number): string {
     `${trace.spans.length} spans of ${services.size} services in ${durationText(totalMs)}`,
     `${trace.orphanSpanIds.length} orphans`,
     `${gapsOf(trace).length} gaps`,
+    ...(trace.truncated ? ['cut: there are more spans than these first ones'] : []),
   ];
   return `trace ${trace.traceId}: ${counts.join(', ')}`;
 }

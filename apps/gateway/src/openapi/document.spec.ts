@@ -105,6 +105,19 @@ describe('the OpenAPI document', () => {
     }
   });
 
+  it('tells of each route behind which a service answers that it may be too busy', () => {
+    const operations = z.record(
+      z.string(),
+      z.record(z.string(), z.object({ tags: z.array(z.string()), responses: objectSchema })),
+    );
+    const { paths } = z.object({ paths: operations }).parse(document);
+    const asking = Object.values(paths).flatMap((one) =>
+      Object.values(one).filter(({ tags }) => !tags.includes('gateway')),
+    );
+    expect(asking.length).toBeGreaterThan(10);
+    expect(asking.filter(({ responses }) => responses['429'] === undefined)).toEqual([]);
+  });
+
   it('tells every problem that a request can be answered with', () => {
     // These are told within a change, never as the answer to a request.
     const withinChanges = [

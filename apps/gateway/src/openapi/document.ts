@@ -130,7 +130,8 @@ function everyProblemOf(route: Route): ProblemCode[] {
     ...(hasBody ? (['malformed-json', 'body-too-large', 'unsupported-media-type'] as const) : []),
     ...(route.access === 'open' ? [] : (['unauthenticated'] as const)),
     ...(route.access === 'write' ? (['forbidden'] as const) : []),
-    ...(asksOthers ? (['unavailable', 'deadline-exceeded'] as const) : []),
+    // A service with too much waiting refuses at once.
+    ...(asksOthers ? (['too-many-requests', 'unavailable', 'deadline-exceeded'] as const) : []),
     'internal',
     ...route.problems,
   ];

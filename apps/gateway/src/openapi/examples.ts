@@ -27,6 +27,7 @@ const registered = {
   sealingKey: `X${'A'.repeat(55)}`,
   revision: 1,
   state: 'ready',
+  quarantineReason: null,
   unreachableSinceMs: null,
   cordoned: false,
   registeredAtMs: atMs,

@@ -35,6 +35,11 @@ export class CardsController {
     return this.#cordon(call, false);
   }
 
+  @Serve(fleetRoutes.releaseCard)
+  release(@Call() { caller, params }: CallOf<typeof fleetRoutes.releaseCard>): Promise<CardSnapshot> {
+    return this.#services.ask('inventory', 'release-card', verbs['release-card'], { v: 1, caller, ...params });
+  }
+
   #cordon({ caller, params }: CallOf<typeof fleetRoutes.cordonCard>, cordoned: boolean): Promise<CardSnapshot> {
     const payload = { v: 1 as const, caller, ...params, cordoned };
     return this.#services.ask('inventory', 'cordon-card', verbs['cordon-card'], payload);

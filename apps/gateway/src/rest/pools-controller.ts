@@ -35,6 +35,11 @@ export class PoolsController {
     return this.#cordon(call, false);
   }
 
+  @Serve(fleetRoutes.releasePool)
+  release(@Call() { caller, params }: CallOf<typeof fleetRoutes.releasePool>): Promise<PoolSnapshot> {
+    return this.#services.ask('inventory', 'release-pool', verbs['release-pool'], { v: 1, caller, ...params });
+  }
+
   #cordon({ caller, params }: CallOf<typeof fleetRoutes.cordonPool>, cordoned: boolean): Promise<PoolSnapshot> {
     const payload = { v: 1 as const, caller, ...params, cordoned };
     return this.#services.ask('inventory', 'cordon-pool', verbs['cordon-pool'], payload);

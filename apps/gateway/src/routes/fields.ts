@@ -5,7 +5,8 @@ import { z } from 'zod';
 
 /** A query's value is text; what is no number is left for the schema to refuse. */
 const numberOf = (text: unknown) => (typeof text === 'string' && /^-?\d{1,15}$/.test(text) ? Number(text) : text);
-const booleanOf = (text: unknown) => (text === 'true' ? true : text === 'false' ? false : text);
+/** `?dryRun` alone says it too. */
+const flagOf = (text: unknown) => (text === 'true' || text === '' ? true : text === 'false' ? false : text);
 
 export const none = z.strictObject({});
 /** A route without a body takes none; an empty object is what some clients send instead. */
@@ -36,7 +37,10 @@ export const labelsQuery = {
 };
 
 export const dryRunQuery = {
-  dryRun: z.preprocess(booleanOf, z.boolean()).optional().describe('`true`: answers the plan and changes nothing.'),
+  dryRun: z
+    .preprocess(flagOf, z.boolean('dryRun is true or false; without a value it is true'))
+    .optional()
+    .describe('`true`: answers the plan and changes nothing.'),
 };
 
 export const sinceQuery = z.preprocess(numberOf, z.int().min(0)).optional();

@@ -10,6 +10,10 @@ const list = z.strictObject({ ...labelsQuery, ...pageQuery });
 
 const cordoning = 'Repeating it changes nothing, so it needs no Idempotency-Key. What runs there keeps running.';
 
+const releasing = `Says that a person has looked at \`quarantineReason\` and believes the agent again. Where its sealing key had
+changed, this is the consent to the new one: keys are sealed to it from then on. Repeating it changes nothing, so it
+needs no Idempotency-Key.`;
+
 export const fleetRoutes = {
   listCards: defineRoute({
     operationId: 'listCards',
@@ -65,6 +69,20 @@ export const fleetRoutes = {
     replies: { 200: json('The card', cardSnapshotSchema, cardExample) },
     problems: ['not-found'],
   }),
+  releaseCard: defineRoute({
+    operationId: 'releaseCard',
+    method: 'POST',
+    path: '/v1/cards/{cardId}/release',
+    tag: 'cards',
+    summary: "Ends the card's quarantine",
+    description: releasing,
+    access: 'write',
+    params: card,
+    query: none,
+    body: noBody,
+    replies: { 200: json('The card', cardSnapshotSchema, cardExample) },
+    problems: ['not-found'],
+  }),
   listPools: defineRoute({
     operationId: 'listPools',
     method: 'GET',
@@ -112,6 +130,20 @@ export const fleetRoutes = {
     tag: 'pools',
     summary: 'Lets new legs be placed on the pool again',
     description: cordoning,
+    access: 'write',
+    params: pool,
+    query: none,
+    body: noBody,
+    replies: { 200: json('The pool', poolSnapshotSchema, poolExample) },
+    problems: ['not-found'],
+  }),
+  releasePool: defineRoute({
+    operationId: 'releasePool',
+    method: 'POST',
+    path: '/v1/pools/{poolId}/release',
+    tag: 'pools',
+    summary: "Ends the pool's quarantine",
+    description: releasing,
     access: 'write',
     params: pool,
     query: none,
