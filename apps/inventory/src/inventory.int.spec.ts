@@ -275,6 +275,28 @@ describe.each(['sqlite', 'postgres'] as const)('inventory on %s', (kind) => {
     ]);
   });
 
+  it('quarantines whom a service names or who changed its key, shows why over a restart, and releases it', async () => {
+    await registerCard();
+    const schema = rpc.inventory['quarantine-agent'];
+    const asScheduler = new RpcClient(await open(scheduler));
+    const seen = { v: 1, by: 'scheduler', role: 'card', id: 'card-1', reason: 'it lied' } as const;
+    await asScheduler.call('inventory', 'quarantine-agent', schema, seen, deadline);
+    await eventually('the reason is published', () => published()?.quarantineReason === 'it lied');
+    const sealingKey = `X${'B'.repeat(55)}`;
+    await registerCard(card, { ...aCard, sealingKey });
+    await inventory.stop();
+    inventory = await start();
+    expect(await getCard()).toMatchObject({ state: 'quarantined', sealingKey: aCard.sealingKey });
+    expect((await getCard()).quarantineReason).toMatch(/^it lied; its sealing key changed/);
+    const release = rpc.inventory['release-card'];
+    const payload = { ...asked, cardId: 'card-1' };
+    const client = new RpcClient(gatewayBus);
+    await client.call('inventory', 'release-card', release, payload, deadline);
+    await eventually('the new key is published', () => published()?.sealingKey === sealingKey);
+    expect(published()).toMatchObject({ state: 'ready', quarantineReason: null });
+    expect((await eventsUntil('released')).at(-1)?.by).toBe('alice');
+  });
+
   it('finds an agent unreachable when its lease is over, and back when it is heard', async () => {
     await registerCard();
     await inventory.stop();

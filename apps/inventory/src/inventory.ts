@@ -3,8 +3,8 @@ import {
   type Bus,
   backoffMs,
   type BusStatus,
-  connectBus,
-  ensureEventStream,
+  connectService,
+  foreignReply,
   NatsRpcServer,
   publishEvent,
 } from '@flexbso/messaging';
@@ -22,7 +22,7 @@ import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import { AgentRow } from './persistence/agent-entity.js';
 import { DatabaseAgentStore } from './persistence/database-agent-store.js';
-import { AgentsTable } from './persistence/agents-migration.js';
+import { AgentsTable, QuarantineReasons } from './persistence/agents-migration.js';
 import { Fleet } from './agents/fleet.js';
 import type { InventoryConfig } from './config.js';
 import { measureInventory } from './inventory-metrics.js';
@@ -92,7 +92,8 @@ async function start(
     onExpired: (agent) => void judge(fleet, leases, agent),
     onHeld: (agents) => log.error('verdicts on silent agents are held', { agents, holdMs: config.massSilence.holdMs }),
   });
-  const bus = await connectBus({
+  const bus = await connectService({
+    onRetry: (what, error) => log.warn('NATS is not ready for the start yet', { what, error }),
     servers: config.nats.servers,
     principal: { kind: 'service', name: 'inventory' },
     credentials: { seedFile: config.nats.seedFile },
@@ -102,7 +103,6 @@ async function start(
     },
   });
   atStop(() => bus.close());
-  await ensureEventStream(bus);
   const requireBus = () => {
     if (!connected) throw new ProblemError({ code: 'unavailable', detail: 'the connection to the bus is lost' });
   };
@@ -136,7 +136,7 @@ async function start(
 function openOwnDatabase(url: string): Promise<Database> {
   const contents = {
     entities: [...persistenceEntities, AgentRow],
-    migrations: [...persistenceMigrations, AgentsTable],
+    migrations: [...persistenceMigrations, AgentsTable, QuarantineReasons],
     schema: 'inventory',
   };
   return openDatabase(databaseOptions(url, contents));
@@ -151,11 +151,12 @@ async function hear(
   const strategy = new NatsRpcServer({
     bus,
     onQuarantine: ({ role, id, replySubject }) => {
-      const reason = `asked for its answer to go to ${replySubject}, which is not its own`;
       log.warn('agent quarantined', { role, id, replySubject });
       // An agent that never registered has no standing to lose; it was not answered either.
       if (fleet.find({ role, id }))
-        fleet.quarantine({ role, id }, reason).catch(logFailed('quarantine was not written'));
+        fleet
+          .quarantine({ role, id }, foreignReply(replySubject), 'inventory')
+          .catch(logFailed('quarantine was not written'));
     },
     onInvalid: (subject, problem) => log.warn('message fits no schema', { subject, problem }),
     onError: (failure) => log.error('handler failed', { ...failure }),

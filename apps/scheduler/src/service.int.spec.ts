@@ -1,6 +1,6 @@
 import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type BsoEvent, eventSchema, type ProblemCode, ProblemError } from '@flexbso/contracts';
+import { type BsoEvent, eventSchema, type ProblemCode, ProblemError, subjects } from '@flexbso/contracts';
 import { open, readEvents } from '@flexbso/messaging';
 import { eventually, type PostgresServer, startPostgres } from '@flexbso/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -188,6 +188,23 @@ describe('an agent that was replaced', () => {
     card.sessionNumber = 1;
     card.sessionId = '018f2f60-0000-4000-8000-000000000099';
     expect(await codeOf(card.catchUp())).toBe('fenced');
+  });
+});
+
+describe('an agent that wants its answer to go elsewhere', () => {
+  it('is named to inventory, which quarantines it, and gets no answer', async () => {
+    await begin();
+    const inventory = await cell.bus({ kind: 'service', name: 'inventory' });
+    const told: unknown[] = [];
+    inventory.connection.subscribe(subjects.rpc('inventory', 'quarantine-agent'), {
+      callback: (_error, message) => void told.push(message.json()),
+    });
+    await inventory.flush();
+    const card = await cell.bus({ kind: 'card', id: 'card-1' });
+    card.connection.publish(subjects.up('card', 'card-1', 'desired'), '{}', { reply: 'bso.card.card-2.down.nudge' });
+    await eventually('inventory is told', () => told.length > 0);
+    expect(told[0]).toMatchObject({ v: 1, by: 'scheduler', role: 'card', id: 'card-1' });
+    expect(JSON.stringify(told[0])).toContain('bso.card.card-2.down.nudge');
   });
 });
 

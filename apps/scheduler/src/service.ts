@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { type Bus, connectBus, ensureEventStream, NatsRpcServer, publishEvent, seal } from '@flexbso/messaging';
-import { logger, startHealthServer, traceHeaders } from '@flexbso/observability';
+import { type Bus, connectService, NatsRpcServer, publishEvent, quarantineTeller, seal } from '@flexbso/messaging';
+import { logger, type Readiness, startHealthServer, traceHeaders } from '@flexbso/observability';
 import { NestLogger } from '@flexbso/observability/nest';
 import { type Database, databaseOptions, openDatabase, OutboxRelay, startPruning } from '@flexbso/persistence';
 import { Fleet } from '@flexbso/placement';
@@ -64,14 +64,18 @@ async function start(
   atStop: AtStop,
 ): Promise<Omit<RunningScheduler, 'stop'>> {
   let connected = false;
-  const ready = () =>
-    connected ? { ready: true as const } : { ready: false as const, reasons: ['not connected to the bus'] };
+  let hearing = false;
+  const ready = (): Readiness => {
+    if (!hearing) return { ready: false, reasons: ['starting or stopping'] };
+    return connected ? { ready: true } : { ready: false, reasons: ['not connected to the bus'] };
+  };
   const health = await startHealthServer({ ...config.health, prometheusText, ready });
   atStop(() => health.stop());
   const database = await openDatabase(databaseOptions(config.databaseUrl, schedulerDatabase));
   atStop(() => database.destroy());
   atStop(startPruning(database, { onError: (error) => log.error('pruning failed', { error }) }));
-  const bus = await connectBus({
+  const bus = await connectService({
+    onRetry: (what, error) => log.warn('NATS is not ready for the start yet', { what, error }),
     servers: config.nats.servers,
     principal: { kind: 'service', name: 'scheduler' },
     credentials: { seedFile: config.nats.seedFile },
@@ -81,7 +85,6 @@ async function start(
     },
   });
   atStop(() => bus.close());
-  await ensureEventStream(bus);
   const relay = relayOver(database, bus);
   relay.start();
   atStop(() => relay.stop());
@@ -93,6 +96,8 @@ async function start(
   await scheduler.start();
   atStop(() => scheduler.idle());
   await hear(bus, scheduler, fleet, atStop);
+  hearing = true;
+  atStop(async () => void (hearing = false));
   return { healthUrl: health.url, scheduler };
 }
 
@@ -118,10 +123,16 @@ async function makeScheduler(
 }
 
 async function hear(bus: Bus, scheduler: Scheduler, fleet: Fleet, atStop: AtStop): Promise<void> {
+  const tellQuarantine = quarantineTeller(bus, {
+    by: 'scheduler',
+    onFailed: ({ role, id }, error) => log.error('inventory was not told of a quarantine', { role, id, error }),
+  });
   const strategy = new NatsRpcServer({
     bus,
-    onQuarantine: ({ role, id, replySubject }) =>
-      log.warn('agent asked for its answer to go elsewhere', { role, id, replySubject }),
+    onQuarantine: (quarantine) => {
+      log.warn('agent asked for its answer to go elsewhere', { ...quarantine });
+      tellQuarantine(quarantine);
+    },
     onInvalid: (subject, problem) => log.warn('message fits no schema', { subject, problem }),
     onError: (failure) => log.error('handler failed', { ...failure }),
   });

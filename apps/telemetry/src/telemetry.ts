@@ -1,10 +1,10 @@
 import {
   type Bus,
   type BusStatus,
-  connectBus,
-  ensureEventStream,
+  connectService,
   EventServer,
   NatsRpcServer,
+  quarantineTeller,
 } from '@flexbso/messaging';
 import { logger, type Readiness, startHealthServer } from '@flexbso/observability';
 import { NestLogger } from '@flexbso/observability/nest';
@@ -80,7 +80,8 @@ async function start(config: TelemetryConfig, prometheusText: () => Promise<stri
   atStop(() => spans.stop());
   const otlp = await startOtlpServer({ ...config.otlp, take: (taken) => spans.take(taken) });
   atStop(() => otlp.stop());
-  const bus = await connectBus({
+  const bus = await connectService({
+    onRetry: (what, error) => log.warn('NATS is not ready for the start yet', { what, error }),
     servers: config.nats.servers,
     principal: { kind: 'service', name: 'telemetry' },
     credentials: { seedFile: config.nats.seedFile },
@@ -90,7 +91,6 @@ async function start(config: TelemetryConfig, prometheusText: () => Promise<stri
     },
   });
   atStop(() => bus.close());
-  await ensureEventStream(bus);
   await hear(bus, { trail: new AuditTrail(database), spans, measurements, otlp }, atStop);
   hearing = true;
   atStop(async () => void (hearing = false));
@@ -105,11 +105,18 @@ interface Parts {
 }
 
 async function hear(bus: Bus, { trail, spans, measurements, otlp }: Parts, atStop: AtStop): Promise<void> {
+  const tellQuarantine = quarantineTeller(bus, {
+    by: 'telemetry',
+    onFailed: ({ role, id }, error) => log.error('inventory was not told of a quarantine', { role, id, error }),
+  });
   const requests = new NatsRpcServer({
     bus,
     // Replicas share the work: what they answer is in the database, and Prometheus adds up what each has heard.
     queueGroup: 'telemetry',
-    onQuarantine: (quarantine) => log.warn('agent wants its answer to go elsewhere', { ...quarantine }),
+    onQuarantine: (quarantine) => {
+      log.warn('agent wants its answer to go elsewhere', { ...quarantine });
+      tellQuarantine(quarantine);
+    },
     onInvalid: (subject, problem) => log.warn('message fits no schema', { subject, problem }),
     onError: (failure) => log.error('handler failed', { ...failure }),
   });

@@ -11,6 +11,8 @@ export const MAX_MESSAGE_BYTES = 512 * 1000;
 /** A page of a list: a person reads fewer, a client pages on. */
 export const MAX_PAGE_SIZE = 200;
 export const DEFAULT_PAGE_SIZE = 50;
+/** A sentence or two for an operator; what an agent sent may be in it, so it is cut. */
+export const MAX_QUARANTINE_REASON = 300;
 /** Labels are for selectors, not for documents. */
 export const MAX_LABELS = 32;
 /** Three copies already outlive two failures; more is a waste that placement should not be asked for. */

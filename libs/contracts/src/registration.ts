@@ -3,6 +3,7 @@ import { capabilitiesSchema, dataPlaneSchema } from './capabilities.js';
 import { cardIdSchema, functionIdSchema, hostIdSchema, poolIdSchema } from './ids.js';
 import { failureDomainSchema, labelsSchema } from './labels.js';
 import { protocolSchema } from './layers.js';
+import { MAX_QUARANTINE_REASON } from './limits.js';
 import { sealingKeySchema } from './sealed.js';
 
 export const cardFunctionSchema = z.strictObject({
@@ -71,6 +72,8 @@ const snapshotCommon = {
   revision: z.int().min(1),
   /** `quarantined`: it sent what no honest agent sends; nothing new is placed there. */
   state: z.enum(['ready', 'unreachable', 'quarantined']),
+  /** Why it is quarantined, until an operator releases it; null: it is not. */
+  quarantineReason: z.string().max(MAX_QUARANTINE_REASON).nullable().default(null),
   unreachableSinceMs: z.int().nullable(),
   cordoned: z.boolean(),
   registeredAtMs: z.int(),

@@ -3,7 +3,7 @@ import { changeSchema } from './change.js';
 import { eventSchema } from './events.js';
 import { cardIdSchema, changeIdSchema, poolIdSchema, tenantIdSchema, volumeIdSchema } from './ids.js';
 import { labelsSchema } from './labels.js';
-import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from './limits.js';
+import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, MAX_QUARANTINE_REASON } from './limits.js';
 import { digestSchema, planSchema } from './plan.js';
 import { cardSnapshotSchema, poolSnapshotSchema } from './registration.js';
 import { traceSchema } from './trace.js';
@@ -45,6 +45,20 @@ export const rpc = {
     'cordon-pool': {
       request: z.strictObject({ ...request, poolId: poolIdSchema, cordoned: z.boolean() }),
       reply: poolSnapshotSchema,
+    },
+    /** Ends a quarantine; where the sealing key had changed, this is the consent to the new one. */
+    'release-card': { request: z.strictObject({ ...request, cardId: cardIdSchema }), reply: cardSnapshotSchema },
+    'release-pool': { request: z.strictObject({ ...request, poolId: poolIdSchema }), reply: poolSnapshotSchema },
+    /** A service saw an agent do what no honest agent does. `quarantined` is false for one that never registered. */
+    'quarantine-agent': {
+      request: z.strictObject({
+        v: z.literal(1),
+        by: z.enum(['scheduler', 'telemetry']),
+        role: z.enum(['card', 'pool']),
+        id: cardIdSchema,
+        reason: z.string().min(1).max(MAX_QUARANTINE_REASON),
+      }),
+      reply: z.strictObject({ quarantined: z.boolean() }),
     },
   },
   scheduler: {

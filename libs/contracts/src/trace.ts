@@ -15,10 +15,14 @@ export const spanSchema = z.strictObject({
 });
 export type Span = z.infer<typeof spanSchema>;
 
-/** A whole trace. `orphans`: spans whose parent is not there; empty in a complete trace. */
+/**
+ * A trace. `orphanSpanIds`: spans whose parent is not there; empty in a complete trace. `truncated`: it has more spans
+ * than are answered; these are the first of them.
+ */
 export const traceSchema = z.strictObject({
   traceId: z.string(),
   spans: z.array(spanSchema),
   orphanSpanIds: z.array(z.string()),
+  truncated: z.boolean().default(false),
 });
 export type Trace = z.infer<typeof traceSchema>;

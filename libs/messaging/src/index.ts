@@ -1,5 +1,6 @@
 export * from './agent.js';
-export { judgeReply, type Quarantine, type ReplyVerdict } from './reply-guard.js';
+export { quarantineTeller, type QuarantineTellerOptions } from './quarantine.js';
+export { foreignReply, judgeReply, type Quarantine, type ReplyVerdict } from './reply-guard.js';
 export { BusContext } from './rpc/context.js';
 export { FromAgents, Rpc, RPC_TRANSPORT } from './rpc/decorators.js';
 export { RouteError } from './rpc/route.js';
@@ -11,6 +12,7 @@ export { EventServer, type EventServerOptions, type EventStats, type PoisonEvent
 export { publishEvent, type PublishedEvent, type PublishEventOptions } from './jetstream/publish.js';
 export { readEvents, type ReadEvents, type StreamedEvent } from './jetstream/read-events.js';
 export { StreamSettingsError, type StreamSettings } from './jetstream/settings.js';
+export { BusStartError, connectService, type StartOnBusOptions } from './start-on-bus.js';
 export { ensureEventStream, ensureStream, eventStreamSettings } from './jetstream/stream.js';
 export { SnapshotBucket, snapshotBucket, type SnapshotBucketOptions, type SnapshotChange } from './kv.js';
 export * from './identities.js';

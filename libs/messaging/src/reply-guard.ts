@@ -37,6 +37,11 @@ export function judgeReply(subject: string, replySubject: string | undefined): R
   return mayAsk ? { kind: 'answer', replySubject } : { kind: 'drop' };
 }
 
+/** Why an agent is quarantined that named another's reply subject, for an operator. */
+export function foreignReply(replySubject: string): string {
+  return `asked for its answer to go to ${replySubject.slice(0, 200)}, which is not its own`;
+}
+
 /** Whether a reply subject lies under some service's inbox. */
 export function isServiceInbox(replySubject: string): boolean {
   return replySubject.startsWith(servicePrefix) && !hasWildcard(replySubject);

@@ -6,12 +6,16 @@ interface Standing {
   /** Grows with every change but that of the time last heard. */
   readonly revision: number;
   readonly unreachableSinceMs: number | null;
-  readonly quarantined: boolean;
+  /** What the agent did that no honest agent does; null: nothing, or an operator has released it. */
+  readonly quarantineReason: string | null;
+  /** Another sealing key than the registration's, which the agent last came with; taken over when it is released. */
+  readonly offeredSealingKey: string | null;
   readonly cordoned: boolean;
   readonly registeredAtMs: number;
 }
 export interface CardRecord extends Standing {
   readonly role: 'card';
+  /** As the agent last sent it, with the sealing key that is believed. */
   readonly registration: RegisterCard;
 }
 export interface PoolRecord extends Standing {
@@ -35,13 +39,14 @@ export const keyOf = ({ role, id }: AgentName): string => `${role}/${id}`;
 
 /** The state shown. Quarantine outlasts silence: an agent that lied and then fell silent is still one that lied. */
 export function stateOf(record: AgentRecord): CardSnapshot['state'] {
-  if (record.quarantined) return 'quarantined';
+  if (record.quarantineReason !== null) return 'quarantined';
   return record.unreachableSinceMs === null ? 'ready' : 'unreachable';
 }
 
 function standingOf(record: AgentRecord, lastHeardAtMs: number) {
-  const { revision, unreachableSinceMs, cordoned, registeredAtMs } = record;
-  return { revision, state: stateOf(record), unreachableSinceMs, cordoned, registeredAtMs, lastHeardAtMs };
+  const { revision, quarantineReason, unreachableSinceMs, cordoned, registeredAtMs } = record;
+  const state = stateOf(record);
+  return { revision, state, quarantineReason, unreachableSinceMs, cordoned, registeredAtMs, lastHeardAtMs };
 }
 
 export function cardSnapshotOf(record: CardRecord, lastHeardAtMs: number): CardSnapshot {

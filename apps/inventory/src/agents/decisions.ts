@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { ProblemError } from '@flexbso/contracts';
+import { MAX_QUARANTINE_REASON, ProblemError } from '@flexbso/contracts';
 import type { AgentRecord, Registrant } from './agent-record.js';
 
 /** What became of an agent, as the end of its event's subject. */
@@ -10,7 +10,8 @@ export type AgentEventName =
   | 'reachable'
   | 'cordoned'
   | 'uncordoned'
-  | 'quarantined';
+  | 'quarantined'
+  | 'released';
 
 export interface AgentEvent {
   readonly what: AgentEventName;
@@ -27,8 +28,11 @@ export interface Decision {
 
 const self = 'inventory';
 
+export const sealingKeyChanged = 'its sealing key changed: release it if that was you';
+
 /**
- * A registration. The same again changes nothing; another session, or other content, is a new revision.
+ * A registration. The same again changes nothing; another session, or other content, is a new revision. Another sealing
+ * key is taken as a sign of life and not believed: whoever took an identity over would be sent every key sealed to it.
  * @throws ProblemError `fenced` for a session that a newer one has replaced.
  */
 export function decideRegister(current: AgentRecord | undefined, registrant: Registrant, nowMs: number): Decision {
@@ -36,21 +40,33 @@ export function decideRegister(current: AgentRecord | undefined, registrant: Reg
     const standing = {
       revision: 1,
       unreachableSinceMs: null,
-      quarantined: false,
+      quarantineReason: null,
+      offeredSealingKey: null,
       cordoned: false,
       registeredAtMs: nowMs,
     };
     return { next: { ...registrant, ...standing }, events: [registered(registrant, true)] };
   }
   refuseOlderSession(current, registrant.registration);
-  const changed = changedFields(current, registrant);
+  const { sealingKey } = current.registration;
+  const offered = registrant.registration.sealingKey === sealingKey ? null : registrant.registration.sealingKey;
+  const believed = withSealingKey(registrant, sealingKey);
+  const changed = changedFields(current, believed);
   const events: AgentEvent[] = [];
   if (registrant.registration.sessionId !== current.registration.sessionId) events.push(registered(registrant, false));
   const content = changed.filter((field) => field !== 'sessionId' && field !== 'sessionNumber');
   if (content.length > 0) events.push({ what: 'updated', by: registrant.id, data: { fields: content.join(' ') } });
   if (current.unreachableSinceMs !== null) events.push(reachable(current, current.unreachableSinceMs, nowMs));
-  if (events.length === 0) return { next: current, events };
-  return { next: { ...standingOf(current), ...registrant, unreachableSinceMs: null }, events };
+  const isNewOffer = offered !== null && offered !== current.offeredSealingKey;
+  const quarantineReason = isNewOffer
+    ? reasonsOf(current.quarantineReason, sealingKeyChanged)
+    : current.quarantineReason;
+  if (isNewOffer) events.push(quarantined(self, sealingKeyChanged, { sealingKey: offered }));
+  // Back with the key that is believed: a release then has nothing to take over.
+  if (events.length === 0 && offered === current.offeredSealingKey) return { next: current, events };
+  if (events.length === 0) events.push({ what: 'updated', by: registrant.id, data: { fields: 'sealingKey' } });
+  const standing = { ...standingOf(current), quarantineReason, offeredSealingKey: offered, unreachableSinceMs: null };
+  return { next: { ...standing, ...believed }, events };
 }
 
 /** A heartbeat of the registered session: an agent that was unreachable is back. */
@@ -73,11 +89,22 @@ export function decideCordon(current: AgentRecord, cordoned: boolean, by: string
   return { next, events: [{ what: cordoned ? 'cordoned' : 'uncordoned', by, data: {} }] };
 }
 
-/** An agent did what no honest agent does; `reason` is for an operator. */
-export function decideQuarantine(current: AgentRecord, reason: string): Decision {
-  if (current.quarantined) return { next: current, events: [] };
-  const next = { ...standingOf(current), ...registrantOf(current), quarantined: true };
-  return { next, events: [{ what: 'quarantined', by: self, data: { reason: reason.slice(0, 300) } }] };
+/** An agent did what no honest agent does; `reason` is for an operator. @param by the service that saw it */
+export function decideQuarantine(current: AgentRecord, reason: string, by: string): Decision {
+  if (current.quarantineReason !== null) return { next: current, events: [] };
+  const quarantineReason = reason.slice(0, MAX_QUARANTINE_REASON);
+  const next = { ...standingOf(current), ...registrantOf(current), quarantineReason };
+  return { next, events: [quarantined(by, quarantineReason)] };
+}
+
+/** An operator believes the agent again, and the sealing key that it came with. */
+export function decideRelease(current: AgentRecord, by: string): Decision {
+  const { quarantineReason: reason, offeredSealingKey } = current;
+  if (reason === null) return { next: current, events: [] };
+  const released = { ...standingOf(current), quarantineReason: null, offeredSealingKey: null };
+  const registrant = withSealingKey(registrantOf(current), offeredSealingKey ?? current.registration.sealingKey);
+  const data = { reason, ...(offeredSealingKey === null ? {} : { sealingKey: offeredSealingKey }) };
+  return { next: { ...released, ...registrant }, events: [{ what: 'released', by, data }] };
 }
 
 /** Whether a heartbeat's session is the registered one. @throws ProblemError `fenced` for an older one. */
@@ -102,8 +129,26 @@ function fenced(current: AgentRecord, asked: number): ProblemError {
   });
 }
 
-function standingOf({ revision, unreachableSinceMs, quarantined, cordoned, registeredAtMs }: AgentRecord) {
-  return { revision: revision + 1, unreachableSinceMs, quarantined, cordoned, registeredAtMs };
+function standingOf(record: AgentRecord) {
+  const { revision, unreachableSinceMs, quarantineReason, offeredSealingKey, cordoned, registeredAtMs } = record;
+  const standing = { unreachableSinceMs, quarantineReason, offeredSealingKey, cordoned, registeredAtMs };
+  return { revision: revision + 1, ...standing };
+}
+
+function withSealingKey(registrant: Registrant, sealingKey: string): Registrant {
+  return registrant.role === 'card'
+    ? { ...registrant, registration: { ...registrant.registration, sealingKey } }
+    : { ...registrant, registration: { ...registrant.registration, sealingKey } };
+}
+
+function quarantined(by: string, reason: string, more: AgentEvent['data'] = {}): AgentEvent {
+  return { what: 'quarantined', by, data: { reason, ...more } };
+}
+
+/** Who releases it must see all that he forgives. */
+function reasonsOf(before: string | null, reason: string): string {
+  if (before === null || before.includes(reason)) return before ?? reason;
+  return `${before.slice(0, MAX_QUARANTINE_REASON - reason.length - 2)}; ${reason}`;
 }
 
 function registrantOf(record: AgentRecord): Registrant {

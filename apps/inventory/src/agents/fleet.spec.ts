@@ -61,6 +61,12 @@ function newFleet(): Fleet {
 const register = (registration = card(), id = 'card-1') => fleet.register({ role: 'card', id, registration });
 const notHeard = () => false;
 
+const snapshot = () => {
+  const { record, lastHeardAtMs } = fleet.get(name);
+  if (record.role !== 'card') throw new Error('a card was registered');
+  return cardSnapshotOf(record, lastHeardAtMs);
+};
+
 async function problemOf(work: Promise<unknown>): Promise<string> {
   const error: unknown = await work.then(
     () => null,
@@ -184,11 +190,61 @@ describe('an operator', () => {
   });
 });
 
+describe('quarantine', () => {
+  const otherKey = `X${'B'.repeat(55)}`;
+
+  it('shows its reason until an operator releases the agent, who is named', async () => {
+    await register();
+    await fleet.quarantine(name, 'asked for its answer elsewhere', 'scheduler');
+    expect(snapshot()).toMatchObject({ state: 'quarantined', quarantineReason: 'asked for its answer elsewhere' });
+    await fleet.release(name, 'alice');
+    await fleet.release(name, 'alice');
+    expect(snapshot()).toMatchObject({ state: 'ready', quarantineReason: null });
+    expect(store.told).toEqual(['registered', 'quarantined', 'released']);
+    expect(store.saved.map(({ events }) => events[0]?.by)).toEqual(['card-1', 'scheduler', 'alice']);
+  });
+
+  it('follows another sealing key, which is published only when it is released', async () => {
+    await register();
+    const { sealingKey } = card();
+    await register(card({ sealingKey: otherKey, sessionId: sessions[1], sessionNumber: 2 }));
+    expect(snapshot()).toMatchObject({ state: 'quarantined', sealingKey, sessionNumber: 2 });
+    expect(snapshot().quarantineReason).toContain('its sealing key changed');
+    const { revision } = snapshot();
+    await register(card({ sealingKey: otherKey, sessionId: sessions[1], sessionNumber: 2 }));
+    expect(snapshot().revision).toBe(revision);
+    fleet = newFleet();
+    await fleet.load();
+    await fleet.release(name, 'alice');
+    expect(snapshot()).toMatchObject({ state: 'ready', sealingKey: otherKey });
+    expect(store.told).toEqual(['registered', 'registered', 'quarantined', 'released']);
+    await register(card({ sealingKey: otherKey, sessionId: sessions[1], sessionNumber: 2 }));
+    expect(snapshot().state).toBe('ready');
+  });
+
+  it('takes no key over that the agent no longer has', async () => {
+    await register();
+    await register(card({ sealingKey: otherKey }));
+    await register();
+    await fleet.release(name, 'alice');
+    expect(snapshot()).toMatchObject({ state: 'ready', sealingKey: card().sealingKey });
+  });
+
+  it('shows both reasons of an agent that did both', async () => {
+    await register();
+    await fleet.quarantine(name, 'x'.repeat(300), 'telemetry');
+    await register(card({ sealingKey: otherKey }));
+    const { quarantineReason } = snapshot();
+    expect(quarantineReason).toMatch(/^xxx.*; its sealing key changed/);
+    expect(quarantineReason?.length).toBeLessThanOrEqual(300);
+  });
+});
+
 describe('standing', () => {
   it('survives a new registration and a restart', async () => {
     await register();
     await fleet.cordon(name, true, 'alice');
-    await fleet.quarantine(name, 'asked for its answer elsewhere');
+    await fleet.quarantine(name, 'asked for its answer elsewhere', 'inventory');
     fleet = newFleet();
     expect(await fleet.load()).toEqual(['card/card-1']);
     const { record, lastHeardAtMs } = await register(card({ sessionId: sessions[1], sessionNumber: 2 }));

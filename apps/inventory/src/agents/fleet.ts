@@ -6,6 +6,7 @@ import {
   decideHeard,
   decideQuarantine,
   decideRegister,
+  decideRelease,
   decideSilent,
   type Decision,
   isCurrentSession,
@@ -108,8 +109,13 @@ export class Fleet {
   }
 
   /** @throws ProblemError `not-found`. */
-  async quarantine(name: AgentName, reason: string): Promise<KeptAgent> {
-    return this.#change(name, (current) => decideQuarantine(current, reason));
+  async quarantine(name: AgentName, reason: string, by: string): Promise<KeptAgent> {
+    return this.#change(name, (current) => decideQuarantine(current, reason, by));
+  }
+
+  /** @throws ProblemError `not-found`. */
+  async release(name: AgentName, by: string): Promise<KeptAgent> {
+    return this.#change(name, (current) => decideRelease(current, by));
   }
 
   /** Resolves when the changes so far are done, whatever became of them. */

@@ -24,8 +24,15 @@ export class AgentRow {
   @instantColumn({ nullable: true })
   unreachableSinceMs!: number | null;
 
+  /** Beside the reason, for a row written before reasons were kept. */
   @Column('boolean')
   quarantined!: boolean;
+
+  @Column({ type: 'text', nullable: true })
+  quarantineReason!: string | null;
+
+  @Column({ type: 'text', nullable: true })
+  offeredSealingKey!: string | null;
 
   @Column('boolean')
   cordoned!: boolean;

@@ -1,5 +1,5 @@
 import { tableColumn } from '@flexbso/persistence';
-import { type MigrationInterface, type QueryRunner, Table, TableIndex } from 'typeorm';
+import { type MigrationInterface, type QueryRunner, Table, TableColumn, TableIndex } from 'typeorm';
 
 export class AgentsTable implements MigrationInterface {
   readonly name = 'AgentsTable1760000001000';
@@ -29,4 +29,22 @@ export class AgentsTable implements MigrationInterface {
   async down(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.dropTable('agents');
   }
+}
+
+/** Why an agent is quarantined, and the sealing key that it offers. */
+export class QuarantineReasons implements MigrationInterface {
+  readonly name = 'QuarantineReasons1763800100000';
+
+  async up(queryRunner: QueryRunner): Promise<void> {
+    for (const column of quarantineColumns()) await queryRunner.addColumn('agents', new TableColumn(column));
+  }
+
+  async down(queryRunner: QueryRunner): Promise<void> {
+    for (const { name } of quarantineColumns()) await queryRunner.dropColumn('agents', name);
+  }
+}
+
+function quarantineColumns() {
+  const { text } = tableColumn;
+  return [text('quarantineReason', { isNullable: true }), text('offeredSealingKey', { isNullable: true })];
 }

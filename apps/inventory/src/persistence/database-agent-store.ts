@@ -29,15 +29,20 @@ export class DatabaseAgentStore implements AgentStore {
   }
 }
 
+const unknownReason = 'quarantined before reasons were kept: the audit trail has it';
+
 async function write(manager: EntityManager, { record, lastHeardAtMs }: KeptAgent): Promise<void> {
-  const { role, id, registration, revision, unreachableSinceMs, quarantined, cordoned, registeredAtMs } = record;
+  const { role, id, registration, revision, unreachableSinceMs, cordoned, registeredAtMs } = record;
+  const { quarantineReason, offeredSealingKey } = record;
   const { serial } = registration;
   const values = {
     serial,
     registration,
     revision,
     unreachableSinceMs,
-    quarantined,
+    quarantined: quarantineReason !== null,
+    quarantineReason,
+    offeredSealingKey,
     cordoned,
     registeredAtMs,
     lastHeardAtMs,
@@ -76,8 +81,9 @@ async function enqueueEvent(
 
 /** @throws ZodError when a row does not fit the schema: better not to start than to forget a card. */
 function recordOf(row: AgentRow): AgentRecord {
-  const { id, revision, unreachableSinceMs, quarantined, cordoned, registeredAtMs } = row;
-  const standing = { id, revision, unreachableSinceMs, quarantined, cordoned, registeredAtMs };
+  const { id, revision, unreachableSinceMs, offeredSealingKey, cordoned, registeredAtMs } = row;
+  const quarantineReason = row.quarantineReason ?? (row.quarantined ? unknownReason : null);
+  const standing = { id, revision, unreachableSinceMs, quarantineReason, offeredSealingKey, cordoned, registeredAtMs };
   return row.role === 'card'
     ? { role: 'card', registration: registerCardSchema.parse(row.registration), ...standing }
     : { role: 'pool', registration: registerPoolSchema.parse(row.registration), ...standing };

@@ -50,6 +50,24 @@ export class QueriesController {
     return poolOf(await this.#fleet.cordon({ role: 'pool', id: poolId }, cordoned, caller.name));
   }
 
+  @Rpc(subject('release-card'), verbs['release-card'].request)
+  async releaseCard({ cardId, caller }: Request<'release-card'>): Promise<CardSnapshot> {
+    return cardOf(await this.#fleet.release({ role: 'card', id: cardId }, caller.name));
+  }
+
+  @Rpc(subject('release-pool'), verbs['release-pool'].request)
+  async releasePool({ poolId, caller }: Request<'release-pool'>): Promise<PoolSnapshot> {
+    return poolOf(await this.#fleet.release({ role: 'pool', id: poolId }, caller.name));
+  }
+
+  @Rpc(subject('quarantine-agent'), verbs['quarantine-agent'].request)
+  async quarantineAgent({ role, id, reason, by }: Request<'quarantine-agent'>): Promise<{ quarantined: boolean }> {
+    // An agent that never registered has no standing to lose; it was not answered either.
+    if (!this.#fleet.find({ role, id })) return { quarantined: false };
+    await this.#fleet.quarantine({ role, id }, reason, by);
+    return { quarantined: true };
+  }
+
   #select(role: AgentRole, selector: Labels = {}): KeptAgent[] {
     const wanted = Object.entries(selector);
     const fits = ({ record }: KeptAgent) =>

@@ -50,7 +50,14 @@ let repaired: [number, number][];
 let publisher: SnapshotPublisher;
 
 function keep(id: string, revision: number): CardRecord {
-  const standing = { revision, unreachableSinceMs: null, quarantined: false, cordoned: false, registeredAtMs: 1 };
+  const standing = {
+    revision,
+    unreachableSinceMs: null,
+    quarantineReason: null,
+    offeredSealingKey: null,
+    cordoned: false,
+    registeredAtMs: 1,
+  };
   const record: CardRecord = { role: 'card', id, registration, ...standing };
   fleet.set(keyOf(record), { record, lastHeardAtMs: 1 });
   return record;

@@ -16,7 +16,7 @@ const batchSize = 500;
 /** Spans come in bursts: waiting this long makes one transaction of many. Who reads a trace does not wait for it. */
 const gatherMs = 1_000;
 const retryMs = 1_000;
-/** A trace with more spans than this is no change of ours. */
+/** More spans than any change has that went well; one that was tried again for days has more, and its beginning says why. */
 const maxSpansOfTrace = 5_000;
 
 /** Spans, buffered in memory and written in batches. What is acknowledged and not yet written is lost with the process. */
@@ -64,22 +64,20 @@ export class SpanStore {
   }
 
   /**
-   * A whole trace.
-   * @throws ProblemError `not-found` when no span of it is kept, `body-too-large` when it has too many spans.
+   * A trace; of one that is longer than a change should be, its first spans.
+   * @throws ProblemError `not-found` when no span of it is kept
    */
   async trace(traceId: string): Promise<Trace> {
     await this.flush();
     const rows = await this.#dataSource.manager.find(SpanRow, {
       where: { traceId },
+      order: { startUs: 'ASC', spanId: 'ASC' },
       take: maxSpansOfTrace + 1,
     });
     if (rows.length === 0)
       throw new ProblemError({ code: 'not-found', detail: `No span of the trace ${traceId} is kept.` });
-    if (rows.length > maxSpansOfTrace) {
-      const detail = `The trace ${traceId} has more than ${maxSpansOfTrace} spans.`;
-      throw new ProblemError({ code: 'body-too-large', detail, facts: { maxSpans: maxSpansOfTrace } });
-    }
-    return withinMessage(traceOf(traceId, rows.map(spanOf)));
+    const spans = rows.slice(0, maxSpansOfTrace).map(spanOf);
+    return withinMessage({ ...traceOf(traceId, spans), truncated: rows.length > spans.length });
   }
 
   #schedule(delayMs: number): void {

@@ -10,7 +10,7 @@ export function traceOf(traceId: string, spans: readonly Span[]): Trace {
   const depth = ({ spanId }: Span) => depths.get(spanId) ?? 0;
   const sorted = spans.toSorted((a, b) => a.startMs - b.startMs || depth(a) - depth(b));
   const orphans = sorted.filter(({ parentSpanId }) => parentSpanId !== null && !known.has(parentSpanId));
-  return { traceId, spans: sorted, orphanSpanIds: orphans.map(({ spanId }) => spanId) };
+  return { traceId, spans: sorted, orphanSpanIds: orphans.map(({ spanId }) => spanId), truncated: false };
 }
 
 /** No trace of ours is deeper; and a broken one, whose spans are each other's parents, has no end. */
@@ -26,12 +26,26 @@ function depthOf(span: Span, known: ReadonlyMap<string, Span>): number {
   return depth;
 }
 
-/** The spans and their times matter most: a trace that would not fit into a message goes without attributes. */
+/**
+ * The spans and their times matter most: a trace that would not fit into a message goes without attributes, and one
+ * that does not fit even so ends with the last span that does.
+ */
 export function withinMessage(trace: Trace): Trace {
   const room = MAX_MESSAGE_BYTES - 1_000;
-  if (Buffer.byteLength(JSON.stringify(trace)) <= room) return trace;
-  return { ...trace, spans: trace.spans.map((span) => ({ ...span, attributes: {} })) };
+  if (sizeOf(trace) <= room) return trace;
+  const spans = trace.spans.map((span) => ({ ...span, attributes: {} }));
+  const bare = { ...trace, spans };
+  if (sizeOf(bare) <= room) return bare;
+  let bytes = sizeOf({ ...bare, spans: [], orphanSpanIds: [], truncated: true });
+  const over = spans.findIndex((span) => {
+    // An orphan is named once more; a comma each.
+    bytes += sizeOf(span) + sizeOf(span.spanId) + 2;
+    return bytes > room;
+  });
+  return { ...traceOf(trace.traceId, spans.slice(0, over === -1 ? spans.length : over)), truncated: true };
 }
+
+const sizeOf = (value: unknown) => Buffer.byteLength(JSON.stringify(value));
 
 /**
  * Heartbeats and measurements come all the time from every agent, each a trace of its own that nobody looks at: in a

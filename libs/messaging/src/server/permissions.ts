@@ -65,6 +65,9 @@ const readSnapshots = buckets.flatMap((name) => [
 ]);
 const writeSnapshots = buckets.flatMap((name) => [`$KV.${name}.>`, `$JS.API.STREAM.UPDATE.KV_${name}`]);
 
+/** Whoever answers agents tells inventory of one that asked for its answer to go elsewhere: this subject, no other. */
+const tellQuarantine = subjects.rpc('inventory', 'quarantine-agent');
+
 const upOfAgents = (verb: 'register' | 'heartbeat' | 'desired' | 'report' | 'measure') => [
   subjects.upOfAll('card', verb),
   subjects.upOfAll('pool', verb),
@@ -90,6 +93,7 @@ const servicePermissions: Readonly<Record<ServiceName, Permissions>> = {
       'bso.pool.*.down.>',
       ...replyToAgents,
       replyToServices,
+      tellQuarantine,
       ...eventStream,
       ...readSnapshots,
     ],
@@ -97,8 +101,8 @@ const servicePermissions: Readonly<Record<ServiceName, Permissions>> = {
     responses: null,
   },
   telemetry: {
-    publish: [replyToServices, ...eventStream, ...consumeEvents],
-    subscribe: ['bso.rpc.telemetry.>', ...upOfAgents('measure'), '$JS.EVENT.ADVISORY.>'],
+    publish: [replyToServices, tellQuarantine, ...eventStream, ...consumeEvents],
+    subscribe: ['bso.rpc.telemetry.>', ...upOfAgents('measure')],
     responses: null,
   },
   gateway: {

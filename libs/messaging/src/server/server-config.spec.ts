@@ -38,8 +38,25 @@ describe('what users of the bus may do', () => {
   it('lets inventory alone write snapshots, and the scheduler alone speak to agents unasked', () => {
     expect(whoMayPublish('$KV.')).toEqual(['inventory']);
     expect(whoMayPublish('bso.card.')).toEqual(['scheduler']);
-    expect(whoMayPublish('bso.rpc.')).toEqual(['gateway']);
+    expect(whoMayPublish('bso.rpc.')).toEqual(['scheduler', 'telemetry', 'gateway']);
     expect(whoMayPublish('bso.evt.')).toEqual(['inventory', 'scheduler']);
+  });
+});
+
+describe('whoever answers agents', () => {
+  it.each(['scheduler', 'telemetry'] as const)(
+    'lets %s tell inventory of a quarantine, and ask nothing else',
+    (name) => {
+      const { publish } = permissionsOf({ kind: 'service', name });
+      expect(publish.filter((subject) => subject.startsWith('bso.rpc.'))).toEqual([
+        'bso.rpc.inventory.quarantine-agent',
+      ]);
+    },
+  );
+
+  it.each(services)('lets %s hear nothing that it does not handle', (name) => {
+    const { subscribe } = permissionsOf({ kind: 'service', name });
+    expect(subscribe.filter((subject) => subject.startsWith('$'))).toEqual([]);
   });
 });
 

@@ -18,6 +18,7 @@ const common = {
   sealingKey: `X${'A'.repeat(55)}`,
   revision: 1,
   state: 'ready' as const,
+  quarantineReason: null,
   unreachableSinceMs: null,
   cordoned: false,
   registeredAtMs: 0,
