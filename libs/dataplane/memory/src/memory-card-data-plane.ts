@@ -7,7 +7,7 @@ import {
   type ObservedVolume,
   type VolumeMeasurement,
 } from '@flexbso/contracts';
-import type { CardDataPlane, CardDiscovery, CardStepContext } from '@flexbso/dataplane-port';
+import type { CardDataPlane, CardDiscovery, CardStepContext, OpenLeg } from '@flexbso/dataplane-port';
 import { type CardStepHandlers, type CardStepOf, applyCardStep, handleCardStep, undoCardStep } from '@flexbso/stack';
 import { type Call, type CallHooks, hooked, hookedAct, type MemoryClock } from './call.js';
 import type { MemoryCard } from './memory-card.js';
@@ -71,6 +71,10 @@ export class MemoryCardDataPlane implements CardDataPlane {
     return hooked(this.#hooks, this.#call('observe', volumeId), () => this.#card.observe(volumeId));
   }
 
+  openLegs(volumeId: string): Promise<OpenLeg[]> {
+    return hooked(this.#hooks, this.#call('openLegs', volumeId), () => this.#card.openLegs(volumeId));
+  }
+
   perform(volumeId: string, step: CardStep, context: CardStepContext): Promise<void> {
     const { kind } = step;
     return hookedAct(this.#hooks, this.#call('perform', volumeId, step), async () => {
@@ -112,7 +116,7 @@ export class MemoryCardDataPlane implements CardDataPlane {
 
   readonly #guards: CardStepHandlers<(volumeId: string, context: CardStepContext) => Promise<void> | void> = {
     'start-data-plane': () => () => undefined,
-    'open-leg': (step) => (_volumeId, context) => this.#openLeg(step, context),
+    'open-leg': (step) => (volumeId, context) => this.#openLeg(volumeId, step, context),
     'format-encryption': (step) => () => this.#format(step),
     'open-encryption': (step) => (volumeId, context) => this.#openEncryption(volumeId, step, context),
     'build-redundancy': () => () => undefined,
@@ -137,13 +141,17 @@ export class MemoryCardDataPlane implements CardDataPlane {
     'stop-data-plane': () => (volumeId) => this.#refuseExported(volumeId, 'stop-data-plane'),
   };
 
-  async #openLeg(step: CardStepOf<'open-leg'>, { secrets }: CardStepContext): Promise<void> {
+  async #openLeg(volumeId: string, step: CardStepOf<'open-leg'>, { desired, secrets }: CardStepContext): Promise<void> {
     const leg = this.#card.world.legHeldBy(this.#card.cardId, step.legId, step.epoch);
     if (leg.sizeBytes !== step.sizeBytes) {
       throw refusal('step-failed', `leg ${step.legId} has ${leg.sizeBytes} bytes, not ${step.sizeBytes}`);
     }
     const access = await secrets.legKey(step.legId);
     access?.key.fill(0);
+    const wanted = desired.stack.legs.find(({ legId }) => legId === step.legId);
+    const { legId, epoch } = step;
+    const identity = access?.identity ?? null;
+    this.#card.noteOpened(volumeId, { legId, epoch, address: wanted?.address ?? null, identity });
   }
 
   #format(step: CardStepOf<'format-encryption'>): void {

@@ -1,4 +1,5 @@
 import type { ObservedCopy, ObservedVolume } from '@flexbso/contracts';
+import type { OpenLeg } from '@flexbso/dataplane-port';
 import { nothingObserved } from '@flexbso/stack';
 import { type MemoryLeg, type MemoryWorld, refusal } from './world.js';
 
@@ -16,6 +17,8 @@ interface MemoryVolume {
   /** Without its copy, which moves on by itself. */
   observed: ObservedVolume;
   copy: RunningCopy | null;
+  /** How each leg was reached when it was opened, by leg id. */
+  readonly opened: Map<string, OpenLeg>;
 }
 
 /** The data planes of one card. They outlive the driver, as real ones outlive the agent; guests and faults reach them here. */
@@ -45,7 +48,25 @@ export class MemoryCard {
     const { copy: _own, ...rest } = change(this.observe(volumeId));
     const observed = { ...rest, copy: null };
     if (!observed.running) this.#volumes.delete(volumeId);
-    else this.#volumes.set(volumeId, { observed, copy: this.#volumes.get(volumeId)?.copy ?? null });
+    else {
+      const { copy = null, opened = new Map<string, OpenLeg>() } = this.#volumes.get(volumeId) ?? {};
+      this.#volumes.set(volumeId, { observed, copy, opened });
+    }
+  }
+
+  openLegs(volumeId: string): OpenLeg[] {
+    const volume = this.#volumes.get(volumeId);
+    const open = volume?.observed.stacks.flatMap(({ legs }) => legs) ?? [];
+    return open.flatMap(({ legId, epoch }) => {
+      const leg = volume?.opened.get(legId);
+      return leg?.epoch === epoch ? [leg] : [];
+    });
+  }
+
+  /** Remembers how a leg is reached; one that is open already stays as it was opened. */
+  noteOpened(volumeId: string, leg: OpenLeg): void {
+    const isOpen = this.openLegs(volumeId).some(({ legId, epoch }) => legId === leg.legId && epoch === leg.epoch);
+    if (!isOpen) this.#volumes.get(volumeId)?.opened.set(leg.legId, leg);
   }
 
   copyOf(volumeId: string): RunningCopy | null {

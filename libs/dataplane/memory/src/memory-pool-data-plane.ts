@@ -76,11 +76,13 @@ export class MemoryPoolDataPlane implements PoolDataPlane {
 
   served(legId: string): Promise<ServedLeg | null> {
     return hooked(this.#hooks, this.#call('served', legId), () => {
-      const serving = this.#find(legId)?.serving;
-      if (!serving) return null;
-      const identity = `${serving.holderCardId}.${legId}.${serving.epoch}`;
+      const leg = this.#find(legId);
+      if (!leg?.serving) return null;
+      const { serving, servedAt } = leg;
+      const suffix = servedAt ? `.${servedAt.keyNumber}` : '';
+      const identity = `${serving.holderCardId}.${legId}.${serving.epoch}${suffix}`;
       return {
-        address: { kind: 'memory' as const },
+        address: servedAt?.address ?? { kind: 'memory' as const },
         access: { identity, key: new TextEncoder().encode(`psk of ${identity}`) },
       };
     });

@@ -1,5 +1,5 @@
 import { DataPlaneError } from '@flexbso/dataplane-port';
-import type { Problem, ProblemCode } from '@flexbso/contracts';
+import type { LegAddress, Problem, ProblemCode } from '@flexbso/contracts';
 
 /** What lies on a leg: how many writes of the guest it has, and which key its header was made with. */
 export interface MemoryLeg {
@@ -15,6 +15,8 @@ export interface MemoryLeg {
   /** Key that its encryption header was written for; null: none. */
   headerKeyRef: string | null;
   role: string;
+  /** How it is served, where that is not the usual: as a pool that moved it, or lost its key. */
+  servedAt?: { readonly address: LegAddress; readonly keyNumber: number };
 }
 
 /** What pools and cards share: the legs. Outlives every driver that is made on it, as disks outlive agents. */

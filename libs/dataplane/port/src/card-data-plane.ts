@@ -4,6 +4,7 @@ import type {
   CardFunction,
   CardStep,
   DesiredVolume,
+  LegAddress,
   ObservedVolume,
   VolumeMeasurement,
 } from '@flexbso/contracts';
@@ -27,6 +28,16 @@ export interface CardSecrets {
   legKey(legId: string): Promise<{ identity: string; key: Uint8Array } | null>;
 }
 
+/** A leg that is open, and how it is reached: as it was opened, whatever is wanted now. */
+export interface OpenLeg {
+  readonly legId: string;
+  readonly epoch: number;
+  /** Null where the data plane names a place that no desired state could name. */
+  readonly address: LegAddress | null;
+  /** Name of the pre-shared key; null where none is used. */
+  readonly identity: string | null;
+}
+
 /** What a card's step is carried out with. */
 export interface CardStepContext {
   readonly desired: DesiredVolume;
@@ -48,6 +59,8 @@ export interface CardDataPlane {
   list(): Promise<string[]>;
   /** Never throws for a volume that does not run: that is an observation. */
   observe(volumeId: string): Promise<ObservedVolume>;
+  /** Every open leg of every stack; none for a volume that does not run. Asked seldom: `observe` is what plans are made of. */
+  openLegs(volumeId: string): Promise<OpenLeg[]>;
   perform(volumeId: string, step: CardStep, context: CardStepContext): Promise<void>;
   /** Takes back what `perform` of the same step did, in whole or in part; nothing done is a success. */
   undo(volumeId: string, step: CardStep, context: CardStepContext): Promise<void>;

@@ -179,6 +179,17 @@ function whatRunsIsFoundAgain(card: Card): void {
     const { seen, modelled } = await card().walk(plainSwap.slice(3));
     expect(seen).toEqual(modelled);
   });
+
+  test('how each open leg is reached is found again, as it was opened', async () => {
+    expect(await card().dataPlane.openLegs(volumeId)).toEqual([]);
+    await card().perform(...creation);
+    const [leg] = card().legs;
+    const identity = (await card().fixture.secrets.legKey(oldLegId))?.identity ?? null;
+    const opened = [{ legId: leg?.legId, epoch: leg?.epoch, address: leg?.address, identity }];
+    expect(await card().dataPlane.openLegs(volumeId)).toEqual(opened);
+    card().dataPlane = await card().fixture.restart();
+    expect(await card().dataPlane.openLegs(volumeId)).toEqual(opened);
+  });
 }
 
 function bytesMove(card: Card): void {

@@ -85,6 +85,10 @@ export class CardUnderTest {
     this.#legs.push(await this.fixture.makeLeg(legId, bytes));
   }
 
+  get legs(): readonly DesiredCardLeg[] {
+    return this.#legs;
+  }
+
   async perform(...steps: readonly CardStep[]): Promise<void> {
     for (const step of steps) await this.dataPlane.perform(volumeId, step, this.#context());
   }

@@ -1,15 +1,23 @@
 import { volumeIdSchema, type CardStep, type ObservedVolume, type VolumeMeasurement } from '@flexbso/contracts';
-import { DataPlaneError, type CardDataPlane, type CardDiscovery, type CardStepContext } from '@flexbso/dataplane-port';
-import { readdir } from 'node:fs/promises';
+import {
+  DataPlaneError,
+  type CardDataPlane,
+  type CardDiscovery,
+  type CardStepContext,
+  type OpenLeg,
+} from '@flexbso/dataplane-port';
 import { qsdCardConfigSchema, type QsdCardConfig, type QsdCardOptions } from '../config.js';
 import { Daemon } from '../daemon/daemon.js';
+import { entriesOf } from '../daemon/processes.js';
 import { Turn } from '../daemon/turn.js';
 import { asDataPlaneError } from '../errors.js';
 import { readGraph, type Graph } from '../graph/graph.js';
+import { openLegsOf } from '../graph/open-legs.js';
 import { notRunning, observedOf } from '../graph/observe.js';
 import { QmpUnreachableError } from '../qmp/errors.js';
 import { performCardStep, undoCardStep } from '../steps/card-steps.js';
 import { exportUri } from '../steps/export-steps.js';
+import { sweepLegKeys } from '../steps/leg-steps.js';
 import type { StepScene } from '../steps/step-scene.js';
 import { discoverCard } from './discover.js';
 import { measureProcess } from './measure.js';
@@ -31,7 +39,11 @@ export class QsdCardDataPlane implements CardDataPlane {
   }
 
   async discover(): Promise<CardDiscovery> {
-    return this.#guarded('discovering the data plane', () => this.#discovery.take(() => discoverCard(this.#config)));
+    return this.#guarded('discovering the data plane', async () => {
+      // An agent plans nothing before it has discovered, so this is before any leg is opened.
+      await sweepLegKeys(this.#config.runDirectory);
+      return this.#discovery.take(() => discoverCard(this.#config));
+    });
   }
 
   async list(): Promise<string[]> {
@@ -52,6 +64,14 @@ export class QsdCardDataPlane implements CardDataPlane {
       if (graph !== null) return observedOf(volumeId, graph, (protocol) => exportUri(daemon, volumeId, protocol));
       await this.#forget(volumeId);
       return notRunning(volumeId);
+    });
+  }
+
+  async openLegs(volumeId: string): Promise<OpenLeg[]> {
+    return this.#guarded(`finding the open legs of ${volumeId}`, async () => {
+      const daemon = this.#daemon(volumeId);
+      const graph = await this.#graphOf(daemon);
+      return graph === null ? [] : openLegsOf(daemon.qmp, graph);
     });
   }
 
@@ -117,15 +137,5 @@ export class QsdCardDataPlane implements CardDataPlane {
     } catch (cause) {
       throw cause instanceof DataPlaneError ? cause : asDataPlaneError(what, cause);
     }
-  }
-}
-
-async function entriesOf(directory: string): Promise<string[]> {
-  try {
-    return await readdir(directory);
-  } catch (cause) {
-    // Nothing ever ran on this card since its machine started.
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return [];
-    throw cause;
   }
 }

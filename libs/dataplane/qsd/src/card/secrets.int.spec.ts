@@ -1,8 +1,8 @@
-import { lstat, readdir, readFile } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { passphraseOf } from '../luks/header.js';
-import { installedQemus, testVolumeKey, type QsdSite } from '../testing/qsd-site.js';
+import { installedQemus, setupQemu, testVolumeKey, type QsdSite } from '../testing/qsd-site.js';
 import { sitesOfTests } from '../testing/sites.js';
 import { MIB, TestVolume } from '../testing/test-volume.js';
 
@@ -64,3 +64,13 @@ for (const qemu of installedQemus()) {
     expect(await holders([site.legFile(leg.legId)], [Buffer.from('pattern pattern ')])).toEqual([]);
   });
 }
+
+test('keys that an agent left behind when it died while it loaded them are gone once the next one has looked around', async () => {
+  const site = await makeSite(setupQemu());
+  const leftover = join(site.cardOptions.runDirectory, '.psk-vol-0000000001');
+  await mkdir(site.cardOptions.runDirectory, { mode: 0o711 });
+  await mkdir(leftover, { mode: 0o700 });
+  await writeFile(join(leftover, 'keys.psk'), 'card-1.leg-0000000001.1:00\n', { mode: 0o600 });
+  await site.card.discover();
+  expect(await readdir(site.cardOptions.runDirectory)).toEqual([]);
+});

@@ -16,6 +16,16 @@ export async function readIfThere(path: string): Promise<string | null> {
   }
 }
 
+/** Names in a run directory; none where nothing ever ran since the machine started. */
+export async function entriesOf(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory);
+  } catch (cause) {
+    if (isMissing(cause)) return [];
+    throw cause;
+  }
+}
+
 /** The one argument that a daemon is known by: its monitor's socket, which no other daemon has. */
 export const monitorArgument = (qmpSocket: string): string => `socket,id=qmp,path=${qmpSocket},server=on,wait=off`;
 

@@ -21,7 +21,8 @@ import {
 
 /** What a volume's daemon holds, as it was just asked. */
 export interface Graph {
-  readonly nodes: ReadonlyMap<string, { readonly sizeBytes: number }>;
+  /** `file`: a path, or for a remote leg `nbd://host:port/export`. */
+  readonly nodes: ReadonlyMap<string, { readonly sizeBytes: number; readonly file: string }>;
   /** Children of each node, by name. */
   readonly children: ReadonlyMap<string, readonly string[]>;
   readonly jobs: readonly QmpJob[];
@@ -64,7 +65,9 @@ async function readOnce(qmp: QmpClient): Promise<{ graph: Graph; isSettled: bool
       : null;
   const [limits, tenantLimits, jobs] = await Promise.all([limitsOf(LIMITS), limitsOf(TENANT_LIMITS), askJobs()]);
   const seen: Graph = {
-    nodes: new Map(named.map((node) => [node['node-name'], { sizeBytes: node.image['virtual-size'] }])),
+    nodes: new Map(
+      named.map((node) => [node['node-name'], { sizeBytes: node.image['virtual-size'], file: node.file }]),
+    ),
     children: childrenByName(graph),
     jobs,
     exports: exports.filter((entry) => !entry['shutting-down']).map((entry) => entry.id),

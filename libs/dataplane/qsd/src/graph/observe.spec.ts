@@ -6,7 +6,7 @@ import { observedOf } from './observe.js';
 const [oldLeg, newLeg] = ['s1.leg-0123456789.1', 's2.leg-9876543210.3'];
 
 function graphOf(headChild: string, difference: Partial<Graph> = {}): Graph {
-  const size = { sizeBytes: 8192 };
+  const size = { sizeBytes: 8192, file: '' };
   return {
     nodes: new Map([
       ['head', size],

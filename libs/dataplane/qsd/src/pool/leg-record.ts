@@ -18,7 +18,7 @@ export const legRecordSchema = z.strictObject({
   role: z.enum(['preparing', 'current', 'retiring']),
   /** As it was last asked to be served; null: not to be served. Whether it is served is looked at, not read here. */
   serving: z.strictObject({ epoch: z.int().min(1), holderCardId: cardIdSchema }).nullable(),
-  /** Kept while the leg lives, so that its address outlives restarts; null: none was ever bound. */
+  /** Kept while the leg lives and bound again, never another: its holder has this one open; null: none was ever bound. */
   port: z.int().min(1).max(65535).nullable(),
 });
 export type LegRecord = z.infer<typeof legRecordSchema>;

@@ -17,6 +17,8 @@ export interface LegCredentials {
 }
 
 const KEY_BYTES = 32;
+/** Only tells keys of one leg and epoch apart, of which there are as many as were lost. */
+const IDENTITY_BYTES = 4;
 /** The holder has one connection; a second is its next one, while the first is still found dead. */
 const MAX_CONNECTIONS = 2;
 const exportId = (epoch: number): string => `serve.${epoch}`;
@@ -92,7 +94,7 @@ export class LegServer {
       { 'qom-type': 'tls-creds-psk', id: 'tls', endpoint: 'server', dir: keyDirectory },
       nothing,
     );
-    await remember(await this.#bind(daemon, record.port, usedPorts));
+    await remember(await this.#bind(daemon, record, usedPorts));
     const details = {
       type: 'nbd',
       id: exportId(epoch),
@@ -103,23 +105,17 @@ export class LegServer {
     await qmp.execute('block-export-add', details, nothing);
   }
 
-  /** Takes the leg's own port, and where that or another is taken, the next one. */
-  async #bind(daemon: Daemon, ownPort: number | null, usedPorts: ReadonlySet<number>): Promise<number> {
+  /** Takes the leg's own port and no other: its holder knows that one. Before it has one, the first that is free. */
+  async #bind(daemon: Daemon, { legId, port: ownPort }: LegRecord, usedPorts: ReadonlySet<number>): Promise<number> {
     const { listen, poolId } = this.#config;
     if (listen === null) throw refused('step-failed', `pool ${poolId} is not configured to listen`);
-    for (const port of candidatePorts(listen, ownPort, usedPorts)) {
-      const addr = { type: 'inet', data: { host: listen.host, port: String(port) } };
-      try {
-        await daemon.qmp.execute(
-          'nbd-server-start',
-          { addr, 'tls-creds': 'tls', 'max-connections': MAX_CONNECTIONS },
-          nothing,
-        );
-        return port;
-      } catch (cause) {
-        if (!(cause instanceof QmpCommandError) || !cause.description.includes('Address already in use')) throw cause;
-      }
+    for (const port of ownPort === null ? freePorts(listen, usedPorts) : [ownPort]) {
+      if (await startsServing(daemon, listen.host, port)) return port;
     }
+    if (ownPort !== null)
+      throw unavailable(
+        `port ${ownPort} of ${legId} is taken by another process on ${listen.host}: free it. The leg's holder reaches it there only, so it is served at no other`,
+      );
     throw unavailable(
       `pool ${poolId} has no free port from ${listen.firstPort} to ${listen.lastPort} on ${listen.host}: give it more`,
     );
@@ -131,11 +127,10 @@ export class LegServer {
     await makePassage(this.#keyDirectory(legId));
     const keyDirectory = join(this.#keyDirectory(legId), String(epoch));
     if ((await this.credentials(legId, epoch)) === null) {
+      // A key that is made anew has a new name, or its holder would never be told of it.
+      const identity = `${holderCardId}.${legId}.${epoch}.${randomBytes(IDENTITY_BYTES).toString('hex')}`;
       await makePrivateDirectory(keyDirectory, null);
-      await writeDurably(
-        join(keyDirectory, 'keys.psk'),
-        `${holderCardId}.${legId}.${epoch}:${randomBytes(KEY_BYTES).toString('hex')}\n`,
-      );
+      await writeDurably(join(keyDirectory, 'keys.psk'), `${identity}:${randomBytes(KEY_BYTES).toString('hex')}\n`);
     }
     await giveToDataPlane(join(keyDirectory, 'keys.psk'), dataPlaneUser);
     await giveToDataPlane(keyDirectory, dataPlaneUser);
@@ -151,15 +146,26 @@ export class LegServer {
   }
 }
 
-/** Its own port first, then those that no leg of this pool has. */
-function candidatePorts(
-  listen: { firstPort: number; lastPort: number },
-  ownPort: number | null,
-  usedPorts: ReadonlySet<number>,
-): number[] {
+/** Ports that no leg of this pool has. */
+function freePorts(listen: { firstPort: number; lastPort: number }, usedPorts: ReadonlySet<number>): number[] {
   const range = Array.from({ length: listen.lastPort - listen.firstPort + 1 }, (_, index) => listen.firstPort + index);
-  const free = range.filter((port) => port !== ownPort && !usedPorts.has(port));
-  return ownPort === null ? free : [ownPort, ...free];
+  return range.filter((port) => !usedPorts.has(port));
+}
+
+/** Whether the daemon listens there now; false when another process does. */
+async function startsServing(daemon: Daemon, host: string, port: number): Promise<boolean> {
+  const addr = { type: 'inet', data: { host, port: String(port) } };
+  try {
+    await daemon.qmp.execute(
+      'nbd-server-start',
+      { addr, 'tls-creds': 'tls', 'max-connections': MAX_CONNECTIONS },
+      nothing,
+    );
+    return true;
+  } catch (cause) {
+    if (cause instanceof QmpCommandError && cause.description.includes('Address already in use')) return false;
+    throw cause;
+  }
 }
 
 async function exportedEpoch(daemon: Daemon): Promise<number | null> {

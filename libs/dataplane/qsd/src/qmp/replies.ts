@@ -11,7 +11,12 @@ export const versionReply = z.looseObject({
 });
 
 export const namedBlockNodesReply = z.array(
-  z.looseObject({ 'node-name': z.string(), drv: z.string(), image: z.looseObject({ 'virtual-size': z.int().min(0) }) }),
+  z.looseObject({
+    'node-name': z.string(),
+    drv: z.string(),
+    file: z.string(),
+    image: z.looseObject({ 'virtual-size': z.int().min(0) }),
+  }),
 );
 
 export const blockGraphReply = z.looseObject({
@@ -35,6 +40,9 @@ export const blockExportsReply = z.array(
 );
 
 export const qomListReply = z.array(z.looseObject({ name: z.string(), type: z.string() }));
+
+/** The key's name of credentials. */
+export const usernameReply = z.string();
 
 export const throttleLimitsReply = z.record(z.string(), z.number());
 

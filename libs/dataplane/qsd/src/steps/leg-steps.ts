@@ -2,6 +2,7 @@ import type { CardStep, DesiredCardLeg } from '@flexbso/contracts';
 import { chown, mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { giveToDataPlane } from '../daemon/daemon.js';
+import { entriesOf } from '../daemon/processes.js';
 import { addFileNode } from '../graph/file-node.js';
 import { refused, unavailable } from '../errors.js';
 import { headStack } from '../graph/graph.js';
@@ -14,6 +15,8 @@ type OpenLeg = Extract<CardStep, { kind: 'open-leg' }>;
 
 /** Beyond what the daemon itself waits for a connection. */
 const OPEN_MARGIN_MS = 5000;
+/** Folders that carry a leg's key into a daemon, beside the daemons' own folders. */
+const KEY_FOLDER_PREFIX = '.psk-';
 
 export async function openLeg(scene: StepScene, step: OpenLeg): Promise<void> {
   const leg = desiredLeg(scene, step.legId);
@@ -99,7 +102,7 @@ async function loadLegKey(scene: StepScene, step: OpenLeg): Promise<string | nul
   if ((await look(scene)).objects.includes(id)) await scene.daemon.qmp.execute('object-del', { id }, nothing);
   // Not in the daemon's own directory, where a daemon that was taken over could lead it elsewhere. One that is there is
   // left over from an agent that died at this point.
-  const directory = join(runDirectory, `.psk-${scene.volumeId}`);
+  const directory = join(runDirectory, `${KEY_FOLDER_PREFIX}${scene.volumeId}`);
   await rm(directory, { recursive: true, force: true });
   await mkdir(directory, { mode: 0o700 });
   try {
@@ -120,5 +123,12 @@ async function loadLegKey(scene: StepScene, step: OpenLeg): Promise<string | nul
     return id;
   } finally {
     await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** Removes keys that an agent left behind when it died while it loaded them. Call it while no leg is being opened. */
+export async function sweepLegKeys(runDirectory: string): Promise<void> {
+  for (const name of await entriesOf(runDirectory)) {
+    if (name.startsWith(KEY_FOLDER_PREFIX)) await rm(join(runDirectory, name), { recursive: true, force: true });
   }
 }
