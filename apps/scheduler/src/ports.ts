@@ -25,3 +25,8 @@ export interface Tracing {
 export interface EventRelay {
   wake(): void;
 }
+
+/** What an operator must hear of and no caller waits for. */
+export interface Alarms {
+  warn(message: string, facts: Record<string, unknown>): void;
+}

@@ -1,5 +1,6 @@
 import type { CardSnapshot, PoolSnapshot } from '@flexbso/contracts';
 import { Decisions, type SchedulerPorts, type SchedulerSettings } from './decisions.js';
+import { SealingKeys } from './keys/sealing-keys.js';
 import { differencesOfBooks } from './placement/books.js';
 import { AgentRequests } from './reports/agent-requests.js';
 import { Queries } from './rpc/queries.js';
@@ -14,12 +15,16 @@ export class Scheduler {
   readonly agents: AgentRequests;
   readonly queries: Queries;
   readonly #decisions: Decisions;
+  readonly #sealingKeys: SealingKeys;
+  readonly #reviews = new Set<Promise<void>>();
+  #isLoaded = false;
 
   constructor(ports: SchedulerPorts, settings: SchedulerSettings) {
     this.#decisions = new Decisions(ports, settings);
     this.volumes = new VolumeRequests(this.#decisions);
     this.agents = new AgentRequests(this.#decisions);
     this.queries = new Queries(ports);
+    this.#sealingKeys = new SealingKeys(this.#decisions);
   }
 
   get incarnation(): string {
@@ -35,15 +40,20 @@ export class Scheduler {
     await this.#decisions.load();
     await this.agents.reviewOpenChanges();
     await this.agents.nudgeWhoIsBehind();
+    this.#isLoaded = true;
+    for (const { snapshot } of this.#decisions.ports.fleet.cards()) this.#reviewSealingKey(snapshot.cardId);
   }
 
   /** Resolves when every decision asked for until now is over. */
-  idle(): Promise<void> {
-    return this.#decisions.idle();
+  async idle(): Promise<void> {
+    await Promise.all(this.#reviews);
+    await this.#decisions.idle();
   }
 
   hearCardSnapshot(snapshot: CardSnapshot): void {
     this.#decisions.ports.fleet.setCard(snapshot);
+    // Before the start it is not known what the card holds; the start looks at all of them.
+    if (this.#isLoaded) this.#reviewSealingKey(snapshot.cardId);
   }
 
   hearPoolSnapshot(snapshot: PoolSnapshot): void {
@@ -57,6 +67,14 @@ export class Scheduler {
 
   forgetPool(poolId: string): void {
     this.#decisions.ports.fleet.removePool(poolId);
+  }
+
+  #reviewSealingKey(cardId: string): void {
+    const review = this.#sealingKeys
+      .review(cardId)
+      .catch((error: unknown) => this.#decisions.ports.alarms.warn('keys were not sealed again', { cardId, error }))
+      .finally(() => this.#reviews.delete(review));
+    this.#reviews.add(review);
   }
 
   /** @returns each reservation on which memory and database differ; empty is right. */

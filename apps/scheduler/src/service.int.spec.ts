@@ -1,7 +1,7 @@
 import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type BsoEvent, eventSchema, type ProblemCode, ProblemError, subjects } from '@flexbso/contracts';
-import { open, readEvents } from '@flexbso/messaging';
+import { createSealingKey, open, readEvents } from '@flexbso/messaging';
 import { eventually, type PostgresServer, startPostgres } from '@flexbso/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { BusCell, type SchedulerClient, sendRaw } from './testing/bus-cell.js';
@@ -128,6 +128,22 @@ describe('volume keys', () => {
     ]) {
       expect(written.some((text) => text.includes(spelling))).toBe(false);
     }
+  });
+
+  it('are sealed again for a card whose other sealing key an operator has consented to', async () => {
+    await begin();
+    const { change, volume } = await client.create({ stack: { layers: [...encrypted.layers] } });
+    await client.until(change.changeId, 'settled');
+    const { seed, publicKey } = createSealingKey();
+    await cell.publishCard(volume.cardId, publicKey);
+    const sealedNow = () =>
+      cell.cards.find(({ id }) => id === volume.cardId)?.items.get(volume.volumeId)?.stack.encryptionKey?.sealedKey;
+    const first = sealedNow();
+    await eventually('the card is given its key anew', () => sealedNow()?.sealed !== first?.sealed);
+    const [before, after] = [first, sealedNow()];
+    if (!before || !after) throw new Error('the card was given no key');
+    expect(open(after, after.from, seed)).toEqual(open(before, before.from, cell.sealingKey.seed));
+    expect(await client.volume()).toMatchObject({ state: 'ready', settledGeneration: 1 });
   });
 
   it('are wrapped under a file that only its owner may read', async () => {

@@ -115,6 +115,7 @@ async function makeScheduler(
       nudges: new BusNudges(parts.bus),
       tracing: { headers: traceHeaders },
       relay: parts.relay,
+      alarms: log,
       vault: new Vault({ wrapKey, randomness, seal: (plain, recipient) => seal(plain, recipient, sealingSeed) }),
       fleet: parts.fleet,
     },

@@ -2,7 +2,7 @@ import { finalChangeStates, type VolumePatch } from '@flexbso/contracts';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { failWith, legReport, serve, succeed } from '../testing/fake-agents.js';
-import { aSpec, encrypted } from '../testing/fixtures.js';
+import { aCard, aSpec, encrypted } from '../testing/fixtures.js';
 import { MemoryCell, refusalOf } from '../testing/memory-cell.js';
 
 const patches: VolumePatch[] = [
@@ -16,9 +16,12 @@ const patches: VolumePatch[] = [
   { labels: { tier: 'gold' } },
 ];
 
+/** Until a restart shows the fleet as it was. */
+const anotherKey = `X${'D'.repeat(55)}`;
+
 type Act =
   | { kind: 'change'; patch: VolumePatch }
-  | { kind: 'round' | 'restart' | 'repeat' | 'delete' | 'create' }
+  | { kind: 'round' | 'restart' | 'repeat' | 'delete' | 'create' | 'rekey' }
   | { kind: 'cards' | 'pools'; fail: boolean };
 
 const act: fc.Arbitrary<Act> = fc.oneof(
@@ -26,7 +29,13 @@ const act: fc.Arbitrary<Act> = fc.oneof(
   { weight: 6, arbitrary: fc.constant<Act>({ kind: 'round' }) },
   {
     weight: 2,
-    arbitrary: fc.constantFrom<Act>({ kind: 'restart' }, { kind: 'repeat' }, { kind: 'delete' }, { kind: 'create' }),
+    arbitrary: fc.constantFrom<Act>(
+      { kind: 'restart' },
+      { kind: 'repeat' },
+      { kind: 'delete' },
+      { kind: 'create' },
+      { kind: 'rekey' },
+    ),
   },
   {
     weight: 2,
@@ -65,6 +74,9 @@ async function perform(cell: MemoryCell, one: Act): Promise<void> {
       return;
     case 'round':
       for (const agent of [...cell.cards, ...cell.pools]) await agent.catchUp();
+      return;
+    case 'rekey':
+      for (const { id } of cell.cards) cell.scheduler.hearCardSnapshot(aCard(id, { sealingKey: anotherKey }));
       return;
     case 'restart':
       await cell.restart();

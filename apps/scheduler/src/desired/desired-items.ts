@@ -1,4 +1,4 @@
-import type { AcceptedPlan, DesiredCardLeg, DesiredLeg, DesiredVolume } from '@flexbso/contracts';
+import type { AcceptedPlan, DesiredCardLeg, DesiredLeg, DesiredStack, DesiredVolume } from '@flexbso/contracts';
 import type { Deciding, Draft } from '../changes/draft.js';
 import type { LegRecord } from '../legs/leg-record.js';
 
@@ -58,6 +58,16 @@ function cardLegOf({ legId, poolId, epoch, sizeBytes, address, access }: LegReco
   if (address === null)
     throw new Error(`leg ${legId} has no address yet: a card is given only what its pool reported as ready`);
   return { legId, poolId, epoch, sizeBytes, address, access };
+}
+
+/** The card learns something else about the stack that it has, under the operation that it has. */
+export function retellCard(draft: Draft, stackNow: (stack: DesiredStack) => DesiredStack): void {
+  const { given, volume } = draft;
+  if (given === null) return;
+  const stack = stackNow(given.stack);
+  draft.given = { ...given, stack };
+  const { revision: _, ...item } = draft.given;
+  draft.desired.push({ kind: 'put', role: 'card', agentId: volume.cardId, item });
 }
 
 /** Tells the pool what a leg is to be now. */

@@ -18,6 +18,13 @@ describe('repeated and late messages', () => {
     );
   });
 
+  it('keeps the keys of requests apart by who asks', async () => {
+    const asked = { ...cell.asked(), spec: aSpec() };
+    const { volume } = await cell.scheduler.volumes.create(asked);
+    const bob = { ...asked, caller: { ...asked.caller, name: 'bob' }, spec: aSpec({ name: 'vol-b' }) };
+    expect((await cell.scheduler.volumes.create(bob)).volume.volumeId).not.toBe(volume.volumeId);
+  });
+
   it('hears a report twice as once, and answers an old operation as stale', async () => {
     const volume = await cell.create();
     const card = cell.cardOf(volume);

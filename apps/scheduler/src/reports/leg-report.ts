@@ -2,6 +2,7 @@ import type { LegReport } from '@flexbso/contracts';
 import { isSame } from '@flexbso/stack';
 import type { Deciding, Draft } from '../changes/draft.js';
 import { advance, forgetLeg, turnBack } from '../changes/saga.js';
+import { retellCard } from '../desired/desired-items.js';
 import type { LegRecord } from '../legs/leg-record.js';
 import { noteSteps } from './steps.js';
 
@@ -35,29 +36,24 @@ function ready(draft: Draft, leg: LegRecord, { address, access, epoch, sizeBytes
   if (leg.state === 'deleting' || address === null) return;
   // Too small or of an older epoch: the pool has not done yet what this operation asks for.
   if (epoch < leg.epoch || sizeBytes < leg.sizeBytes) return;
-  const isElsewhere = !isSame(leg.address, address) || leg.access?.identity !== access?.identity;
+  // The same identity may come sealed anew, for a card that has another sealing key now.
+  const isElsewhere = !isSame(leg.address, address) || !isSame(leg.access, access);
   leg.address = address;
   leg.access = access;
   if (leg.awaited && draft.change.state === 'preparing') draft.change.problem = null;
   leg.awaited = false;
   if (leg.state === 'creating') leg.state = 'ready';
-  if (isElsewhere) tellCard(draft, leg);
+  if (isElsewhere) tellCard(leg, draft);
 }
 
-/** The pool serves the leg at another address than before: the card learns it under the operation that it has. */
-function tellCard(draft: Draft, leg: LegRecord): void {
-  const { given, volume } = draft;
-  const { address, access } = leg;
-  if (given === null || address === null || !given.stack.legs.some((one) => one.legId === leg.legId)) return;
-  const { revision: _, ...item } = given;
-  const legs = given.stack.legs.map((one) => (one.legId === leg.legId ? { ...one, address, access } : one));
-  draft.given = { ...given, stack: { ...given.stack, legs } };
-  draft.desired.push({
-    kind: 'put',
-    role: 'card',
-    agentId: volume.cardId,
-    item: { ...item, stack: { ...item.stack, legs } },
-  });
+/** The pool serves the leg at another address than before, or under another key. */
+function tellCard({ address, access, legId }: LegRecord, draft: Draft): void {
+  const isGiven = draft.given?.stack.legs.some((one) => one.legId === legId) ?? false;
+  if (address === null || !isGiven) return;
+  retellCard(draft, (stack) => ({
+    ...stack,
+    legs: stack.legs.map((one) => (one.legId === legId ? { ...one, address, access } : one)),
+  }));
 }
 
 function failed(draft: Draft, leg: LegRecord, report: LegReport, deciding: Deciding): void {

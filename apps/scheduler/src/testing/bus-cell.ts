@@ -131,6 +131,13 @@ export class BusCell {
     return new SchedulerClient(new RpcClient(await this.bus(gateway)), () => `key-${(this.#keys += 1)}`);
   }
 
+  /** As inventory does when an operator has released the card with another sealing key. */
+  async publishCard(id: string, sealingKey: string): Promise<void> {
+    const bus = await this.bus(inventory);
+    const cards = await snapshotBucket(bus, CARD_BUCKET, cardSnapshotSchema);
+    await cards.put(id, aCard(id, { sealingKey }));
+  }
+
   async #publishFleet(): Promise<void> {
     const bus = await this.bus(inventory);
     const cards = await snapshotBucket(bus, CARD_BUCKET, cardSnapshotSchema);

@@ -73,6 +73,28 @@ describe('changing a volume', () => {
     expect((await cell.volumeNow()).legs[0]?.sizeBytes).toBe(256 * MIB);
   });
 
+  it('refuses more pools than the stack has legs, or one twice, and says so', async () => {
+    await cell.create({ placement: { poolIds: ['pool-1'] } });
+    for (const poolIds of [
+      ['pool-2', 'pool-3'],
+      ['pool-1', 'pool-2'],
+      ['pool-1', 'pool-1'],
+    ])
+      expect(await refusalOf(cell.change({ placement: { poolIds } }))).toBe('no-placement');
+    await expect(cell.change({ placement: { poolIds: ['pool-2', 'pool-3'] } })).rejects.toThrow(
+      'names 2 pools (pool-2, pool-3) and the stack has 1 leg',
+    );
+    expect(await cell.volumeNow()).toMatchObject({ generation: 1, state: 'ready' });
+  });
+
+  it('keeps one of the pools that were named for more legs when the stack becomes smaller', async () => {
+    const mirrored = { layers: [{ kind: 'raid1' as const, legCount: 2, safeRead: false }] };
+    await cell.create({ stack: mirrored, placement: { poolIds: ['pool-2', 'pool-3'] } });
+    await cell.change({ stack: { layers: [] } });
+    await cell.settle();
+    expect((await cell.volumeNow()).legs.map(({ poolId }) => poolId)).toEqual(['pool-2']);
+  });
+
   it('stays on its pool when only its layers change', async () => {
     await cell.create({ placement: {} });
     const before = (await cell.volumeNow()).legs[0]?.poolId;

@@ -1,5 +1,5 @@
 import { ProblemError, type VolumePatch } from '@flexbso/contracts';
-import { legSizeBytes, validateStack } from '@flexbso/stack';
+import { legCountOf, legSizeBytes, validateStack } from '@flexbso/stack';
 import type { Aggregate } from '../changes/draft.js';
 import { isFinal } from '../changes/transitions.js';
 import type { LegRecord } from '../legs/leg-record.js';
@@ -49,6 +49,7 @@ export function proposeChange(world: World, present: Aggregate, patch: VolumePat
   const presentPools = legsOfStack(present, volume.want).map(({ poolId }) => poolId);
   const differences = differencesOf(volume.want, presentPools, patch);
   const want = patched(volume.want, patch);
+  refuseSurplusPools(patch.placement?.poolIds ?? [], legCountOf(want.stack.layers));
   if (differences.every((one) => one === 'labels')) return withoutWork(world, present, want, differences, asking);
   return needsNewStack(differences)
     ? swap(world, present, want, differences, asking)
@@ -141,6 +142,16 @@ function swap(
   });
   const toldLegIds = made.map(({ legId }) => legId);
   return proposal(world, present, want, [...present.legs, ...made], { differences, toldLegIds, asking, deciding });
+}
+
+/** Pools that an earlier change named may be more than a smaller stack needs; those that this one names may not. */
+function refuseSurplusPools(named: readonly string[], legCount: number): void {
+  const isTwice = new Set(named).size < named.length;
+  if (named.length <= legCount && !isTwice) return;
+  const detail = isTwice
+    ? `placement.poolIds names a pool twice (${named.join(', ')}); the legs of a volume are on different pools`
+    : `placement.poolIds names ${named.length} pools (${named.join(', ')}) and the stack has ${legCount} ${legCount === 1 ? 'leg' : 'legs'}; name one pool for each leg, or fewer`;
+  throw new ProblemError({ code: 'no-placement', detail, facts: { named: named.length, legs: legCount } });
 }
 
 function proposal(
