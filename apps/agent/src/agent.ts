@@ -23,6 +23,7 @@ import type { Clock } from './ports/clock.js';
 import type { AgentLog } from './ports/log.js';
 import type { Randomness } from './ports/randomness.js';
 import { ReportOutbox } from './reports/report-outbox.js';
+import { smallerReport } from './reports/smaller-report.js';
 import type { RolePart } from './role.js';
 import { jittered } from './work/backoff.js';
 
@@ -91,6 +92,7 @@ export class Agent<Item extends { readonly revision: number }, Report extends An
     this.#outbox = new ReportOutbox<Report | null>({
       ...ports,
       send: (report, trace) => this.#send(report, trace),
+      smaller: (report, why) => report && { report: smallerReport(report, why) },
       onAccepted: (name, report, stale) => this.#accepted(name, report, stale),
     });
     this.#role = ports.makeRole((name, report, trace, urgent) => this.#outbox.put(name, report, trace, urgent));

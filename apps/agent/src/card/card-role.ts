@@ -1,5 +1,6 @@
 import { ProblemError, type DesiredVolume, type VolumeReport } from '@flexbso/contracts';
 import type { CardDataPlane, CardDiscovery } from '@flexbso/dataplane-port';
+import { ROOT_CONTEXT, context } from '@opentelemetry/api';
 import type { Clock } from '../ports/clock.js';
 import type { Journal } from '../ports/journal.js';
 import type { AgentLog } from '../ports/log.js';
@@ -7,9 +8,10 @@ import type { Randomness } from '../ports/randomness.js';
 import type { Sealer } from '../ports/sealer.js';
 import { secretsOf } from '../ports/volume-secrets.js';
 import type { Discovered, Inspected, Measured, RolePart } from '../role.js';
+import { jittered } from '../work/backoff.js';
 import { Discovery } from '../work/discovery.js';
 import { SerialWorker } from '../work/serial-worker.js';
-import { VolumeJournal } from './volume-journal.js';
+import { type VolumeJournal, openVolumeJournal } from './volume-journal.js';
 import { VolumeReconciler } from './volume-reconciler.js';
 import { volumeReport } from './volume-report.js';
 
@@ -47,7 +49,9 @@ export class CardRole implements RolePart<DesiredVolume> {
   /** By volume id. A volume whose journal is being opened is a promise already: it is opened once. */
   readonly #volumes = new Map<string, Promise<Volume | null>>();
   readonly #ready = new Map<string, Volume>();
-  #stopped = false;
+  /** The newest that is wanted of volumes whose journal is not open yet. */
+  readonly #awaited = new Map<string, DesiredVolume>();
+  readonly #stop = new AbortController();
 
   constructor(ports: CardRolePorts) {
     this.#ports = ports;
@@ -70,17 +74,14 @@ export class CardRole implements RolePart<DesiredVolume> {
   /** Volumes that the journal knows are gone on with too: the state is saved a moment after the journal. */
   async start(items: readonly DesiredVolume[]): Promise<void> {
     this.accept(items);
-    for (const name of await this.#ports.journal.names()) {
-      if (!this.#volumes.has(name)) await this.#resume(name);
-    }
-    await Promise.all(this.#volumes.values());
+    for (const name of await this.#ports.journal.names()) this.#open(name);
   }
 
   accept(items: readonly DesiredVolume[]): void {
     for (const item of items) {
       const ready = this.#ready.get(item.volumeId);
       if (ready) this.#want(ready, item);
-      else void this.#open(item);
+      else this.#await(item);
     }
   }
 
@@ -108,7 +109,7 @@ export class CardRole implements RolePart<DesiredVolume> {
   }
 
   async stop(): Promise<void> {
-    this.#stopped = true;
+    this.#stop.abort();
     this.#discovery.stop();
     const opened = await Promise.all(this.#volumes.values());
     await Promise.all(opened.filter((volume) => volume !== null).map((volume) => this.#halt(volume)));
@@ -125,27 +126,46 @@ export class CardRole implements RolePart<DesiredVolume> {
     volume.worker.wake();
   }
 
-  async #open(item: DesiredVolume): Promise<void> {
-    const { volumeId } = item;
-    const opening = this.#volumes.get(volumeId) ?? this.#load(volumeId, item);
-    this.#volumes.set(volumeId, opening);
-    const volume = await opening;
-    if (volume) this.#want(volume, item);
+  #await(item: DesiredVolume): void {
+    const known = this.#awaited.get(item.volumeId);
+    if (!known || item.revision >= known.revision) this.#awaited.set(item.volumeId, item);
+    this.#open(item.volumeId);
   }
 
-  async #resume(name: string): Promise<void> {
-    const journal = await this.#journalOf(name, null);
-    const desired = journal?.book.desired;
-    if (!journal || !desired) return;
-    if (journal.book.concluded?.phase === 'gone') return journal.remove();
-    this.#volumes.set(name, Promise.resolve(this.#begin(journal, desired)));
+  #open(volumeId: string): void {
+    if (this.#volumes.has(volumeId)) return;
+    // Outside of the trace of whatever message named it: a journal that cannot be read is tried for long.
+    this.#volumes.set(
+      volumeId,
+      context.with(ROOT_CONTEXT, () => this.#load(volumeId)),
+    );
   }
 
-  async #load(volumeId: string, item: DesiredVolume): Promise<Volume | null> {
-    const journal = await this.#journalOf(volumeId, item);
-    if (!journal) return null;
-    const known = journal.book.desired;
-    return this.#begin(journal, known && known.revision > item.revision ? known : item);
+  /** Null for a volume that is gone, or of which nothing was ever wanted. */
+  async #load(volumeId: string): Promise<Volume | null> {
+    const journal = await this.#journalOf(volumeId);
+    const item = this.#awaited.get(volumeId) ?? null;
+    this.#awaited.delete(volumeId);
+    const known = journal?.book.desired ?? null;
+    const desired = known && (!item || known.revision > item.revision) ? known : item;
+    const isGone = item === null && journal?.book.concluded?.phase === 'gone';
+    if (journal && desired && !isGone) return this.#begin(journal, desired);
+    if (isGone) await this.#removeJournal(volumeId, journal);
+    this.#volumes.delete(volumeId);
+    // It may have become wanted meanwhile.
+    if (this.#awaited.has(volumeId)) this.#open(volumeId);
+    return null;
+  }
+
+  async #removeJournal(volumeId: string, journal: VolumeJournal): Promise<void> {
+    try {
+      await journal.remove();
+    } catch (error) {
+      this.#ports.log.warn('what is gone was not forgotten; the next start does it', {
+        volumeId,
+        error: String(error),
+      });
+    }
   }
 
   #begin(journal: VolumeJournal, desired: DesiredVolume): Volume {
@@ -164,26 +184,40 @@ export class CardRole implements RolePart<DesiredVolume> {
     const worker = new SerialWorker(desired.volumeId, pass, this.#ports);
     const volume = { reconciler, worker, journal };
     this.#ready.set(desired.volumeId, volume);
-    if (!this.#stopped) worker.start();
+    if (!this.#stop.signal.aborted) worker.start();
     return volume;
   }
 
-  /** Null for a journal that cannot be read: the volume goes on running and nothing is done to it until an operator decides. */
-  async #journalOf(volumeId: string, item: DesiredVolume | null): Promise<VolumeJournal | null> {
-    try {
-      return await VolumeJournal.open(volumeId, this.#ports.journal);
-    } catch (error) {
-      this.#ports.log.error('a journal cannot be read', { volumeId, error: String(error) });
-      const problem =
-        error instanceof ProblemError
-          ? error.problem
-          : { code: 'needs-operator' as const, detail: `the journal of ${volumeId}: ${String(error)}` };
-      if (item) {
-        const report = volumeReport({ desired: item, phase: 'needs-operator', steps: [], observed: null, problem });
-        this.#ports.report(volumeId, report, item.trace, true);
+  /**
+   * Of a journal that cannot be read the volume goes on running and nothing is done to it. It is tried again at each
+   * look, since an operator may have mended it. Null: stopped before that.
+   */
+  async #journalOf(volumeId: string): Promise<VolumeJournal | null> {
+    const { journal, clock, random, lookMs } = this.#ports;
+    let said = '';
+    while (!this.#stop.signal.aborted) {
+      try {
+        return await openVolumeJournal(volumeId, journal);
+      } catch (error) {
+        const item = this.#awaited.get(volumeId) ?? null;
+        const saying = `${item?.operationId} ${String(error)}`;
+        if (saying !== said) this.#sayUnreadable(volumeId, item, error);
+        said = saying;
+        await clock.sleep(jittered(lookMs, random), this.#stop.signal);
       }
-      return null;
     }
+    return null;
+  }
+
+  #sayUnreadable(volumeId: string, item: DesiredVolume | null, error: unknown): void {
+    this.#ports.log.error('a journal cannot be read', { volumeId, error: String(error) });
+    if (!item) return;
+    const problem =
+      error instanceof ProblemError
+        ? error.problem
+        : { code: 'needs-operator' as const, detail: `the journal of ${volumeId}: ${String(error)}`.slice(0, 4000) };
+    const report = volumeReport({ desired: item, phase: 'needs-operator', steps: [], observed: null, problem });
+    this.#ports.report(volumeId, report, item.trace, true);
   }
 
   async #measureOne(volumeId: string) {

@@ -3,6 +3,7 @@ import { type CardDataPlane, type CardSecrets, DataPlaneError } from '@flexbso/d
 import { span, withTraceHeaders } from '@flexbso/observability';
 import type { Attributes } from '@opentelemetry/api';
 import type { Clock } from '../ports/clock.js';
+import type { Attempts } from '../work/attempts.js';
 import { type BookEntry, type VolumeBook, indexOfStep } from './book.js';
 
 export interface StepRun {
@@ -12,6 +13,7 @@ export interface StepRun {
   readonly plane: CardDataPlane;
   readonly secrets: CardSecrets;
   readonly clock: Clock;
+  readonly attempts: Attempts;
   /** Aborted when the step must stop early. */
   readonly signal: AbortSignal;
   /** The volume's journal: resolves once the entries are on disk, and gives the book that they sum up to. */
@@ -93,7 +95,7 @@ async function performOne(
   const { step } = planned;
   run.onStep(step, run.clock.nowMs());
   try {
-    await inStepSpan(run, step.kind, index, () => run.plane.perform(run.volumeId, step, contextOf(run)));
+    await inStepSpan(run, step, step.kind, index, () => run.plane.perform(run.volumeId, step, contextOf(run)));
     return null;
   } catch (error) {
     return run.signal.aborted ? 'interrupted' : failureOf(error, step.kind);
@@ -132,7 +134,7 @@ export async function runUndo(
     if (undo === null) continue;
     if (run.signal.aborted) return 'interrupted';
     try {
-      await inStepSpan(run, `${undo} (undo)`, index, () => run.plane.undo(run.volumeId, step, contextOf(run)));
+      await inStepSpan(run, step, `${undo} (undo)`, index, () => run.plane.undo(run.volumeId, step, contextOf(run)));
     } catch (error) {
       return run.signal.aborted ? 'interrupted' : failureOf(error, `undo of ${step.kind}`);
     }
@@ -140,9 +142,19 @@ export async function runUndo(
   return null;
 }
 
-/** A direct child of the change's own span: a crash between two steps loses no parent. */
-function inStepSpan(run: StepRun, kind: string, index: number, work: () => Promise<void>): Promise<void> {
+/**
+ * A direct child of the change's own span: a crash between two steps loses no parent. Of a step that fails and fails,
+ * most attempts have no span.
+ */
+function inStepSpan(
+  run: StepRun,
+  step: CardStep,
+  name: string,
+  index: number,
+  work: () => Promise<void>,
+): Promise<void> {
   const { desired } = run;
+  if (!run.attempts.begin(step)) return work();
   const attributes: Attributes = {
     'bso.volume.id': run.volumeId,
     'bso.card.id': run.cardId,
@@ -151,5 +163,5 @@ function inStepSpan(run: StepRun, kind: string, index: number, work: () => Promi
     'bso.generation': desired.generation,
     'bso.step.index': index,
   };
-  return withTraceHeaders(desired.trace, () => span(`step ${kind}`, attributes, work, { scope: 'flexbso.agent' }));
+  return withTraceHeaders(desired.trace, () => span(`step ${name}`, attributes, work, { scope: 'flexbso.agent' }));
 }

@@ -12,10 +12,12 @@ import { describe, isApplied, isSettled, plannedVolumeOf } from '@flexbso/stack'
 import type { Clock } from '../ports/clock.js';
 import type { AgentLog } from '../ports/log.js';
 import type { Randomness } from '../ports/randomness.js';
+import { Attempts } from '../work/attempts.js';
 import { backoffMs, jittered } from '../work/backoff.js';
 import type { LookAgain } from '../work/serial-worker.js';
 import { type BookEntry, outcomesOf, stoppedBy } from './book.js';
 import { type Decision, decide } from './decide.js';
+import { LegWatch } from './leg-watch.js';
 import { type RunResult, type StepRun, runHealing, runSteps, runUndo } from './run-steps.js';
 import type { VolumeJournal } from './volume-journal.js';
 import { concludedReport, conclusionOf, volumeReport } from './volume-report.js';
@@ -54,17 +56,20 @@ export class VolumeReconciler {
   readonly #journal: VolumeJournal;
   #desired: DesiredVolume;
   #failures = 0;
+  readonly #attempts = new Attempts();
   #waitingSinceMs: number | null = null;
   #stopped = false;
   #work = new AbortController();
   /** What the last report that ends an operation said, so that it is said once by each life of the agent. */
   #saidFor: string | null = null;
+  readonly #legWatch: LegWatch;
 
   constructor(desired: DesiredVolume, journal: VolumeJournal, ports: VolumePorts) {
     this.#volumeId = desired.volumeId;
     this.#desired = desired;
     this.#journal = journal;
     this.#ports = ports;
+    this.#legWatch = new LegWatch(ports.plane);
   }
 
   get desired(): DesiredVolume {
@@ -74,7 +79,7 @@ export class VolumeReconciler {
   /** A newer operation interrupts the present step, unless the cut-over is already intended: then it is completed first. */
   want(desired: DesiredVolume): void {
     if (desired.operationId !== this.#desired.operationId) {
-      this.#failures = 0;
+      this.#beginAnew();
       if (!this.#journal.book.operation?.cutOverIntended) this.#work.abort();
     }
     this.#desired = desired;
@@ -125,16 +130,42 @@ export class VolumeReconciler {
     }
   }
 
-  #rest(observed: ObservedVolume): LookAgain {
-    const { clock: _clock, lookMs, random, report } = this.#ports;
-    this.#failures = 0;
-    this.#waitingSinceMs = null;
+  async #rest(observed: ObservedVolume): Promise<LookAgain> {
+    const { lookMs, random, report } = this.#ports;
+    this.#beginAnew();
     const { concluded } = this.#journal.book;
+    const isSettledNow = concluded?.phase === 'settled' && concluded.operationId === this.#desired.operationId;
+    const misled = isSettledNow ? await this.#legWatch.look(this.#desired) : null;
+    if (misled) {
+      this.#sayMisled(misled, observed);
+      return { afterMs: jittered(lookMs, random) };
+    }
+    this.#waitingSinceMs = null;
     if (concluded?.operationId === this.#desired.operationId && this.#saidFor !== concluded.operationId) {
       report(concludedReport(this.#desired, concluded, observed), this.#desired, true);
       this.#saidFor = concluded.operationId;
     }
     return { afterMs: jittered(lookMs, random) };
+  }
+
+  /** Said also of an operation that has ended: its volume is not as it should be. Once, and *settled* again afterwards. */
+  #sayMisled(problem: Problem, observed: ObservedVolume): void {
+    const { clock, log, report } = this.#ports;
+    const desired = this.#desired;
+    const saying = `${desired.operationId} ${problem.detail}`;
+    if (this.#saidFor === saying) return;
+    log.warn('a leg is served elsewhere than it is open', { volumeId: this.#volumeId, problem: problem.detail });
+    this.#saidFor = saying;
+    this.#waitingSinceMs ??= clock.nowMs();
+    const waiting = { for: 'a leg is served at another address', sinceMs: this.#waitingSinceMs };
+    const steps = this.#journal.book.concluded?.steps ?? [];
+    report(volumeReport({ desired, phase: 'working', steps, observed, waiting, problem }), desired, true);
+  }
+
+  /** What failed before has been overcome, or is not wanted any more. */
+  #beginAnew(): void {
+    this.#failures = 0;
+    this.#attempts.clear();
   }
 
   #wait(reason: string, problem: Problem | null, observed: ObservedVolume | null): LookAgain {
@@ -190,7 +221,7 @@ export class VolumeReconciler {
       return this.#wait(`another attempt: ${problem.detail}`, problem, observed);
     }
     await this.#journal.enter([...pending, { kind: 'undoing', problem }]);
-    this.#failures = 0;
+    this.#beginAnew();
     return 'again';
   }
 
@@ -220,7 +251,7 @@ export class VolumeReconciler {
     if (failure === 'interrupted') return this.#stopped ? null : 'again';
     if (failure) return this.#wait(`the change to be taken back: ${failure.problem.detail}`, failure.problem, observed);
     await this.#journal.enter([{ kind: 'undone', atMs: this.#ports.clock.nowMs() }]);
-    this.#failures = 0;
+    this.#beginAnew();
     return 'again';
   }
 
@@ -248,7 +279,7 @@ export class VolumeReconciler {
     const isTold = isCurrent && phase !== 'needs-operator';
     const formerLegIds = isTold ? [] : [...new Set([...before.formerLegIds, ...conclusion.closedLegIds])];
     await this.#journal.enter([...begin, ...pending, ...applied, { kind: 'concluded', conclusion, formerLegIds }]);
-    this.#failures = 0;
+    this.#beginAnew();
     if (isCurrent) {
       report(concludedReport(desired, conclusion, observed), desired, true);
       this.#saidFor = desired.operationId;
@@ -289,6 +320,7 @@ export class VolumeReconciler {
   #stepRun(desired: DesiredVolume, observed: ObservedVolume, begin: readonly BookEntry[]): StepRun {
     const { cardId, plane, secretsOf, clock } = this.#ports;
     let first = begin;
+    this.#legWatch.again();
     return {
       volumeId: this.#volumeId,
       cardId,
@@ -296,6 +328,7 @@ export class VolumeReconciler {
       plane,
       secrets: secretsOf(desired),
       clock,
+      attempts: this.#attempts,
       signal: this.#work.signal,
       enter: async (entries) => {
         const book = await this.#journal.enter([...first, ...entries]);

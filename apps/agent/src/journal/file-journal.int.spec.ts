@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -40,6 +40,17 @@ describe('a journal of files', () => {
   it('refuses to read over any other damage', async () => {
     await writeFile(join(folder, 'vol-1.jsonl'), '{"a":1}\n{"b":\n{"c":3}\n');
     await expect(journal.read('vol-1')).rejects.toThrow('line 2 is damaged');
+  });
+
+  it('reads what was mended behind its back, and goes on after that', async () => {
+    const path = join(folder, 'vol-1.jsonl');
+    await writeFile(path, '{"a":1}\n{"b":\n{"c":3}\n');
+    await expect(journal.read('vol-1')).rejects.toThrow('line 2 is damaged');
+    await writeFile(`${path}.mended`, '{"a":1}\n{"c":3}\n');
+    await rename(`${path}.mended`, path);
+    expect(await journal.read('vol-1')).toEqual([{ a: 1 }, { c: 3 }]);
+    await journal.append('vol-1', [{ d: 4 }]);
+    expect(await (await anew()).read('vol-1')).toEqual([{ a: 1 }, { c: 3 }, { d: 4 }]);
   });
 
   it('replaces all that is there, and can be appended to afterwards', async () => {

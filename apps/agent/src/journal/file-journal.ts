@@ -1,7 +1,7 @@
 import { type FileHandle, open, readFile, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Journal } from '../ports/journal.js';
-import { syncFolder, writeSynced } from '../store/synced-file.js';
+import { readWhole, syncFolder, writeSynced, writeWhole } from '../store/synced-file.js';
 
 const SUFFIX = '.jsonl';
 
@@ -30,10 +30,10 @@ export class FileJournal implements Journal {
   }
 
   async read(name: string): Promise<unknown[]> {
+    // From the disk as it is now: an operator who mends a journal puts another file in its place.
+    await this.#forget(name);
     const { handle, sizeBytes } = await this.#file(name);
-    const buffer = Buffer.alloc(sizeBytes);
-    await handle.read(buffer, 0, sizeBytes, 0);
-    const lines = buffer.toString('utf8').split('\n').slice(0, -1);
+    const lines = (await readWhole(handle, sizeBytes)).toString('utf8').split('\n').slice(0, -1);
     return lines.map((line, index) => parsedLine(line, `${this.#path(name)} line ${index + 1}`));
   }
 
@@ -42,7 +42,7 @@ export class FileJournal implements Journal {
     if (file.isDirty) await file.handle.truncate(file.sizeBytes);
     const data = Buffer.from(linesOf(entries));
     file.isDirty = true;
-    await file.handle.write(data, 0, data.length, file.sizeBytes);
+    await writeWhole(file.handle, data, file.sizeBytes);
     await file.handle.datasync();
     file.sizeBytes += data.length;
     file.isDirty = false;

@@ -1,8 +1,22 @@
-import { type Problem, operationIdSchema, poolStepSchema, problemSchema } from '@flexbso/contracts';
+import { operationIdSchema, poolStepSchema, problemSchema } from '@flexbso/contracts';
 import { z } from 'zod';
 
-/** What the journal of a leg must tell that the pool itself does not: what was begun for whom, and what failed. */
+const legBookSchema = z.strictObject({
+  /** The operation under which the leg's creation was begun; null: it is older than this journal. */
+  createdBy: operationIdSchema.nullable(),
+  /** It was served to its holder: from then on it may hold the guest's data, and nothing undoes its creation. */
+  wasReady: z.boolean(),
+  failed: z.strictObject({ operationId: operationIdSchema, problem: problemSchema }).nullable(),
+});
+/** What the journal of a leg tells that the pool itself does not; the sum of its entries. */
+export type LegBook = z.infer<typeof legBookSchema>;
+
+export const emptyLegBook: LegBook = { createdBy: null, wasReady: false, failed: null };
+
+/** What was begun for whom, and what failed. */
 export const legEntrySchema = z.discriminatedUnion('kind', [
+  /** Stands for all entries before it. */
+  z.strictObject({ kind: z.literal('book'), book: legBookSchema }),
   z.strictObject({ kind: z.literal('intent'), operationId: operationIdSchema, step: poolStepSchema, atMs: z.int() }),
   z.strictObject({ kind: z.literal('done'), operationId: operationIdSchema, stepKind: z.string(), atMs: z.int() }),
   z.strictObject({ kind: z.literal('ready'), operationId: operationIdSchema, atMs: z.int() }),
@@ -10,20 +24,14 @@ export const legEntrySchema = z.discriminatedUnion('kind', [
 ]);
 export type LegEntry = z.infer<typeof legEntrySchema>;
 
-export interface LegBook {
-  /** The operation under which the leg's creation was begun; null: it is older than this journal. */
-  readonly createdBy: string | null;
-  /** It was served to its holder: from then on it may hold the guest's data, and nothing undoes its creation. */
-  readonly wasReady: boolean;
-  readonly failed: { readonly operationId: string; readonly problem: Problem } | null;
+export function foldLegBook(entries: readonly LegEntry[], from: LegBook = emptyLegBook): LegBook {
+  return entries.reduce(entered, from);
 }
 
-export function foldLegBook(entries: readonly LegEntry[]): LegBook {
-  return entries.reduce<LegBook>(entered, { createdBy: null, wasReady: false, failed: null });
-}
-
-export function entered(book: LegBook, entry: LegEntry): LegBook {
+function entered(book: LegBook, entry: LegEntry): LegBook {
   switch (entry.kind) {
+    case 'book':
+      return entry.book;
     case 'intent':
       return entry.step.kind === 'create-leg' ? { ...book, createdBy: entry.operationId, failed: null } : book;
     case 'done':

@@ -16,9 +16,11 @@ import type { Journal } from '../ports/journal.js';
 import type { AgentLog } from '../ports/log.js';
 import type { Randomness } from '../ports/randomness.js';
 import type { Sealer } from '../ports/sealer.js';
+import { Attempts } from '../work/attempts.js';
 import { backoffMs, jittered } from '../work/backoff.js';
 import type { LookAgain } from '../work/serial-worker.js';
-import { type LegBook, type LegEntry, entered, foldLegBook, legEntrySchema } from './leg-book.js';
+import type { LegEntry } from './leg-book.js';
+import { type LegJournal, openLegJournal } from './leg-journal.js';
 
 export interface LegPorts {
   readonly poolId: string;
@@ -35,15 +37,19 @@ export interface LegPorts {
 
 /** A disk that is busy for a moment is no reason to give a leg up; four attempts are some 1.5 s. */
 const MAX_ATTEMPTS_BEFORE_UNDO = 4;
+/** The contract's bound. */
+const MAX_STEPS = 20;
 const STEP_BACKOFF = { firstMs: 200, maxMs: 5_000 };
 
 /** Makes one leg so, by observe → plan → journal → act → observe. Passes must not overlap (see SerialWorker). */
 export class LegReconciler {
   readonly #ports: LegPorts;
   #desired: DesiredLeg;
-  #book: LegBook | null = null;
+  /** Null until it could be read. */
+  #journal: LegJournal | null = null;
   #steps: StepOutcome[] = [];
   #failures = 0;
+  readonly #attempts = new Attempts();
   /** What was last said as ready or deleted, and the revision that was last recorded: each is done once. */
   #said: string | null = null;
   #recordedRevision = 0;
@@ -60,7 +66,7 @@ export class LegReconciler {
 
   want(desired: DesiredLeg): void {
     if (desired.operationId !== this.#desired.operationId) {
-      this.#failures = 0;
+      this.#beginAnew();
       this.#steps = [];
     }
     this.#desired = desired;
@@ -74,8 +80,9 @@ export class LegReconciler {
   async pass(): Promise<LookAgain> {
     const { plane, poolId, journal, lookMs, random } = this.#ports;
     const desired = this.#desired;
-    this.#book ??= foldLegBook((await journal.read(desired.legId)).map((entry) => legEntrySchema.parse(entry)));
-    if (this.#book.failed?.operationId === desired.operationId) return this.#sayFailed(this.#book.failed.problem);
+    this.#journal ??= await openLegJournal(desired.legId, journal);
+    const { failed } = this.#journal.book;
+    if (failed?.operationId === desired.operationId) return this.#sayFailed(failed.problem);
     const observed = await plane.observe(desired.legId);
     const plan = planPoolLeg({ poolId, observed, desired });
     if (!plan.ok) return this.#wait(plan.problem, observed);
@@ -85,21 +92,23 @@ export class LegReconciler {
       if (failure) return this.#failed(failure, desired, observed);
     }
     if (plan.steps.length > 0) return { afterMs: 0 };
-    this.#failures = 0;
+    this.#beginAnew();
     await this.#atRest(desired, observed);
     return { afterMs: jittered(lookMs, random) };
   }
 
   async #atRest(desired: DesiredLeg, observed: ObservedLeg | null): Promise<void> {
     const { plane } = this.#ports;
-    if (observed === null) return this.#sayOnce('deleted', desired, null, null);
+    if (observed === null) return this.#say('deleted', this.#saidKey('deleted', desired, null), null, null);
     if (desired.revision !== this.#recordedRevision) await plane.record(desired);
     this.#recordedRevision = desired.revision;
     const served = await plane.served(desired.legId);
-    if (!served || this.#saidKey('ready', desired) === this.#said) return;
-    if (this.#book?.wasReady !== true)
+    if (!served) return;
+    if (this.#journal?.book.wasReady !== true)
       await this.#enter({ kind: 'ready', operationId: desired.operationId, atMs: this.#ports.clock.nowMs() });
-    this.#sayOnce('ready', desired, observed, served);
+    await this.#journal?.compact();
+    this.#say('ready', this.#saidKey('ready', desired, served), observed, served);
+    served.access?.key.fill(0);
   }
 
   async #perform(
@@ -109,19 +118,17 @@ export class LegReconciler {
     const { clock, plane } = this.#ports;
     const { step } = planned;
     const { operationId } = desired;
-    const index = this.#steps.length;
+    const index = this.#indexOf(step);
     const startedAtMs = clock.nowMs();
     await this.#enter({ kind: 'intent', operationId, step, atMs: startedAtMs });
-    // The contract's bound; what is beyond is in the journal.
-    const slot = Math.min(index, 19);
-    this.#steps[slot] = { index: slot, kind: step.kind, outcome: 'running', startedAtMs, endedAtMs: null };
+    this.#steps[index] = { index, kind: step.kind, outcome: 'running', startedAtMs, endedAtMs: null };
     try {
-      await this.#inStepSpan(step, desired, slot, () => plane.perform(step, { desired, signal: this.#stop.signal }));
-      this.#steps[slot] = { index: slot, kind: step.kind, outcome: 'done', startedAtMs, endedAtMs: clock.nowMs() };
+      await this.#inStepSpan(step, desired, index, () => plane.perform(step, { desired, signal: this.#stop.signal }));
+      this.#steps[index] = { index, kind: step.kind, outcome: 'done', startedAtMs, endedAtMs: clock.nowMs() };
       await this.#enter({ kind: 'done', operationId, stepKind: step.kind, atMs: clock.nowMs() });
       return null;
     } catch (error) {
-      this.#steps[slot] = { index: slot, kind: step.kind, outcome: 'failed', startedAtMs, endedAtMs: clock.nowMs() };
+      this.#steps[index] = { index, kind: step.kind, outcome: 'failed', startedAtMs, endedAtMs: clock.nowMs() };
       return failureOf(error, step.kind);
     }
   }
@@ -133,7 +140,8 @@ export class LegReconciler {
   ): Promise<LookAgain> {
     const { log, clock } = this.#ports;
     log.warn('a step failed', { legId: desired.legId, failures: this.#failures + 1, problem: failure.problem.detail });
-    const isOurs = this.#book?.createdBy === desired.operationId && !this.#book.wasReady && !desired.tombstone;
+    const book = this.#journal?.book;
+    const isOurs = book?.createdBy === desired.operationId && !book.wasReady && !desired.tombstone;
     const isFinal = !failure.retryable || this.#failures + 1 >= MAX_ATTEMPTS_BEFORE_UNDO;
     if (!isOurs || !isFinal) return this.#wait(failure.problem, observed);
     await this.#undo(desired);
@@ -157,29 +165,46 @@ export class LegReconciler {
 
   #wait(problem: Problem, observed: ObservedLeg | null): LookAgain {
     this.#ports.report(this.#report('working', observed, null, problem), this.#desired, false);
+    // Once it is overcome, that is news.
+    this.#said = null;
     return { afterMs: backoffMs(this.#failures++, this.#ports.random, STEP_BACKOFF) };
   }
 
   #sayFailed(problem: Problem): null {
-    if (this.#said === this.#saidKey('failed', this.#desired)) return null;
-    this.#said = this.#saidKey('failed', this.#desired);
-    this.#ports.report(this.#report('failed', null, null, problem), this.#desired, true);
+    this.#say('failed', this.#saidKey('failed', this.#desired, null), null, null, problem);
     return null;
   }
 
-  #sayOnce(
-    phase: 'ready' | 'deleted',
-    desired: DesiredLeg,
+  #say(
+    phase: 'ready' | 'deleted' | 'failed',
+    key: string,
     observed: ObservedLeg | null,
     served: ServedLeg | null,
+    problem: Problem | null = null,
   ): void {
-    if (this.#said === this.#saidKey(phase, desired)) return;
-    this.#said = this.#saidKey(phase, desired);
-    this.#ports.report(this.#report(phase, observed, served, null), desired, true);
+    if (this.#said === key) return;
+    this.#said = key;
+    this.#ports.report(this.#report(phase, observed, served, problem), this.#desired, true);
   }
 
-  #saidKey(phase: string, { operationId, epoch, sizeBytes }: DesiredLeg): string {
-    return `${phase} ${operationId} ${epoch} ${sizeBytes}`;
+  /** All that whoever hears the report acts on: where any of it differs, it is said again. */
+  #saidKey(phase: string, { operationId, epoch, sizeBytes, holder }: DesiredLeg, served: ServedLeg | null): string {
+    const access = served?.access?.identity;
+    return JSON.stringify([phase, operationId, epoch, sizeBytes, holder.sealingKey, served?.address, access]);
+  }
+
+  /** What failed before has been overcome, or is not wanted any more. */
+  #beginAnew(): void {
+    this.#failures = 0;
+    this.#attempts.clear();
+  }
+
+  /** Another attempt takes the place of the one that failed. */
+  #indexOf(step: PoolStep): number {
+    const last = this.#steps.at(-1);
+    const index = last?.kind === step.kind && last.outcome === 'failed' ? last.index : this.#steps.length;
+    // The contract's bound; what is beyond is in the journal.
+    return Math.min(index, MAX_STEPS - 1);
   }
 
   #report(
@@ -194,7 +219,6 @@ export class LegReconciler {
       identity: served.access.identity,
       sealedKey: this.#ports.sealer.seal(served.access.key, holder.sealingKey),
     };
-    served?.access?.key.fill(0);
     return {
       legId,
       operationId,
@@ -210,12 +234,11 @@ export class LegReconciler {
   }
 
   async #enter(entry: LegEntry): Promise<void> {
-    const { journal } = this.#ports;
-    await journal.append(this.#desired.legId, [entry]);
-    this.#book = this.#book && entered(this.#book, entry);
+    await this.#journal?.enter([entry]);
   }
 
   #inStepSpan(step: PoolStep, desired: DesiredLeg, index: number, work: () => Promise<void>): Promise<void> {
+    if (!this.#attempts.begin(step)) return work();
     const attributes = {
       'bso.leg.id': desired.legId,
       'bso.volume.id': desired.volumeId,

@@ -2,6 +2,7 @@ import { DataPlaneError } from '@flexbso/dataplane-port';
 import { describe, expect, it } from 'vitest';
 import { Fuse } from '../testing/fuse.js';
 import { LEG_ID, POOL_CAPACITY_BYTES, PoolFixture } from '../testing/pool-fixture.js';
+import { countedStepSpans } from '../testing/step-spans.js';
 
 describe("a pool's agent", () => {
   it('makes a leg, serves it, and seals what opens it for the holder', async () => {
@@ -26,6 +27,61 @@ describe("a pool's agent", () => {
     pool.world.leg(LEG_ID).serving = null;
     await pool.clock.run(3_000);
     expect(pool.world.leg(LEG_ID).serving).toEqual({ epoch: 1, holderCardId: 'card-1' });
+  });
+
+  it('says it again when a leg is served at another address or with another key', async () => {
+    const pool = new PoolFixture();
+    await pool.start();
+    const desired = await pool.want();
+    await pool.untilSaid(desired, 'ready');
+    await pool.clock.run(20_000);
+    expect(pool.scheduler.legReports.filter(({ phase }) => phase === 'ready')).toHaveLength(1);
+    const address = { kind: 'nbd' as const, host: 'pool-1', port: 20901, exportName: 'leg' };
+    pool.world.leg(LEG_ID).servedAt = { address, keyNumber: 0 };
+    await pool.clock.runUntil('the address is said', () => pool.scheduler.legReports.at(-1)?.address?.kind === 'nbd');
+    const identity = pool.scheduler.legReports.at(-1)?.access?.identity;
+    pool.world.leg(LEG_ID).servedAt = { address, keyNumber: 1 };
+    await pool.clock.runUntil('the key is said', () => pool.scheduler.legReports.at(-1)?.access?.identity !== identity);
+    await pool.clock.run(20_000);
+    expect(pool.scheduler.legReports.filter(({ phase }) => phase === 'ready')).toHaveLength(3);
+  });
+
+  it('says why a leg is not served again, keeps its journal short meanwhile, and says ready when it is', async () => {
+    let attempts = 0;
+    let isTaken = false;
+    const pool = new PoolFixture();
+    await pool.start(new Fuse(), {
+      before: ({ method, step }) => {
+        if (!isTaken || method !== 'perform' || step?.kind !== 'serve-leg') return;
+        attempts++;
+        throw new DataPlaneError({ code: 'data-plane-failed', detail: 'port 1 is taken' }, { retryable: true });
+      },
+    });
+    const desired = await pool.want();
+    await pool.untilSaid(desired, 'ready');
+    const stepSpans = countedStepSpans();
+    isTaken = true;
+    pool.world.leg(LEG_ID).serving = null;
+    await pool.untilSaid(desired, 'working');
+    expect(pool.scheduler.saidOfLeg(desired.operationId)?.problem?.detail).toBe('port 1 is taken');
+    await pool.clock.run(4 * 3_600_000);
+    expect(attempts).toBeGreaterThan(2_000);
+    expect(stepSpans()).toBeLessThan(40);
+    expect(stepSpans()).toBeGreaterThan(8);
+    expect(pool.journal.lines.get(LEG_ID)?.length).toBeLessThan(20);
+    isTaken = false;
+    await pool.untilSaid(desired, 'ready');
+  });
+
+  it('keeps its journal short while a leg is served again and again', async () => {
+    const pool = new PoolFixture();
+    await pool.start();
+    await pool.untilSaid(await pool.want(), 'ready');
+    for (let death = 0; death < 500; death++) {
+      pool.world.leg(LEG_ID).serving = null;
+      await pool.clock.runUntil('it is served', () => pool.world.leg(LEG_ID).serving !== null);
+    }
+    expect(pool.journal.lines.get(LEG_ID)?.length).toBeLessThan(300);
   });
 
   it('grows a leg, and fences it before it is served to another holder', async () => {

@@ -18,6 +18,7 @@ function outboxOf(send: (report: string) => Promise<void> | void) {
       sent.push({ report, atMs: clock.nowMs() - startMs });
       return { stale: false };
     },
+    smaller: (report) => (report === 'nothing' ? null : { report: `less of: ${report}` }),
     onAccepted: () => undefined,
   });
   return { clock, outbox, sent };
@@ -57,14 +58,46 @@ describe('the outbox of reports', () => {
     expect(sent.map(({ report }) => report)).toEqual(['settled']);
   });
 
-  it('does not repeat for ever what is refused for its form', async () => {
-    let attempts = 0;
-    const { clock, outbox } = outboxOf(() => {
-      attempts++;
-      throw new ProblemError({ code: 'invalid-request', detail: 'no such field' });
+  it.each(['invalid-request', 'body-too-large'] as const)(
+    'says what is refused as %s once more, smaller',
+    async (code) => {
+      let attempts = 0;
+      const { clock, outbox, sent } = outboxOf((report) => {
+        attempts++;
+        if (!report.startsWith('less of')) throw new ProblemError({ code, detail: 'no such field' });
+      });
+      outbox.put('vol', 'settled, with much', {}, true);
+      await clock.run(60_000);
+      expect(sent.map(({ report }) => report)).toEqual(['less of: settled, with much']);
+      expect(attempts).toBe(2);
+    },
+  );
+
+  it.each([
+    { report: 'odd', code: 'invalid-request', attempted: ['odd', 'less of: odd'] },
+    { report: 'huge', code: 'body-too-large', attempted: ['huge', 'less of: huge'] },
+    { report: 'nothing', code: 'invalid-request', attempted: ['nothing'] },
+    { report: 'of another', code: 'forbidden', attempted: ['of another'] },
+  ] as const)('does not repeat for ever what is refused as $code', async ({ report, code, attempted }) => {
+    const attempts: string[] = [];
+    const { clock, outbox } = outboxOf((said) => {
+      attempts.push(said);
+      throw new ProblemError({ code, detail: 'never' });
+    });
+    outbox.put('vol', report, {}, true);
+    await clock.run(60_000);
+    expect(attempts).toEqual(attempted);
+  });
+
+  it('says a newer report in full after one that was refused', async () => {
+    const { clock, outbox, sent } = outboxOf((report) => {
+      if (report === 'odd') {
+        outbox.put('vol', 'newer', {}, true);
+        throw new ProblemError({ code: 'invalid-request', detail: 'never' });
+      }
     });
     outbox.put('vol', 'odd', {}, true);
     await clock.run(60_000);
-    expect(attempts).toBe(1);
+    expect(sent.map(({ report }) => report)).toEqual(['newer']);
   });
 });

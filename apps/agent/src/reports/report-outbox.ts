@@ -1,4 +1,4 @@
-import { ProblemError } from '@flexbso/contracts';
+import { type Problem, type ProblemCode, ProblemError } from '@flexbso/contracts';
 import type { Clock } from '../ports/clock.js';
 import type { AgentLog } from '../ports/log.js';
 import type { Randomness } from '../ports/randomness.js';
@@ -10,14 +10,25 @@ export interface OutboxPorts<Report> {
   readonly log: AgentLog;
   /** Sends one report in the trace of `trace`. Resolves with whether its operation was already an old one. */
   readonly send: (report: Report, trace: Readonly<Record<string, string>>) => Promise<{ stale: boolean }>;
+  /** The same report with nothing but what it is about, for one that was refused for `why`; null: it has no smaller form. */
+  readonly smaller: (report: Report, why: Problem) => { readonly report: Report } | null;
   readonly onAccepted: (name: string, report: Report, stale: boolean) => void;
 }
 
+/** Answers that the same report would only get again. What must not be said at all is not said smaller either. */
+const refusals: readonly ProblemCode[] = ['invalid-request', 'body-too-large', 'forbidden'];
 /** Progress is for people: twice a second is as much as anyone reads. */
 const PROGRESS_EVERY_MS = 500;
 
+interface Waiting<Report> {
+  readonly report: Report;
+  readonly trace: Readonly<Record<string, string>>;
+  /** It was refused before, and this is its smaller form. */
+  readonly isSmaller: boolean;
+}
+
 interface Slot<Report> {
-  latest: { report: Report; trace: Readonly<Record<string, string>> } | null;
+  latest: Waiting<Report> | null;
   urgent: boolean;
   sentAtMs: number;
   hurry: AbortController;
@@ -49,7 +60,7 @@ export class ReportOutbox<Report> {
       sending: null,
     };
     this.#slots.set(name, slot);
-    slot.latest = { report, trace };
+    slot.latest = { report, trace, isSmaller: false };
     if (urgent) {
       slot.urgent = true;
       slot.hurry.abort();
@@ -82,9 +93,8 @@ export class ReportOutbox<Report> {
         this.#ports.onAccepted(name, taken.report, stale);
       } catch (error) {
         // A newer report may have come meanwhile: then this one is of no use any more.
-        slot.latest ??= taken;
+        slot.latest ??= this.#next(taken, error);
         slot.urgent = true;
-        if (isRefused(error)) slot.latest = slot.latest === taken ? null : slot.latest;
         this.#ports.log.warn('a report was not accepted', { name, attempts: ++attempts, error: String(error) });
         await this.#ports.clock.sleep(backoffMs(attempts, this.#ports.random), this.#stop.signal);
       }
@@ -93,15 +103,18 @@ export class ReportOutbox<Report> {
     if (!slot.latest && wasUrgent) this.#slots.delete(name);
   }
 
+  /** What is refused for its form is refused for ever, and repeating it would only hide it: it is said once more, smaller. */
+  #next(taken: Waiting<Report>, error: unknown): Waiting<Report> | null {
+    if (!(error instanceof ProblemError) || !refusals.includes(error.code)) return taken;
+    const smaller =
+      taken.isSmaller || error.code === 'forbidden' ? null : this.#ports.smaller(taken.report, error.problem);
+    return smaller && { ...taken, ...smaller, isSmaller: true };
+  }
+
   async #pace(slot: Slot<Report>): Promise<void> {
     const { clock } = this.#ports;
     const waitMs = slot.sentAtMs + PROGRESS_EVERY_MS - clock.nowMs();
     slot.hurry = new AbortController();
     if (!slot.urgent && waitMs > 0) await clock.sleep(waitMs, slot.hurry.signal);
   }
-}
-
-/** What is refused for its form is refused for ever; repeating it would only hide it. */
-function isRefused(error: unknown): boolean {
-  return error instanceof ProblemError && (error.code === 'invalid-request' || error.code === 'forbidden');
 }

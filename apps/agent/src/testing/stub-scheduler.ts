@@ -34,6 +34,8 @@ export class StubScheduler {
   questions = 0;
   /** Called for each message up; may throw as a bus or a service does, or never resolve. */
   onMessage: (verb: UpVerb) => Promise<void> | void = () => undefined;
+  /** Reports that are refused for their form. */
+  refuses: (report: CardReport | PoolReport) => boolean = () => false;
   isStale: (operationId: string) => boolean = () => false;
   #nudge: ((payload: unknown) => Promise<unknown>) | null = null;
   #inspect: ((payload: unknown) => Promise<unknown>) | null = null;
@@ -128,6 +130,7 @@ export class StubScheduler {
 
   #take(payload: unknown): string[] {
     const report = this.#to.role === 'card' ? cardReportSchema.parse(payload) : poolReportSchema.parse(payload);
+    if (this.refuses(report)) throw new ProblemError({ code: 'invalid-request', detail: 'no such field' });
     this.envelopes.push(report);
     const entries = 'volumes' in report ? report.volumes : report.legs;
     if ('volumes' in report) this.volumeReports.push(...report.volumes);
