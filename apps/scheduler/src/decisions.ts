@@ -6,7 +6,7 @@ import { randomId, randomUuid } from './ids.js';
 import type { Vault } from './keys/vault.js';
 import { Lane } from './lane.js';
 import { BookEntries, loadBooks } from './placement/books.js';
-import type { Alarms, Clock, EventRelay, Nudges, Randomness, Tracing } from './ports.js';
+import type { Alarms, Clock, EventRelay, Nudges, Randomness, RevisionCount, Tracing } from './ports.js';
 import { AggregateCache, CachedReads } from './store/aggregate-cache.js';
 import { type Nudge, readAggregate, writeDraft } from './store/commit.js';
 import type { SchedulerStore, StoreTransaction } from './store/store.js';
@@ -20,6 +20,7 @@ export interface SchedulerPorts {
   readonly tracing: Tracing;
   readonly relay: EventRelay;
   readonly alarms: Alarms;
+  readonly revisions: RevisionCount;
   readonly vault: Vault;
   readonly fleet: Fleet;
 }
@@ -98,6 +99,8 @@ export class Decisions {
         throw error;
       }
       reads.committed();
+      // Each nudge is one revision more of one agent.
+      if (nudges.length > 0) this.ports.revisions.given(nudges.length);
       for (const { role, agentId, message } of nudges) this.ports.nudges.send(role, agentId, message);
       relay.wake();
       return result;

@@ -6,13 +6,20 @@ import { startScheduler } from './service.js';
 
 const log = logger('main');
 
-/** `scheduler --config FILE`: runs until SIGTERM or SIGINT; prints one JSON line when it is ready. */
+/**
+ * `scheduler --config FILE [--new-incarnation]`: runs until SIGTERM or SIGINT; prints one JSON line when it is ready.
+ * The flag is for the first start over a restored database.
+ */
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { config: { type: 'string' } } });
-  if (values.config === undefined) throw new Error('usage: scheduler --config FILE');
+  const { values } = parseArgs({
+    options: { config: { type: 'string' }, 'new-incarnation': { type: 'boolean', default: false } },
+  });
+  if (values.config === undefined) throw new Error('usage: scheduler --config FILE [--new-incarnation]');
   const config = readSchedulerConfig(values.config);
   const observability = startObservability({ serviceName: 'scheduler', serviceVersion: '0.1.0' });
-  const service = await startScheduler(config, () => observability.prometheusText());
+  const service = await startScheduler(config, () => observability.prometheusText(), {
+    newIncarnation: values['new-incarnation'],
+  });
   const stop = async () => {
     await service.stop();
     await observability.stop();

@@ -30,3 +30,8 @@ export interface EventRelay {
 export interface Alarms {
   warn(message: string, facts: Record<string, unknown>): void;
 }
+
+/** Remembers outside of the database how far agents were brought. */
+export interface RevisionCount {
+  given(count: number): void;
+}

@@ -1,4 +1,4 @@
-import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, cp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type BsoEvent, eventSchema, type ProblemCode, ProblemError, subjects } from '@flexbso/contracts';
 import { createSealingKey, open, readEvents } from '@flexbso/messaging';
@@ -191,6 +191,43 @@ describe('bad input on the bus', () => {
     for (const pool of cell.pools) pool.play = serve;
     const { change } = await client.create();
     await client.until(change.changeId, 'settled');
+  });
+});
+
+const incarnation = () => cell.service?.scheduler.incarnation;
+
+describe('a database that was restored', () => {
+  it('speaks as another incarnation, and keeps to it', async () => {
+    await begin();
+    const database = join(cell.folder, 'scheduler.db');
+    const { change } = await client.create({ placement: { poolIds: ['pool-1'] } });
+    await client.until(change.changeId, 'settled');
+    const followed = incarnation();
+    await cell.service?.stop();
+    await cp(database, `${database}.copy`);
+    await cell.startService();
+    expect(incarnation()).toBe(followed);
+    const limits = await client.change({ qos: { iopsTotal: 1000 } });
+    await client.until(limits.change.changeId, 'settled');
+    await cell.service?.stop();
+    for (const suffix of ['', '-wal', '-shm']) await rm(`${database}${suffix}`, { force: true });
+    await cp(`${database}.copy`, database);
+    await cell.startService();
+    const restored = incarnation();
+    expect(restored).not.toBe(followed);
+    const [card] = cell.cards;
+    await card?.catchUp();
+    expect(card?.incarnation).toBe(restored);
+    await cell.restartService();
+    expect(incarnation()).toBe(restored);
+  });
+
+  it('gets another incarnation when it is asked for', async () => {
+    await begin();
+    const followed = incarnation();
+    await cell.service?.stop();
+    await cell.startService({ newIncarnation: true });
+    expect(incarnation()).not.toBe(followed);
   });
 });
 

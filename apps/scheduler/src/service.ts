@@ -10,6 +10,7 @@ import { BusNudges } from './bus/bus-nudges.js';
 import { SchedulerModule } from './bus/scheduler-module.js';
 import { watchSnapshots } from './bus/snapshot-watch.js';
 import type { SchedulerConfig } from './config.js';
+import { LifeFile } from './incarnation/life-file.js';
 import { loadKeyFile } from './keys/key-file.js';
 import { Vault } from './keys/vault.js';
 import { schedulerDatabase, TypeormStore } from './persistence/typeorm-store.js';
@@ -32,6 +33,11 @@ export interface RunningScheduler {
 /** How long the start waits for what inventory has published; without it every request would be refused at first. */
 const snapshotLimitMs = 10_000;
 
+export interface StartOptions {
+  /** The database is a restored copy: agents must not take it for the one that they follow. */
+  readonly newIncarnation?: boolean;
+}
+
 type AtStop = (close: () => Promise<void>) => void;
 
 /**
@@ -42,6 +48,7 @@ type AtStop = (close: () => Promise<void>) => void;
 export async function startScheduler(
   config: SchedulerConfig,
   prometheusText: () => Promise<string>,
+  options: StartOptions = {},
 ): Promise<RunningScheduler> {
   const started: (() => Promise<void>)[] = [];
   const stop = async () => {
@@ -51,7 +58,7 @@ export async function startScheduler(
     }
   };
   try {
-    return { ...(await start(config, prometheusText, (close) => started.push(close))), stop };
+    return { ...(await start({ ...config, ...options }, prometheusText, (close) => started.push(close))), stop };
   } catch (error) {
     await stop();
     throw error;
@@ -59,7 +66,7 @@ export async function startScheduler(
 }
 
 async function start(
-  config: SchedulerConfig,
+  config: SchedulerConfig & StartOptions,
   prometheusText: () => Promise<string>,
   atStop: AtStop,
 ): Promise<Omit<RunningScheduler, 'stop'>> {
@@ -74,6 +81,13 @@ async function start(
   const database = await openDatabase(databaseOptions(config.databaseUrl, schedulerDatabase));
   atStop(() => database.destroy());
   atStop(startPruning(database, { onError: (error) => log.error('pruning failed', { error }) }));
+  const store = new TypeormStore(database);
+  const revisions = await LifeFile.open(`${config.keyFile}.incarnation`, store, {
+    renew: config.newIncarnation ?? false,
+    onRenewed: (reason) => log.warn('the database has a new incarnation: agents act on nothing new', { reason }),
+    onFailed: (error) => log.error('it was not written how far the database has come', { error }),
+  });
+  atStop(() => revisions.close());
   const bus = await connectService({
     onRetry: (what, error) => log.warn('NATS is not ready for the start yet', { what, error }),
     servers: config.nats.servers,
@@ -89,7 +103,7 @@ async function start(
   relay.start();
   atStop(() => relay.stop());
   const fleet = new Fleet();
-  const scheduler = await makeScheduler(config, { database, bus, relay, fleet });
+  const scheduler = await makeScheduler(config, { store, revisions, bus, relay, fleet });
   const snapshots = await watchSnapshots(bus, scheduler);
   atStop(() => snapshots.stop());
   await withinLimit(snapshots.loaded);
@@ -103,13 +117,14 @@ async function start(
 
 async function makeScheduler(
   config: SchedulerConfig,
-  parts: { database: Database; bus: Bus; relay: OutboxRelay; fleet: Fleet },
+  parts: { store: TypeormStore; revisions: LifeFile; bus: Bus; relay: OutboxRelay; fleet: Fleet },
 ): Promise<Scheduler> {
   const { wrapKey, sealingSeed } = await loadKeyFile(config.keyFile);
   const randomness: Randomness = { bytes: (length) => randomBytes(length) };
   return new Scheduler(
     {
-      store: new TypeormStore(parts.database),
+      store: parts.store,
+      revisions: parts.revisions,
       clock: { nowMs: Date.now },
       randomness,
       nudges: new BusNudges(parts.bus),

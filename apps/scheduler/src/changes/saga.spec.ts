@@ -118,6 +118,8 @@ describe('a volume through any schedule of changes, failures, repeats and restar
 async function expectNothingLeft(cell: MemoryCell): Promise<void> {
   await cell.store.read(async (reader) => {
     const [volume] = await reader.volumes(null, null, 10);
+    // What is remembered outside of the database follows it exactly: else a copy would not be told from the original.
+    expect((await reader.agents()).reduce((sum, { revision }) => sum + revision, 0)).toBe(cell.revisions);
     const legs = volume ? await reader.legsOf(volume.volumeId) : [];
     const entries = (await Promise.all(cell.pools.map(({ id }) => reader.desired('pool', id, 0)))).flat();
     expect(entries.map(({ itemId }) => itemId).toSorted()).toEqual(legs.map(({ legId }) => legId).toSorted());

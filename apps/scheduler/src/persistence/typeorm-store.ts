@@ -151,4 +151,11 @@ export class TypeormStore implements SchedulerStore {
       return incarnation;
     });
   }
+
+  async renewIncarnation(): Promise<string> {
+    const incarnation = randomUUID();
+    const row = { one: 1, incarnation, createdAtMs: Date.now() };
+    await transaction(this.#dataSource, (manager) => writeRows(manager, IncarnationRow, [row], 'replace'));
+    return incarnation;
+  }
 }

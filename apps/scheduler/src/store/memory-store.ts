@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { type AgentRole, type BsoEvent, finalChangeStates, ProblemError } from '@flexbso/contracts';
 import type { AgentRecord } from '../agents/agent-record.js';
 import type { ChangeRecord } from '../changes/change-record.js';
@@ -178,7 +179,7 @@ class MemoryTransaction extends MemoryReader implements StoreTransaction {
 /** The store of simulations: same rules, in memory. Transactions run one after the other. */
 export class MemoryStore implements SchedulerStore {
   readonly #contents = new Contents();
-  readonly #incarnation: string;
+  #incarnation: string;
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(incarnation: string) {
@@ -200,6 +201,11 @@ export class MemoryStore implements SchedulerStore {
   }
 
   async incarnation(): Promise<string> {
+    return this.#incarnation;
+  }
+
+  async renewIncarnation(): Promise<string> {
+    this.#incarnation = randomUUID();
     return this.#incarnation;
   }
 

@@ -81,4 +81,6 @@ export interface SchedulerStore {
   read<T>(work: (reader: StoreReader) => Promise<T>): Promise<T>;
   /** Which life of this database it is: made with the database, or anew by an operator after a restore. */
   incarnation(): Promise<string>;
+  /** Begins another life of it. @returns its incarnation */
+  renewIncarnation(): Promise<string>;
 }

@@ -34,7 +34,7 @@ import {
 import { eventually, startNats, type TestNats } from '@flexbso/testkit';
 import { z } from 'zod';
 import { schedulerConfigSchema } from '../config.js';
-import { type RunningScheduler, startScheduler } from '../service.js';
+import { type RunningScheduler, startScheduler, type StartOptions } from '../service.js';
 import { FakeCard, FakePool } from './fake-agents.js';
 import { aCard, aPool, aSpec, operator } from './fixtures.js';
 
@@ -93,14 +93,14 @@ export class BusCell {
     if (this.failures.length > 0) throw new AggregateError(this.failures, 'agents failed to act on nudges');
   }
 
-  async startService(): Promise<void> {
+  async startService(options: StartOptions = {}): Promise<void> {
     const config = schedulerConfigSchema.parse({
       nats: { servers: [this.nats.url], seedFile: this.nats.seedFile(schedulerService) },
       databaseUrl: this.databaseUrl,
       health: { port: 0 },
       keyFile: join(this.folder, 'wrap.key'),
     });
-    this.service = await startScheduler(config, async () => '');
+    this.service = await startScheduler(config, async () => '', options);
   }
 
   async restartService(): Promise<void> {

@@ -42,6 +42,8 @@ export class MemoryCell {
   fleet = new Fleet();
   nowMs = 1_000_000;
   nudged: string[] = [];
+  /** Counted as given to agents. */
+  revisions = 0;
   /** What an operator would read in the log. */
   warned: string[] = [];
   readonly #randomness = seededRandomness('cell');
@@ -126,6 +128,7 @@ export class MemoryCell {
         nudges: { send: (role, id) => void this.nudged.push(`${role} ${id}`) },
         tracing: { headers: () => ({ traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' }) },
         relay: { wake: () => undefined },
+        revisions: { given: (count) => void (this.revisions += count) },
         alarms: { warn: (message) => void this.warned.push(message) },
         vault: new Vault({ wrapKey: new Uint8Array(32), randomness: this.#randomness, seal }),
         fleet: this.fleet,
