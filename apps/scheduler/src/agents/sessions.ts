@@ -16,6 +16,7 @@ export interface Heard {
  * Notes that an agent was heard, and refuses one that a newer start of the same agent has replaced: two processes with
  * one identity must not both be believed.
  *
+ * @returns with `newlyDiverged`: why it acts on nothing new, when it said so for the first time in these words
  * @throws ProblemError `fenced`
  */
 export async function hearSession(
@@ -23,7 +24,7 @@ export async function hearSession(
   role: AgentRole,
   agentId: string,
   heard: Heard,
-): Promise<AgentRecord> {
+): Promise<{ agent: AgentRecord; newlyDiverged: string | null }> {
   const known = await tx.agent(role, agentId);
   const agent = known ?? newAgent(role, agentId);
   const isOther = agent.sessionId !== null && heard.sessionId !== agent.sessionId;
@@ -38,5 +39,6 @@ export async function hearSession(
   const diverged = heard.diverged === undefined ? agent.diverged : heard.diverged;
   const next = { ...agent, sessionId, sessionNumber, seenRevision, diverged };
   if (!known || !isSame(known, next)) await tx.putAgent(next);
-  return next;
+  const isNews = next.diverged !== null && next.diverged !== agent.diverged;
+  return { agent: next, newlyDiverged: isNews ? next.diverged : null };
 }

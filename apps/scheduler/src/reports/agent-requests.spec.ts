@@ -141,3 +141,21 @@ describe('a restart of the scheduler', () => {
     expect((await cell.volumeNow()).state).toBe('unreachable');
   });
 });
+
+describe('an agent that acts on nothing new', () => {
+  it('is told of once for each of its reasons, in an event and in the log', async () => {
+    const volume = await cell.create();
+    const card = cell.cardOf(volume);
+    cell.store.takeEvents();
+    const say = (diverged: string | null) =>
+      cell.scheduler.agents.hearCard(card.id, { ...card.head, diverged, volumes: [] });
+    for (const text of ['lacks vol-1', 'lacks vol-1', 'lacks vol-2', null, null]) await say(text);
+    const events = cell.store.takeEvents();
+    expect(events.map(({ kind, id, what, data }) => [kind, id, what, data['differences']])).toEqual([
+      ['card', card.id, 'diverged', 'lacks vol-1'],
+      ['card', card.id, 'diverged', 'lacks vol-2'],
+    ]);
+    expect(cell.warned).toHaveLength(2);
+    expect((await cell.volumeNow()).state).toBe('ready');
+  });
+});

@@ -1,9 +1,10 @@
 import type { AgentRole, CardDesired, CardReport, DesiredQuestion, PoolDesired, PoolReport } from '@flexbso/contracts';
-import { hearSession } from '../agents/sessions.js';
+import { type Heard, hearSession } from '../agents/sessions.js';
 import { draftOf } from '../changes/draft.js';
 import { advance } from '../changes/saga.js';
 import type { Decision, Decisions } from '../decisions.js';
 import { desiredMessage } from '../desired/answer.js';
+import { randomUuid } from '../ids.js';
 import { hearCard } from './card-report.js';
 import { hearLeg } from './leg-report.js';
 
@@ -24,7 +25,7 @@ export class AgentRequests {
   answer(role: AgentRole, agentId: string, question: DesiredQuestion): Promise<CardDesired | PoolDesired> {
     const { incarnation } = this.#decisions;
     return this.#decisions.run(async ({ tx }) => {
-      const agent = await hearSession(tx, role, agentId, { ...question, revision: question.sinceRevision });
+      const { agent } = await hearSession(tx, role, agentId, { ...question, revision: question.sinceRevision });
       const isOurs = question.incarnation === null || question.incarnation === incarnation;
       // A revision above ours is from a life that this database has forgotten: answered by our lower one.
       const sinceRevision = isOurs && question.sinceRevision <= agent.revision ? question.sinceRevision : 0;
@@ -35,7 +36,7 @@ export class AgentRequests {
 
   hearCard(cardId: string, report: CardReport): Promise<ReportReply> {
     return this.#decisions.run(async (decision) => {
-      await hearSession(decision.tx, 'card', cardId, report);
+      await this.#hearSession(decision, 'card', cardId, report);
       const staleOperationIds: string[] = [];
       for (const one of report.volumes) {
         const isOurs = report.incarnation === this.#decisions.incarnation;
@@ -48,7 +49,7 @@ export class AgentRequests {
 
   hearPool(poolId: string, report: PoolReport): Promise<ReportReply> {
     return this.#decisions.run(async (decision) => {
-      await hearSession(decision.tx, 'pool', poolId, report);
+      await this.#hearSession(decision, 'pool', poolId, report);
       const staleOperationIds: string[] = [];
       for (const one of report.legs) {
         const isOurs = report.incarnation === this.#decisions.incarnation;
@@ -83,6 +84,16 @@ export class AgentRequests {
       const entries = await store.read((reader) => reader.desired(role, agentId, sinceRevision));
       nudges.send(role, agentId, desiredMessage({ role, agentId, incarnation, sinceRevision, revision }, entries));
     }
+  }
+
+  async #hearSession({ tx, deciding }: Decision, role: AgentRole, agentId: string, report: Heard): Promise<void> {
+    const { newlyDiverged } = await hearSession(tx, role, agentId, report);
+    if (newlyDiverged === null) return;
+    const { alarms, randomness } = this.#decisions.ports;
+    alarms.warn('agent acts on nothing new', { role, agentId, differences: newlyDiverged });
+    const about = { kind: role, id: agentId, what: 'diverged', by: agentId, tenantId: null, traceId: null };
+    const data = { differences: newlyDiverged };
+    await tx.enqueueEvents([{ v: 1, eventId: randomUuid(randomness), ...about, atMs: deciding.nowMs, data }], {});
   }
 
   async #hearVolume(decision: Decision, cardId: string, report: CardReport['volumes'][number]): Promise<boolean> {

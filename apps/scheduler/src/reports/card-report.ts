@@ -19,13 +19,19 @@ export function hearCard(draft: Draft, report: VolumeReport, deciding: Deciding)
   noteSteps(draft, { role: 'card', id: volume.cardId }, report.steps, null);
   change.progress = report.progress;
   change.bytesCopied = Math.max(change.bytesCopied, report.bytesCopied);
-  if (change.state === 'needs-operator' && report.phase !== 'needs-operator') resume(draft);
+  if (change.state === 'needs-operator' && !isStuck(draft, report)) resume(draft);
   hearPhase(draft, report, deciding);
   advance(draft, deciding);
   if (report.phase === 'working' && report.waitingFor !== null && !isFinal(change.state)) {
     change.waitingFor = `card ${volume.cardId}: ${report.waitingFor}`;
     change.waitingSinceMs = report.waitingSinceMs ?? change.waitingSinceMs;
   }
+}
+
+/** The card does not move: it says so, or says again that it would not go back. */
+function isStuck({ change }: Draft, { phase }: VolumeReport): boolean {
+  const isRefusal = phase === 'refused' || phase === 'plan-changed' || phase === 'undone';
+  return phase === 'needs-operator' || (change.reverting && isRefusal);
 }
 
 function hearBetweenChanges(draft: Draft, report: VolumeReport): void {
@@ -112,7 +118,15 @@ function closed(draft: Draft, report: VolumeReport): void {
 /** Before the cut-over: the guest is as before. */
 function failed(draft: Draft, report: VolumeReport, deciding: Deciding): void {
   const { change } = draft;
-  // Already past the cut-over, or already turned back: the card's own retry goes on; the reason is shown.
+  // The way back was refused: the card has concluded that operation and will not try again by itself.
+  if (change.state === 'undoing') {
+    stop(
+      draft,
+      report.problem ?? { code: 'needs-operator', detail: `the card reported ${report.phase} while going back` },
+    );
+    return;
+  }
+  // Past the cut-over: the card's own retry goes on; the reason is shown.
   if (change.state !== 'applying') {
     change.problem = report.problem;
     return;

@@ -49,7 +49,7 @@ abstract class FakeAgent {
     };
   }
 
-  protected get reportHead() {
+  get head() {
     const incarnation = this.incarnation ?? sessionId;
     return {
       v: 1 as const,
@@ -89,7 +89,7 @@ export class FakeCard extends FakeAgent {
 
   say(report: VolumeReport): Promise<Reply> {
     this.reports.push(report);
-    return this.#link.report({ ...this.reportHead, volumes: [report] });
+    return this.#link.report({ ...this.head, volumes: [report] });
   }
 }
 
@@ -118,7 +118,7 @@ export class FakePool extends FakeAgent {
 
   say(report: LegReport): Promise<Reply> {
     this.reports.push(report);
-    return this.#link.report({ ...this.reportHead, legs: [report] });
+    return this.#link.report({ ...this.head, legs: [report] });
   }
 }
 

@@ -239,3 +239,25 @@ describe('room', () => {
     expect(await cell.scheduler.checkReservations()).toEqual([]);
   });
 });
+
+describe('a card that refuses the way back', () => {
+  it('needs an operator, and goes on when the card has gone back after all', async () => {
+    const volume = await cell.create({ placement: { poolIds: ['pool-1'] } });
+    const card = cell.cardOf(volume);
+    const problem = { code: 'step-failed' as const, detail: 'the old stack does not open' };
+    card.play = (item) => [{ ...cardReport(item, item.origin === 'person' ? 'undone' : 'refused'), problem }];
+    const { change } = await cell.change({ placement: { poolIds: ['pool-2'] } });
+    await cell.settle();
+    expect(await cell.changeNow(change.changeId)).toMatchObject({ state: 'needs-operator', problem });
+    expect((await cell.volumeNow()).state).toBe('needs-operator');
+    const refusal = card.reports.at(-1);
+    const item = card.items.get(volume.volumeId);
+    if (!refusal || !item) throw new Error('the card was given the way back');
+    await card.say(refusal);
+    expect((await cell.changeNow(change.changeId)).state).toBe('needs-operator');
+    await card.say(cardReport(item, 'settled'));
+    await cell.settle();
+    expect((await cell.changeNow(change.changeId)).state).toBe('undone');
+    expect((await cell.volumeNow()).state).toBe('ready');
+  });
+});
