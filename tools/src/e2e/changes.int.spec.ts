@@ -105,7 +105,7 @@ describe('a whole system', { timeout: 120_000 }, () => {
       expect.arrayContaining(['qmp blockdev-mirror', 'qmp job-complete', 'qmp blockdev-del']),
     );
     const ids = new Map(spans.map((span) => [span.spanId, span]));
-    for (const call of calls) expect(ids.get(call.parentSpanId ?? '')?.name).toMatch(/^step /);
+    for (const call of calls) expect(ids.get(call.parentSpanId ?? '')?.name).toMatch(/^(step |observe$)/);
     const printed = await system.flexbso('trace', change.changeId);
     expect(printed.status).toBe(0);
     expect(printed.stdout).toContain('qmp job-complete');

@@ -228,6 +228,14 @@ describe('a card agent', () => {
     },
   );
 
+  it('says at the end how much was copied, although the record of the copy is gone by then', async () => {
+    const card = new CardFixture();
+    await card.start();
+    const { sizeBytes } = await card.settle({});
+    const desired = await card.settle({ newStack: true });
+    expect(card.scheduler.said(desired.operationId)).toMatchObject({ phase: 'settled', bytesCopied: sizeBytes });
+  });
+
   it('says a report until it is accepted', async () => {
     const card = new CardFixture();
     await card.start();

@@ -8,6 +8,7 @@ import type {
   VolumeReport,
 } from '@flexbso/contracts';
 import type { CardDataPlane, CardSecrets } from '@flexbso/dataplane-port';
+import { span, withTraceHeaders } from '@flexbso/observability';
 import { describe, isApplied, isSettled, plannedVolumeOf } from '@flexbso/stack';
 import type { Clock } from '../ports/clock.js';
 import type { AgentLog } from '../ports/log.js';
@@ -57,6 +58,8 @@ export class VolumeReconciler {
   #desired: DesiredVolume;
   #failures = 0;
   readonly #attempts = new Attempts();
+  /** The most that the present operation's copy was seen to have copied: the copy's own record goes with the cut-over. */
+  #bytesCopied = 0;
   #waitingSinceMs: number | null = null;
   #stopped = false;
   #work = new AbortController();
@@ -80,6 +83,7 @@ export class VolumeReconciler {
   want(desired: DesiredVolume): void {
     if (desired.operationId !== this.#desired.operationId) {
       this.#beginAnew();
+      this.#bytesCopied = 0;
       if (!this.#journal.book.operation?.cutOverIntended) this.#work.abort();
     }
     this.#desired = desired;
@@ -102,11 +106,23 @@ export class VolumeReconciler {
   }
 
   async #round(): Promise<Round> {
-    const { cardId, plane, capabilities } = this.#ports;
+    const { cardId, capabilities } = this.#ports;
     const desired = this.#desired;
-    const observed = await plane.observe(this.#volumeId);
+    const observed = await this.#look();
     const decision = decide({ cardId, desired, book: this.#journal.book, observed, capabilities: capabilities() });
     return this.#carryOut(decision, observed);
+  }
+
+  /** A change's looks stand in its trace; those of a volume at rest, or of a step that fails for days, would fill it. */
+  #look(): Promise<ObservedVolume> {
+    const { plane } = this.#ports;
+    const { operationId, trace, changeId } = this.#desired;
+    if (this.#failures > 0 || this.#journal.book.concluded?.operationId === operationId)
+      return plane.observe(this.#volumeId);
+    const attributes = { 'bso.volume.id': this.#volumeId, 'bso.change.id': changeId };
+    return withTraceHeaders(trace, () =>
+      span('observe', attributes, () => plane.observe(this.#volumeId), { scope: 'flexbso.agent' }),
+    );
   }
 
   async #carryOut(decision: Decision, observed: ObservedVolume): Promise<Round> {
@@ -142,7 +158,7 @@ export class VolumeReconciler {
     }
     this.#waitingSinceMs = null;
     if (concluded?.operationId === this.#desired.operationId && this.#saidFor !== concluded.operationId) {
-      report(concludedReport(this.#desired, concluded, observed), this.#desired, true);
+      report(concludedReport(this.#desired, concluded, observed, this.#bytesCopied), this.#desired, true);
       this.#saidFor = concluded.operationId;
     }
     return { afterMs: jittered(lookMs, random) };
@@ -187,7 +203,7 @@ export class VolumeReconciler {
   /** Looks at what the steps made, books it and says it: *applied* and *settled* are never said from memory. */
   async #ended(result: RunResult, desired: DesiredVolume): Promise<Round> {
     if (result.kind === 'interrupted') return this.#stopped ? null : 'again';
-    const observed = await this.#ports.plane.observe(this.#volumeId);
+    const observed = await this.#look();
     if (result.kind === 'failed') return this.#failed(result, observed);
     const planned = plannedVolumeOf(desired);
     if (isSettled(observed, planned)) {
@@ -281,7 +297,7 @@ export class VolumeReconciler {
     await this.#journal.enter([...begin, ...pending, ...applied, { kind: 'concluded', conclusion, formerLegIds }]);
     this.#beginAnew();
     if (isCurrent) {
-      report(concludedReport(desired, conclusion, observed), desired, true);
+      report(concludedReport(desired, conclusion, observed, this.#bytesCopied), desired, true);
       this.#saidFor = desired.operationId;
     }
     log.info('an operation ended', {
@@ -310,6 +326,7 @@ export class VolumeReconciler {
       desired,
       phase,
       observed,
+      bytesCopied: this.#bytesCopied,
       steps: outcomesOf(operation),
       waiting,
       problem: more.problem ?? null,
@@ -347,7 +364,7 @@ export class VolumeReconciler {
       if (pending.length > 0) await this.#journal.enter(pending);
       return true;
     }
-    const observed = await this.#ports.plane.observe(this.#volumeId);
+    const observed = await this.#look();
     // Leftovers of an older operation may be closed before a new stack is begun: nothing of the guest is on them.
     if (!isApplied(observed, plannedVolumeOf(desired))) {
       if (pending.length > 0) await this.#journal.enter(pending);
@@ -365,6 +382,7 @@ export class VolumeReconciler {
   }
 
   #sayProgress(observed: ObservedVolume, { doneBytes, totalBytes }: { doneBytes: number; totalBytes: number }): void {
+    this.#bytesCopied = Math.max(this.#bytesCopied, doneBytes);
     const toStackGeneration = this.#desired.stack.stackGeneration;
     const copy = { toStackGeneration, state: 'running' as const, doneBytes, totalBytes, error: null };
     this.#say('working', { ...observed, copy }, { waitingFor: `the copy: ${doneBytes} of ${totalBytes} bytes` });

@@ -19,6 +19,7 @@ export interface Situation {
   readonly steps: readonly StepOutcome[];
   readonly observed: ObservedVolume | null;
   readonly closedLegIds?: readonly string[];
+  readonly bytesCopied?: number;
   readonly problem?: Problem | null;
   readonly waiting?: { readonly for: string; readonly sinceMs: number } | null;
 }
@@ -36,7 +37,7 @@ export function volumeReport(situation: Situation): VolumeReport {
     waitingFor: situation.waiting?.for.slice(0, MAX_WAITING_FOR) ?? null,
     waitingSinceMs: situation.waiting?.sinceMs ?? null,
     closedLegIds: (situation.closedLegIds ?? []).slice(0, MAX_CLOSED_LEGS),
-    bytesCopied: copy?.doneBytes ?? 0,
+    bytesCopied: Math.max(situation.bytesCopied ?? 0, copy?.doneBytes ?? 0),
     uri: observed?.exports[0]?.uri || null,
     problem: situation.problem ?? null,
     observed,
@@ -48,9 +49,10 @@ export function concludedReport(
   desired: DesiredVolume,
   conclusion: Conclusion,
   observed: ObservedVolume | null,
+  bytesCopied: number,
 ): VolumeReport {
   const { phase, steps, closedLegIds, problem } = conclusion;
-  return volumeReport({ desired, phase, steps, closedLegIds, problem, observed });
+  return volumeReport({ desired, phase, steps, closedLegIds, problem, observed, bytesCopied });
 }
 
 /** How an operation that was begun in `book` ends; `closedLegIds` are the legs that this card has no use for any more. */
