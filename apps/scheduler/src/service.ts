@@ -13,6 +13,7 @@ import type { SchedulerConfig } from './config.js';
 import { LifeFile } from './incarnation/life-file.js';
 import { loadKeyFile } from './keys/key-file.js';
 import { Vault } from './keys/vault.js';
+import { startPruningChanges } from './persistence/change-pruning.js';
 import { schedulerDatabase, TypeormStore } from './persistence/typeorm-store.js';
 import type { Randomness } from './ports.js';
 import { measureScheduler } from './scheduler-metrics.js';
@@ -81,6 +82,7 @@ async function start(
   const database = await openDatabase(databaseOptions(config.databaseUrl, schedulerDatabase));
   atStop(() => database.destroy());
   atStop(startPruning(database, { onError: (error) => log.error('pruning failed', { error }) }));
+  atStop(startPruningChanges(database, (error) => log.error('changes were not pruned', { error })));
   const store = new TypeormStore(database);
   const revisions = await LifeFile.open(`${config.keyFile}.incarnation`, store, {
     renew: config.newIncarnation ?? false,

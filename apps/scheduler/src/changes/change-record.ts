@@ -17,4 +17,6 @@ export interface ChangeRecord extends Change {
   reverting: boolean;
   /** How an undoing change ends: as it is told to the client. */
   endsAs: 'undone' | 'refused';
+  /** By step: how it ended when that was last told in an event; a step that fails again in the same way is no news. */
+  told: Record<string, string> | null;
 }

@@ -78,6 +78,9 @@ export class ChangeRow implements ChangeRecord {
   @Column('text')
   endsAs!: 'undone' | 'refused';
 
+  @jsonColumn({ nullable: true })
+  told!: Record<string, string> | null;
+
   @instantColumn()
   createdAtMs!: number;
 

@@ -1,5 +1,5 @@
 import { tableColumn } from '@flexbso/persistence';
-import { type MigrationInterface, type QueryRunner, Table, TableIndex } from 'typeorm';
+import { type MigrationInterface, type QueryRunner, Table, TableColumn, TableIndex } from 'typeorm';
 
 const { text, json, bigint, integer, boolean, instant } = tableColumn;
 const key = { isPrimary: true };
@@ -170,4 +170,25 @@ class SchedulerTables implements MigrationInterface {
   }
 }
 
-export const schedulerMigrations = [SchedulerTables];
+const prunedCreation = new Table({
+  name: 'pruned_creation',
+  columns: [text('tenantId', key), text('name', key), bigint('creations')],
+});
+const told = text('told', { isNullable: true });
+
+/** What changes told of their steps, and creations that are no longer among the changes. */
+class BoundedChanges implements MigrationInterface {
+  readonly name = 'BoundedChanges1763800200000';
+
+  async up(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.createTable(prunedCreation.clone());
+    await queryRunner.addColumn('change', new TableColumn(told));
+  }
+
+  async down(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.dropColumn('change', told.name);
+    await queryRunner.dropTable(prunedCreation.name);
+  }
+}
+
+export const schedulerMigrations = [SchedulerTables, BoundedChanges];

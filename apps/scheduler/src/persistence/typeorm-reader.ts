@@ -11,6 +11,7 @@ import type { VolumeRecord } from '../volumes/volume-record.js';
 import { AgentRow, DesiredRow } from './agent.entity.js';
 import { ChangeRow } from './change.entity.js';
 import { LegRow, ReservationRow } from './leg.entity.js';
+import { PrunedCreationRow } from './pruned-creation.entity.js';
 import { VolumeKeyRow, VolumeRow } from './volume.entity.js';
 
 /** Reads through one manager: a transaction's, or the data source's own for reads outside any. */
@@ -77,8 +78,10 @@ export class TypeormReader implements StoreReader {
     });
   }
 
-  creationsOf(tenantId: string, name: string): Promise<number> {
-    return this.manager.countBy(ChangeRow, { tenantId, volumeName: name, kind: 'create' });
+  async creationsOf(tenantId: string, name: string): Promise<number> {
+    const kept = await this.manager.countBy(ChangeRow, { tenantId, volumeName: name, kind: 'create' });
+    const pruned = await this.manager.findOneBy(PrunedCreationRow, { tenantId, name });
+    return kept + (pruned?.creations ?? 0);
   }
 
   reservations(): Promise<ReservationRecord[]> {

@@ -21,6 +21,7 @@ import { AgentRow, DesiredRow, IncarnationRow } from './agent.entity.js';
 import { ChangeRow } from './change.entity.js';
 import { LegRow, ReservationRow } from './leg.entity.js';
 import { schedulerMigrations } from './migrations.js';
+import { PrunedCreationRow } from './pruned-creation.entity.js';
 import { TypeormReader } from './typeorm-reader.js';
 import { VolumeKeyRow, VolumeRow } from './volume.entity.js';
 
@@ -36,6 +37,7 @@ export const schedulerDatabase = {
     AgentRow,
     DesiredRow,
     IncarnationRow,
+    PrunedCreationRow,
   ],
   migrations: [...persistenceMigrations, ...schedulerMigrations],
   schema: 'scheduler',

@@ -142,6 +142,33 @@ describe('a restart of the scheduler', () => {
   });
 });
 
+describe('a step that is tried again and again', () => {
+  it('is told of once for each way in which it fails, and when it is done', async () => {
+    const volume = await cell.create({ placement: { poolIds: ['pool-1'] } });
+    const card = cell.cardOf(volume);
+    card.play = (item) => [cardReport(item, 'applied')];
+    await cell.change({ placement: { poolIds: ['pool-2'] } });
+    await cell.settle();
+    cell.store.takeEvents();
+    const item = card.items.get(volume.volumeId);
+    if (!item) throw new Error('the card was given the volume');
+    const attempt = (outcome: 'running' | 'failed' | 'done', atMs: number, detail: string) => ({
+      ...cardReport(item, 'working'),
+      steps: [
+        { index: 0, kind: 'close-stack', outcome, startedAtMs: atMs, endedAtMs: outcome === 'running' ? null : atMs },
+      ],
+      problem: outcome === 'failed' ? { code: 'step-failed' as const, detail } : null,
+    });
+    for (const [n, detail] of ['busy', 'busy', 'busy', 'lost', 'lost'].entries()) {
+      await card.say(attempt('running', n, detail));
+      await card.say(attempt('failed', n, detail));
+    }
+    await card.say(attempt('done', 9, ''));
+    const told = cell.store.takeEvents().filter(({ what }) => what === 'step');
+    expect(told.map(({ data }) => data['outcome'])).toEqual(['failed', 'failed', 'done']);
+  });
+});
+
 describe('an agent that acts on nothing new', () => {
   it('is told of once for each of its reasons, in an event and in the log', async () => {
     const volume = await cell.create();

@@ -16,7 +16,10 @@ export function hearCard(draft: Draft, report: VolumeReport, deciding: Deciding)
     hearBetweenChanges(draft, report);
     return;
   }
-  noteSteps(draft, { role: 'card', id: volume.cardId }, report.steps, null);
+  noteSteps(draft, { role: 'card', id: volume.cardId }, report.steps, {
+    legId: null,
+    problem: report.problem,
+  });
   change.progress = report.progress;
   change.bytesCopied = Math.max(change.bytesCopied, report.bytesCopied);
   if (change.state === 'needs-operator' && !isStuck(draft, report)) resume(draft);

@@ -11,7 +11,7 @@ export function hearLeg(draft: Draft, legId: string, report: LegReport, deciding
   const leg = draft.legs.find((one) => one.legId === legId);
   if (!leg) return;
   if (leg.changeId === draft.change.changeId || leg.state === 'deleting') {
-    noteSteps(draft, { role: 'pool', id: leg.poolId }, report.steps, legId);
+    noteSteps(draft, { role: 'pool', id: leg.poolId }, report.steps, { legId, problem: report.problem });
   }
   switch (report.phase) {
     case 'ready':

@@ -1,4 +1,4 @@
-import type { AgentRole, Change, PlannedStep, StepOutcome } from '@flexbso/contracts';
+import type { AgentRole, Change, PlannedStep, Problem, StepOutcome } from '@flexbso/contracts';
 import type { Draft } from '../changes/draft.js';
 import { announce } from '../changes/saga.js';
 
@@ -6,6 +6,8 @@ type ChangeStep = Change['steps'][number];
 
 /** The change's schema; a plan of 200 steps with more outcomes than that repeats itself. */
 const maxSteps = 200;
+/** Enough to tell one failure from another. */
+const maxToldText = 200;
 
 /**
  * Takes an agent's step outcomes over into the change. `index` becomes the step's place in the whole plan; a step that
@@ -15,17 +17,17 @@ export function noteSteps(
   draft: Draft,
   actor: ChangeStep['actor'],
   outcomes: readonly StepOutcome[],
-  legId: string | null,
+  { legId, problem }: { legId: string | null; problem: Problem | null },
 ): void {
   const { change } = draft;
   const places = placesOf(change.plan.steps, actor, legId);
   for (const outcome of outcomes) {
     const index = placeOf(places, outcome, change.plan.steps.length);
-    noteStep(draft, { actor, ...outcome, index });
+    noteStep(draft, { actor, ...outcome, index }, problem);
   }
 }
 
-function noteStep(draft: Draft, step: ChangeStep): void {
+function noteStep(draft: Draft, step: ChangeStep, problem: Problem | null): void {
   const { change } = draft;
   const at = change.steps.findIndex(
     (one) =>
@@ -38,14 +40,18 @@ function noteStep(draft: Draft, step: ChangeStep): void {
   if (before?.outcome === step.outcome && before.endedAtMs === step.endedAtMs) return;
   if (before) change.steps[at] = step;
   else if (change.steps.length < maxSteps) change.steps.push(step);
-  if (step.outcome !== 'running') {
-    announce(draft, 'step', {
-      step: step.kind,
-      index: step.index,
-      outcome: step.outcome,
-      actor: `${step.actor.role} ${step.actor.id}`,
-    });
-  }
+  if (step.outcome !== 'running') tell(draft, step, problem);
+}
+
+/** Steps past the cut-over are tried for as long as it takes: the same failure again is told once. */
+function tell(draft: Draft, step: ChangeStep, problem: Problem | null): void {
+  const { change } = draft;
+  const actor = `${step.actor.role} ${step.actor.id}`;
+  const name = `${actor} ${step.index} ${step.kind}`;
+  const how = step.outcome === 'failed' ? `failed: ${problem?.detail ?? ''}`.slice(0, maxToldText) : step.outcome;
+  if (change.told?.[name] === how) return;
+  change.told = { ...change.told, [name]: how };
+  announce(draft, 'step', { step: step.kind, index: step.index, outcome: step.outcome, actor });
 }
 
 interface Place {

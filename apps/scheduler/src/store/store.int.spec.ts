@@ -6,6 +6,7 @@ import { type Database, databaseOptions, openDatabase, OutboxRow } from '@flexbs
 import { type PostgresServer, startPostgres } from '@flexbso/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { pruneChanges } from '../persistence/change-pruning.js';
 import { schedulerDatabase, TypeormStore } from '../persistence/typeorm-store.js';
 import {
   aChangeRecord,
@@ -188,5 +189,41 @@ describe.each(Object.keys(stores))('the store on %s', (name) => {
   it('keeps its incarnation', async () => {
     expect(await store.incarnation()).toBe(await store.incarnation());
     expect(z.uuid().safeParse(await store.incarnation()).success).toBe(true);
+  });
+});
+
+const dayMs = 24 * 3_600_000;
+const numbered = (kind: string, n: number) => `${kind}-${String(n).padStart(10, '0')}`;
+const keptIn = (store: SchedulerStore, volumeId: string) =>
+  store.read(async (reader) =>
+    (await reader.changes({ tenantId: null, volumeId }, null, 200)).map(({ changeId }) => changeId),
+  );
+
+describe.each(['SQLite', 'PostgreSQL'])('changes on %s', (name) => {
+  it('are kept as many as may be of a volume, and for a month of one that is gone, and names count on', async () => {
+    const store = await stores[name]?.();
+    if (!store || !database) throw new Error('there is a database');
+    const [here, gone, young] = [numbered('vol', 1), numbered('vol', 2), numbered('vol', 3)];
+    await store.transaction(async (tx) => {
+      await tx.putVolume(aVolumeRecord({ volumeId: here }));
+      const put = (n: number, volumeId: string, over: object) =>
+        tx.putChange(aChangeRecord({ changeId: numbered('chg', n), volumeId, state: 'settled', ...over }));
+      for (let n = 1; n <= 5; n += 1)
+        await put(n, here, {
+          kind: n === 1 ? 'create' : 'change',
+          createdAtMs: n,
+          state: n === 5 ? 'applying' : 'settled',
+        });
+      await put(6, gone, { kind: 'create', createdAtMs: 1 });
+      await put(7, young, { kind: 'create', createdAtMs: 40 * dayMs });
+    });
+    const nowMs = 41 * dayMs;
+    const went: number[] = [];
+    for (let pass = 0; pass < 4; pass += 1) went.push(await pruneChanges(database, nowMs, 2));
+    expect(went).toEqual([1, 2, 0, 0]);
+    expect(await keptIn(store, gone)).toEqual([]);
+    expect(await keptIn(store, young)).toEqual([numbered('chg', 7)]);
+    expect(await keptIn(store, here)).toEqual([5, 4, 3].map((n) => numbered('chg', n)));
+    expect(await store.read((reader) => reader.creationsOf('acme', 'vol-a'))).toBe(3);
   });
 });

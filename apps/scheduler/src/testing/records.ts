@@ -68,6 +68,7 @@ export function aChangeRecord(over: Partial<ChangeRecord> = {}): ChangeRecord {
     cardSettled: false,
     reverting: true,
     endsAs: 'undone',
+    told: { 'card card-1 0 copy': 'done' },
     createdAtMs: 1_700_000_000_123,
     appliedAtMs: null,
     settledAtMs: null,

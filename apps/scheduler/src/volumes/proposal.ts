@@ -88,6 +88,7 @@ export function newChange(
     cardSettled: false,
     reverting: false,
     endsAs: 'undone',
+    told: null,
     createdAtMs: nowMs,
     appliedAtMs: null,
     settledAtMs: null,

@@ -52,6 +52,7 @@ export function changeView(record: ChangeRecord, fleet: Fleet): Change {
     cardSettled: _s,
     reverting: _r,
     endsAs: _e,
+    told: _l,
     ...shown
   } = record;
   const steps = record.steps.toSorted((left, right) => left.index - right.index);
