@@ -194,6 +194,33 @@ describe('bad input on the bus', () => {
   });
 });
 
+describe('a start', () => {
+  it('is ready not before it answers', async () => {
+    await begin();
+    const { healthUrl } = cell.service ?? {};
+    if (healthUrl === undefined) throw new Error('the service runs');
+    await cell.service?.stop();
+    const starting = cell.startService({}, Number(new URL(healthUrl).port));
+    const readiness = async () => (await fetch(new URL('/readyz', healthUrl)).catch(() => null))?.status ?? 0;
+    const seen: number[] = [];
+    await eventually('it says that it is ready', async () => seen.push(await readiness()) > 0 && seen.at(-1) === 200);
+    const whenReady = await codeOf(client.volume());
+    await starting;
+    expect([seen.includes(503), whenReady, await readiness()]).toEqual([true, 'not-found', 200]);
+  });
+
+  it('waits for a bus that is away, and goes on when it is back', async () => {
+    await begin();
+    await cell.service?.stop();
+    await cell.nats.pause();
+    const starting = cell.startService();
+    await cell.nats.resume();
+    await starting;
+    await cell.reconnected();
+    expect(await codeOf(client.volume())).toBe('not-found');
+  });
+});
+
 const incarnation = () => cell.service?.scheduler.incarnation;
 
 describe('a database that was restored', () => {

@@ -93,11 +93,12 @@ export class BusCell {
     if (this.failures.length > 0) throw new AggregateError(this.failures, 'agents failed to act on nudges');
   }
 
-  async startService(options: StartOptions = {}): Promise<void> {
+  /** @param healthPort 0: any free one */
+  async startService(options: StartOptions = {}, healthPort = 0): Promise<void> {
     const config = schedulerConfigSchema.parse({
       nats: { servers: [this.nats.url], seedFile: this.nats.seedFile(schedulerService) },
       databaseUrl: this.databaseUrl,
-      health: { port: 0 },
+      health: { port: healthPort },
       keyFile: join(this.folder, 'wrap.key'),
     });
     this.service = await startScheduler(config, async () => '', options);

@@ -82,6 +82,16 @@ describe.each(['sqlite', 'postgres'] as const)('retention on %s', (kind) => {
     expect(await database.manager.count(EventRow)).toBe(3);
   });
 
+  it('answers the beginning of a trace that is too long', async () => {
+    const long = 'a'.repeat(32);
+    const all = Array.from({ length: 5_100 }, (_, n) => ({ ...span(n + 1), traceId: long }));
+    spans.take(all.toReversed());
+    const trace = await spans.trace(long);
+    expect(trace.truncated).toBe(true);
+    expect(trace.spans.length).toBeLessThanOrEqual(5_000);
+    expect(trace.spans.map(({ startMs }) => startMs)).toEqual(trace.spans.map((_, n) => n + 1));
+  });
+
   it('deletes what is too old', async () => {
     const retention = new Retention(database, {
       spans: { maxCount: 10, keepMs: dayMs },
