@@ -39,9 +39,13 @@ export class Scheduler {
   async start(): Promise<void> {
     await this.#decisions.load();
     await this.agents.reviewOpenChanges();
-    await this.agents.nudgeWhoIsBehind();
     this.#isLoaded = true;
     for (const { snapshot } of this.#decisions.ports.fleet.cards()) this.#reviewSealingKey(snapshot.cardId);
+  }
+
+  /** Wakes the agents that are behind: once they can be answered, since they ask at once. */
+  wakeAgents(): Promise<void> {
+    return this.agents.nudgeWhoIsBehind();
   }
 
   /** Resolves when every decision asked for until now is over. */

@@ -112,6 +112,7 @@ async function start(
   await scheduler.start();
   atStop(() => scheduler.idle());
   await hear(bus, scheduler, fleet, atStop);
+  await scheduler.wakeAgents();
   hearing = true;
   atStop(async () => void (hearing = false));
   return { healthUrl: health.url, scheduler };

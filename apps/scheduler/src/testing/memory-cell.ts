@@ -73,6 +73,7 @@ export class MemoryCell {
     this.scheduler = this.#make();
     this.showFleet();
     await this.scheduler.start();
+    await this.scheduler.wakeAgents();
   }
 
   /** Lets all agents ask and report until nobody has anything new. */
