@@ -14,7 +14,7 @@ import type { ConfiguredProcess } from './configurations.js';
 import { stopDataPlanes } from './data-planes.js';
 import { clusterFolders } from './folders.js';
 import type { ClusterFolders } from './folders.js';
-import { choosePorts } from './ports.js';
+import { choosePorts, isPortTaken } from './ports.js';
 import type { ClusterPorts } from './ports.js';
 import { isRunning, startProcess, stopProcesses } from './processes.js';
 import type { ProcessRecord } from './processes.js';
@@ -71,12 +71,15 @@ export class Cluster {
     }
   }
 
-  /** Starts a system, or what of it does not run, with the state that is there. */
+  /**
+   * Starts a system, or what of it does not run, with the state that is there. `gatewayPort`: where nothing of it runs
+   * yet; null keeps the one that it had, or takes any.
+   */
   static async start(options: { folder: string; gatewayPort: number | null; say: Say }): Promise<Cluster> {
     const folders = clusterFolders(options.folder);
     await makeFolders(folders);
     const kept = await readRecord(folders);
-    const ports = kept?.ports ?? (await choosePorts(networkPoolIds(), options.gatewayPort));
+    const ports = await portsFor(kept, options.gatewayPort);
     const token = await keptToken(folders);
     const address = { server: `http://127.0.0.1:${ports.gateway}`, token };
     await writeClientFiles(folders, address);
@@ -205,6 +208,18 @@ async function makeFolders(folders: ClusterFolders): Promise<void> {
     folders.agents,
   ];
   for (const folder of closed) await mkdir(folder, { recursive: true, mode: 0o700 });
+}
+
+/** A running system keeps its ports. One that starts anew keeps those that others know: the gateway's and the legs'. */
+async function portsFor(kept: z.infer<typeof clusterRecord> | null, gatewayPort: number | null): Promise<ClusterPorts> {
+  if (kept?.processes.some(isRunning)) return kept.ports;
+  const gateway = gatewayPort ?? kept?.ports.gateway ?? null;
+  if (gateway !== null && (await isPortTaken(gateway)))
+    throw new Error(
+      `port ${gateway} is taken by another program: FLEXBSO_PORT=PORT npm start takes another for the gateway`,
+    );
+  const chosen = await choosePorts(networkPoolIds(), gateway);
+  return kept === null ? chosen : { ...chosen, legs: kept.ports.legs };
 }
 
 async function readRecord(folders: ClusterFolders): Promise<z.infer<typeof clusterRecord> | null> {

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** A process as it can be found again: a pid alone may by then be somebody else's. */
@@ -38,6 +38,7 @@ export const isRunning = (process: ProcessRecord): boolean => startTicksOf(proce
 
 /** Starts a process that outlives this one; its output goes to the log file. */
 export async function startProcess(plan: ProcessPlan): Promise<ProcessRecord> {
+  setLongLogAside(plan.logFile);
   const log = openSync(plan.logFile, 'a', 0o600);
   try {
     const child = spawn(plan.command, plan.arguments, {
@@ -58,6 +59,14 @@ export async function startProcess(plan: ProcessPlan): Promise<ProcessRecord> {
   } finally {
     closeSync(log);
   }
+}
+
+/** Logs are kept across restarts: 16 MiB is weeks of a quiet system, and with the one set aside the most that is kept. */
+const LONG_LOG_BYTES = 16 * 1024 ** 2;
+
+function setLongLogAside(logFile: string): void {
+  const size = statSync(logFile, { throwIfNoEntry: false })?.size ?? 0;
+  if (size > LONG_LOG_BYTES) renameSync(logFile, `${logFile}.1`);
 }
 
 export function signalProcess(record: ProcessRecord, signal: NodeJS.Signals): void {
