@@ -16,8 +16,8 @@ import { allHeld, tableOf } from './table.js';
 
 /** A change of 256 MiB takes seconds; a minute means that it hangs. */
 const CHANGE_DEADLINE_MS = 60_000;
-const WARM_UP_MS = 3_000;
-const BASELINE_MS = 5_000;
+const WARM_UP_MS = 2_000;
+const BASELINE_MS = 4_000;
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 

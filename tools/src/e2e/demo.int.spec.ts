@@ -66,13 +66,13 @@ describe('the demo', () => {
   });
 
   it('exits 1 when a single byte is wrong', { timeout: 120_000 }, async () => {
-    const { status, report } = await demo('--only', 'QoS lifted', '--plant', 'wrong-byte');
+    const { status, report } = await demo('--only', 'QoS set', '--plant', 'wrong-byte');
     expect(status).toBe(1);
     expect(await report()).toMatchObject({ ok: false, changes: [{ failedIo: 0, wrongBytes: 4096 }] });
   });
 
   it('exits 1 when a single I/O fails', { timeout: 120_000 }, async () => {
-    const { status, report } = await demo('--only', 'QoS lifted', '--plant', 'failed-io');
+    const { status, report } = await demo('--only', 'QoS set', '--plant', 'failed-io');
     expect(status).toBe(1);
     expect(await report()).toMatchObject({ ok: false, changes: [{ failedIo: 1, wrongBytes: 0 }] });
   });

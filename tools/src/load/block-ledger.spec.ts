@@ -37,6 +37,12 @@ describe('the block ledger', () => {
     ]);
   });
 
+  it('gives every block of a larger request the number of the request', () => {
+    const ledger = new BlockLedger(3 * LEDGER_BLOCK_BYTES);
+    ledger.enter('fio version 3 iolog\n1 volume write 0 4096\n2 volume write 4096 8192\n');
+    expect(ledger.check(Buffer.concat([block(0, 0), block(4096, 1), block(8192, 1)]), 0)).toEqual([]);
+  });
+
   it('keeps what earlier runs wrote and counts each run from its own start', () => {
     const ledger = new BlockLedger(2 * LEDGER_BLOCK_BYTES);
     ledger.enter(ioLog(0, 4096));

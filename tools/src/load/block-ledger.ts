@@ -28,9 +28,11 @@ export class BlockLedger {
   enter(ioLog: string): number {
     let sequence = 0;
     for (const line of ioLog.split('\n')) {
-      const [, , operation, offset] = line.split(' ');
+      const [, , operation, offset, length] = line.split(' ');
       if (operation !== 'write') continue;
-      this.#sequences[Number(offset) / LEDGER_BLOCK_BYTES] = sequence & 0xffff;
+      const first = Number(offset) / LEDGER_BLOCK_BYTES;
+      // Each block of a larger request carries the request's number.
+      this.#sequences.fill(sequence & 0xffff, first, first + Number(length) / LEDGER_BLOCK_BYTES);
       sequence += 1;
     }
     return sequence;

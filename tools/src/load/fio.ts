@@ -44,13 +44,15 @@ const common = (target: LoadTarget): string[] => [
   '[global]',
   'ioengine=nbd',
   `uri=${target.uri}`,
-  'bs=4k',
+  // A header in every 4 kB, however large the request: what one job writes, any other verifies.
+  'verify_interval=4k',
   'verify=crc32c',
   'verify_fatal=0',
   'continue_on_error=all',
 ];
 
 const running = (target: LoadTarget): string[] => [
+  'bs=4k',
   'time_based=1',
   `runtime=${MAX_LOAD_SECONDS}`,
   'log_unix_epoch=1',
@@ -78,6 +80,7 @@ export async function fillVolume(target: LoadTarget, ledger: BlockLedger): Promi
     ...common(target),
     '[fill]',
     'rw=write',
+    'bs=1m',
     `size=${target.sizeBytes}`,
     'iodepth=16',
     'do_verify=0',
@@ -93,6 +96,7 @@ export function readWholeVolume(target: LoadTarget): Promise<LoadResult> {
     ...common(target),
     '[full-read]',
     'rw=read',
+    'bs=1m',
     `size=${target.sizeBytes}`,
     'iodepth=16',
   ]);
