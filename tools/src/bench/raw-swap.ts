@@ -130,6 +130,7 @@ async function swap(qmp: RawQmp, { folder, port, copyBytesPerSecond }: RawSwapSe
     sync: 'full',
     'copy-mode': 'write-blocking',
     speed: copyBytesPerSecond,
+    granularity: 1024 ** 2,
     'buf-size': 1024 ** 2,
     'filter-node-name': 'filter',
   });
