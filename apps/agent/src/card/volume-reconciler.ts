@@ -208,7 +208,8 @@ export class VolumeReconciler {
     const planned = plannedVolumeOf(desired);
     if (isSettled(observed, planned)) {
       await this.#conclude(result.pending, desired, desired.tombstone ? 'gone' : 'settled', null, observed);
-      return 'again';
+      // What was just seen is as it is wanted, unless something else is wanted by now.
+      return desired === this.#desired && !desired.tombstone ? this.#rest(observed) : 'again';
     }
     if (isApplied(observed, planned)) {
       await this.#bookApplied(result.pending, desired, observed);

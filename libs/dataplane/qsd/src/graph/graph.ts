@@ -48,7 +48,8 @@ export async function readGraph(qmp: QmpClient): Promise<Graph> {
 
 /**
  * Two rounds of questions, each sent at once: the daemon answers in order, so the first asks for the jobs before
- * everything else and the second after it, and between them nothing but the daemon itself has acted.
+ * everything else and the second after it, and between them nothing but the daemon itself has acted. Where there was
+ * no job, none has ended: every question costs the daemon 0.2 to 0.4 ms, and this one is spared.
  */
 async function readOnce(qmp: QmpClient): Promise<{ graph: Graph; isSettled: boolean }> {
   const askJobs = () => qmp.execute('query-jobs', {}, jobsReply);
@@ -63,7 +64,11 @@ async function readOnce(qmp: QmpClient): Promise<{ graph: Graph; isSettled: bool
     objects.includes(name)
       ? qmp.execute('qom-get', { path: `/objects/${name}`, property: 'limits' }, throttleLimitsReply)
       : null;
-  const [limits, tenantLimits, jobs] = await Promise.all([limitsOf(LIMITS), limitsOf(TENANT_LIMITS), askJobs()]);
+  const [limits, tenantLimits, jobs] = await Promise.all([
+    limitsOf(LIMITS),
+    limitsOf(TENANT_LIMITS),
+    before.length === 0 ? before : askJobs(),
+  ]);
   const seen: Graph = {
     nodes: new Map(
       named.map((node) => [node['node-name'], { sizeBytes: node.image['virtual-size'], file: node.file }]),

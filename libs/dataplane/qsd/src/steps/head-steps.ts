@@ -58,13 +58,16 @@ export async function removeHead(scene: StepScene): Promise<void> {
 /** Sets the tenant's limits; whatever a copy had widened is over. Looks at the groups alone: a tenant waits for this. */
 export async function setLimits(scene: StepScene, to: StepOf<'set-limits'>['to']): Promise<void> {
   const { qmp } = scene.daemon;
-  const objects = await objectNames(qmp);
+  const value = toThrottleLimits(to);
+  // Sent together: what is there decides only what a failure means, and what is to be cleared afterwards.
+  const [names, set] = await Promise.allSettled([
+    objectNames(qmp),
+    qmp.execute('qom-set', { path: `/objects/${LIMITS}`, property: 'limits', value }, nothing),
+  ]);
+  if (names.status === 'rejected') throw names.reason;
+  const objects = names.value;
   if (!objects.includes(LIMITS)) throw refused('step-failed', `${scene.volumeId} has no head that could be limited`);
-  await qmp.execute(
-    'qom-set',
-    { path: `/objects/${LIMITS}`, property: 'limits', value: toThrottleLimits(to) },
-    nothing,
-  );
+  if (set.status === 'rejected') throw set.reason;
   // Last: while it is there, the limits count as widened and are restored by whoever looks.
   if (objects.includes(TENANT_LIMITS)) await qmp.execute('object-del', { id: TENANT_LIMITS }, nothing);
 }
