@@ -37,7 +37,26 @@ export function missingCapabilities(
   cardCapabilities: Capabilities,
   cardId: string,
 ): Problem | null {
-  return missingOf(requiredCapabilities(layers, protocol, legKinds), cardCapabilities, `card ${cardId}`);
+  const where = `card ${cardId}`;
+  return (
+    missingOf(requiredCapabilities(layers, protocol, legKinds), cardCapabilities, where) ??
+    tooFewLegs(layers, cardCapabilities, where)
+  );
+}
+
+/**
+ * A mirror over fewer legs than the card can keep safe, as a problem. The capability `raid1` says so by its limit
+ * `minLegCount`: a data plane that does not remember which leg missed a write needs a majority.
+ */
+export function tooFewLegs(layers: readonly Layer[], capabilities: Capabilities, where: string): Problem | null {
+  const raid1 = layers.find((layer) => layer.kind === 'raid1');
+  const minLegCount = capabilities.has.find(({ name }) => name === 'raid1')?.limits['minLegCount'];
+  if (raid1 === undefined || typeof minLegCount !== 'number' || raid1.legCount >= minLegCount) return null;
+  return problem(
+    'missing-capability',
+    `${where} mirrors over ${minLegCount} legs or more, so that a leg which missed a write is outvoted: set legCount to ${minLegCount} (it is ${raid1.legCount})`,
+    { where, capabilities: ['raid1'], minLegCount, legCount: raid1.legCount },
+  );
 }
 
 /** The first of `names` that `capabilities` lack, as a problem; `where` as in `card card-1` or `pool pool-2`. */

@@ -52,6 +52,17 @@ suite('the steps of a card', () => {
     ]);
   });
 
+  it('are refused for a mirror over fewer legs than the card keeps safe, and the refusal says how many it takes', () => {
+    const has = capable().has.map((one) => (one.name === 'raid1' ? { ...one, limits: { minLegCount: 3 } } : one));
+    const capabilities = { has, lacks: [] };
+    const from = expectedObservation(volume(stackOfLayers(1, [], SIZE)));
+    const wanted = (legCount: number) => volume(stackOfLayers(2, [{ ...mirror, legCount }], SIZE));
+    expect(refusalOf(from, wanted(2), { capabilities })).toContain(
+      'missing-capability: card card-1 mirrors over 3 legs',
+    );
+    expect(refusalOf(from, wanted(3), { capabilities })).toBe('planned');
+  });
+
   it('are one call for other limits, and say what they were', () => {
     const from = volume(stackOfLayers(1, [], SIZE), { qos: { iopsTotal: 100 } });
     const result = plan(expectedObservation(from), { ...from, qos: { iopsTotal: 300 } });

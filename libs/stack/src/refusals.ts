@@ -1,5 +1,5 @@
 import type { Capabilities, CapabilityName, Problem, QosLimits } from '@flexbso/contracts';
-import { missingOf, requiredCapabilities } from './capabilities.js';
+import { missingOf, requiredCapabilities, tooFewLegs } from './capabilities.js';
 import { legCountOf, validateStack } from './layers.js';
 import type { PlannedVolume } from './planned-volume.js';
 import { problem } from './problems.js';
@@ -40,7 +40,11 @@ export function buildProblem(
     desired.export.protocol,
     stack.legs.map(({ addressKind }) => addressKind),
   );
-  return missingOf([...needed, ...limitsNeed(desired.qos), ...alsoNeeded], capabilities, `card ${cardId}`);
+  const where = `card ${cardId}`;
+  return (
+    missingOf([...needed, ...limitsNeed(desired.qos), ...alsoNeeded], capabilities, where) ??
+    tooFewLegs(stack.layers, capabilities, where)
+  );
 }
 
 export function limitsNeed(qos: QosLimits | null): CapabilityName[] {

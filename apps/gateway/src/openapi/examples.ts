@@ -42,7 +42,7 @@ export const cardExample = cardSnapshotSchema.parse({
   failureDomain: { host: 'host-a', rack: 'rack-1' },
   capabilities: {
     has: [{ name: 'swap-live' }, { name: 'qos' }, { name: 'encryption', limits: { headerBytes: 2_097_152 } }],
-    lacks: [{ name: 'raid1', reason: 'the data plane has no mirror that is built beneath a running head' }],
+    lacks: [{ name: 'raid0', reason: 'qemu-storage-daemon 10.0.2 has no striping driver: use a card with SPDK' }],
   },
   functions: [{ functionId: 'vf-1', kind: 'vf', protocols: ['nbd', 'virtio-blk'] }],
   budget: { iops: 200_000, bytesPerSecond: 4_000_000_000, memoryBytes: 8_589_934_592, armCentiCores: 800 },

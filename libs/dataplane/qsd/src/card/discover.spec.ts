@@ -32,7 +32,7 @@ test('what was not found in the running daemon is lacking, whatever its version'
   const { has, lacks } = cardCapabilities({ version: '10.0.2', major: 10, names: without });
   expect(namesOf(has)).not.toContain('encryption');
   expect(namesOf(lacks)).toEqual(
-    expect.arrayContaining(['encryption', 'front-end.virtio-blk', 'raid1', 'compression']),
+    expect.arrayContaining(['encryption', 'front-end.virtio-blk', 'raid0', 'compression']),
   );
 });
 

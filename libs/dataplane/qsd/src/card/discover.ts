@@ -2,6 +2,7 @@ import type { Capability, Capabilities, Lacking } from '@flexbso/contracts';
 import type { CardDiscovery } from '@flexbso/dataplane-port';
 import type { QsdCardConfig } from '../config.js';
 import { LUKS_HEADER_BYTES } from '../luks/header.js';
+import { MIN_MIRROR_LEGS } from '../steps/redundancy-steps.js';
 import { FIRST_MAJOR_WITH_RESIZE_NOTICE, probeDaemon, type ProbedDaemon } from '../daemon/probe.js';
 
 /** Asks a daemon of the installed kind what it is and can do. */
@@ -48,6 +49,14 @@ export function cardCapabilities(probed: ProbedDaemon): Capabilities {
     },
     { name: 'front-end.nbd', isThere: knows('nbd-server-start', 'block-export-add'), otherwise: without('NBD server') },
     { name: 'front-end.virtio-blk', isThere: knows('vhost-user-blk'), otherwise: without('vhost-user-blk export') },
+    {
+      name: 'raid1',
+      isThere: knows('quorum'),
+      otherwise: without('quorum driver'),
+      // It forgets which leg missed a write: with three and a vote it need not remember.
+      limits: { minLegCount: MIN_MIRROR_LEGS },
+    },
+    { name: 'safe-read', isThere: knows('quorum'), otherwise: without('quorum driver') },
     { name: 'leg.file', isThere: knows('file'), otherwise: without('file driver') },
     { name: 'leg.nbd', isThere: knows('nbd', 'tls-creds-psk'), otherwise: without('NBD client with TLS-PSK') },
   ];
@@ -66,14 +75,6 @@ function neverThere(version: string): Lacking[] {
   return [
     { name: 'raid0', reason: `${daemon} has no striping driver: use a card with SPDK` },
     { name: 'raid5f', reason: `${daemon} has no parity driver: use a card with SPDK` },
-    {
-      name: 'raid1',
-      reason: `a plain quorum of ${daemon} goes stale in silence after a failed write: a leg that failed once answers reads again with old data. Use a card with SPDK`,
-    },
-    {
-      name: 'safe-read',
-      reason: `a voting quorum of three legs is not built on ${daemon} yet: use one leg on a pool that is itself redundant`,
-    },
     {
       name: 'compression',
       reason: `the compress filter of ${daemon} fails a cluster's second write: use a pool that compresses`,

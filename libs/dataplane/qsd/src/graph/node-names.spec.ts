@@ -8,6 +8,7 @@ import {
   parseCopyJob,
   parseStackNode,
   parseVolumeExport,
+  raid1Node,
   volumeExport,
 } from './node-names.js';
 
@@ -58,4 +59,14 @@ test('an export of a volume is told from one that the driver makes for a moment'
     functionId: 'fn-1.2',
   });
   expect(parseVolumeExport('format.s1.leg-0123456789.1')).toBeNull();
+});
+
+test("a mirror's name tells what the daemon does not: over how many legs, and whether reads were asked to be safe", () => {
+  fc.assert(
+    fc.property(generation, fc.integer({ min: 3, max: 99 }), fc.boolean(), (stackGeneration, legCount, safeRead) => {
+      const layer = { kind: 'raid1', legCount, safeRead } as const;
+      expect(parseStackNode(raid1Node(stackGeneration, layer))).toEqual({ kind: 'raid1', stackGeneration, layer });
+    }),
+  );
+  expect(parseStackNode('s1.raid1.three')).toBeNull();
 });

@@ -1,4 +1,4 @@
-import type { Protocol } from '@flexbso/contracts';
+import type { Layer, Protocol } from '@flexbso/contracts';
 
 /**
  * Names of everything that a volume's daemon holds. They carry identity, so that a look at the
@@ -10,6 +10,8 @@ export const COPY_FILTER = 'copy-filter';
 export const LIMITS = 'limits';
 /** There only while a copy widens `limits`: it limits nothing and keeps the tenant's own numbers. */
 export const TENANT_LIMITS = 'limits-tenant';
+
+export type Raid1 = Extract<Layer, { kind: 'raid1' }>;
 
 const MAX_NODE_NAME = 31;
 
@@ -23,6 +25,9 @@ export const legNode = (stackGeneration: number, legId: string, epoch: number): 
   nodeName(`s${stackGeneration}.${legId}.${epoch}`);
 export const luksNode = (stackGeneration: number, keyRef: string): string =>
   nodeName(`s${stackGeneration}.luks.${keyRef}`);
+/** The vote over a stack's legs; its name carries what of the layer the daemon itself does not tell. */
+export const raid1Node = (stackGeneration: number, { legCount, safeRead }: Raid1): string =>
+  nodeName(`s${stackGeneration}.raid1.${legCount}${safeRead ? '-safe' : ''}`);
 /** A short-lived look whether a leg's header opens with a key; no layer of any stack. */
 export const luksTrialNode = (stackGeneration: number, keyRef: string): string =>
   nodeName(`s${stackGeneration}.try.${keyRef}`);
@@ -35,16 +40,25 @@ export const formatExport = (legNodeName: string): string => `format.${legNodeNa
 export type StackNode =
   | { readonly kind: 'leg'; readonly stackGeneration: number; readonly legId: string; readonly epoch: number }
   | { readonly kind: 'luks'; readonly stackGeneration: number; readonly keyRef: string }
+  | { readonly kind: 'raid1'; readonly stackGeneration: number; readonly layer: Raid1 }
   | { readonly kind: 'trial'; readonly stackGeneration: number };
 
 /** What a node is by its name; null when it belongs to no stack. */
 export function parseStackNode(name: string): StackNode | null {
-  const [, generation, middle, last] = /^s(\d+)\.(leg-[a-z0-9]{10}|luks|try)\.(.+)$/.exec(name) ?? [];
+  const [, generation, middle, last] = /^s(\d+)\.(leg-[a-z0-9]{10}|luks|raid1|try)\.(.+)$/.exec(name) ?? [];
   if (generation === undefined || middle === undefined || last === undefined) return null;
   const stackGeneration = Number(generation);
   if (middle === 'try') return { kind: 'trial', stackGeneration };
   if (middle === 'luks') return { kind: 'luks', stackGeneration, keyRef: last };
+  if (middle === 'raid1') return parseRaid1(stackGeneration, last);
   return /^\d+$/.test(last) ? { kind: 'leg', stackGeneration, legId: middle, epoch: Number(last) } : null;
+}
+
+function parseRaid1(stackGeneration: number, name: string): StackNode | null {
+  const [, legCount, safe] = /^(\d+)(-safe)?$/.exec(name) ?? [];
+  if (legCount === undefined) return null;
+  const layer: Raid1 = { kind: 'raid1', legCount: Number(legCount), safeRead: safe !== undefined };
+  return { kind: 'raid1', stackGeneration, layer };
 }
 
 export function parseCopyJob(id: string): number | null {

@@ -54,6 +54,7 @@ function observedStack(graph: Graph, stackGeneration: number): ObservedStack {
       keyRef = node.keyRef;
       layers.push(encryptionLayer);
     }
+    if (node.kind === 'raid1') layers.push(node.layer);
   }
   return { stackGeneration, legs: legs.toSorted((one, other) => one.legId.localeCompare(other.legId)), layers, keyRef };
 }

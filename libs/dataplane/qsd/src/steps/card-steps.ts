@@ -8,6 +8,7 @@ import { exportVolume, nbdServerArguments, unexportVolume } from './export-steps
 import { buildHead, closeStack, removeHead, setLimits, undoWidening, widenLimits } from './head-steps.js';
 import { growHead } from './grow-steps.js';
 import { closeLeg, openLeg } from './leg-steps.js';
+import { buildRedundancy, removeRedundancy } from './redundancy-steps.js';
 import { look, type StepScene } from './step-scene.js';
 
 const notHere = (what: string) =>
@@ -21,7 +22,7 @@ function performers(scene: StepScene): CardStepHandlers<Promise<void>> {
     'open-leg': (step) => openLeg(scene, step),
     'format-encryption': (step) => formatEncryption(scene, step),
     'open-encryption': (step) => openEncryption(scene, step),
-    'build-redundancy': () => Promise.reject(notHere('redundancy')),
+    'build-redundancy': (step) => buildRedundancy(scene, step),
     'build-compression': () => Promise.reject(notHere('compression')),
     'build-head': (step) => buildHead(scene, step),
     'export-volume': (step) => exportVolume(scene, step),
@@ -45,7 +46,7 @@ function undoers(scene: StepScene): CardStepHandlers<Promise<void>> {
     // The header stays on its fresh leg, which goes with the undone change.
     'format-encryption': nothingToUndo,
     'open-encryption': (step) => closeEncryption(scene, step),
-    'build-redundancy': nothingToUndo,
+    'build-redundancy': (step) => removeRedundancy(scene, step),
     'build-compression': nothingToUndo,
     'build-head': () => removeHead(scene),
     'export-volume': (step) => unexportVolume(scene, { ...step, kind: 'unexport-volume' }),

@@ -26,7 +26,7 @@ type LegContent = 'zeros' | 'unfinished' | 'luks' | 'other';
 export async function formatEncryption(scene: StepScene, step: Format): Promise<void> {
   const graph = await look(scene);
   if (isStackEncrypted(graph, step.stackGeneration)) return;
-  const leg = legToFormat(scene, graph, step);
+  const leg = nodeToFormat(scene, graph, step);
   const content = await withLeg(scene, leg, (client) => contentOf(client, step.keyRef));
   if (content === 'other')
     throw refused(
@@ -53,14 +53,8 @@ export async function openEncryption(scene: StepScene, step: Open): Promise<void
   const graph = await look(scene);
   const name = luksNode(step.stackGeneration, step.keyRef);
   if (graph.nodes.has(name)) return;
-  const legs = stackNodes(graph, step.stackGeneration).filter((entry) => entry.node.kind === 'leg');
-  const [leg] = legs;
-  if (leg === undefined || legs.length !== 1)
-    throw refused(
-      'step-failed',
-      `stack ${step.stackGeneration} has ${legs.length} open legs; encryption is opened over exactly one`,
-    );
-  await addLuksNode(scene, step.keyRef, name, leg.name, false);
+  const beneath = beneathEncryption(graph, step.stackGeneration);
+  await addLuksNode(scene, step.keyRef, name, beneath, false);
 }
 
 export async function closeEncryption(scene: StepScene, step: Open): Promise<void> {
@@ -111,24 +105,33 @@ async function opensWithKey(scene: StepScene, step: Format, leg: string): Promis
   return true;
 }
 
-function legToFormat(scene: StepScene, graph: Graph, step: Format): string {
-  const [legId] = step.legIds;
-  if (legId === undefined || step.legIds.length !== 1)
-    throw refused(
-      'missing-capability',
-      'encryption over more than one leg needs redundancy, which this data plane lacks',
-    );
+function nodeToFormat(scene: StepScene, graph: Graph, step: Format): string {
   if (headStack(graph) === step.stackGeneration)
     throw refused(
       'step-failed',
       `stack ${step.stackGeneration} carries the guest of ${scene.volumeId}: nothing is formatted`,
     );
-  const leg = stackNodes(graph, step.stackGeneration).find(
-    (entry) => entry.node.kind === 'leg' && entry.node.legId === legId,
+  const missing = step.legIds.find((legId) => !isLegOpen(graph, step.stackGeneration, legId));
+  if (missing !== undefined)
+    throw refused('step-failed', `${missing} is not open in stack ${step.stackGeneration}: it cannot be formatted`);
+  return beneathEncryption(graph, step.stackGeneration);
+}
+
+const isLegOpen = (graph: Graph, stackGeneration: number, legId: string): boolean =>
+  stackNodes(graph, stackGeneration).some(({ node }) => node.kind === 'leg' && node.legId === legId);
+
+/** What the encryption of a stack stands on: the mirror over its legs, which gives all of them one header, or its one leg. */
+function beneathEncryption(graph: Graph, stackGeneration: number): string {
+  const nodes = stackNodes(graph, stackGeneration);
+  const mirror = nodes.find(({ node }) => node.kind === 'raid1');
+  const legs = nodes.filter(({ node }) => node.kind === 'leg');
+  const [leg] = legs;
+  if (mirror !== undefined) return mirror.name;
+  if (leg !== undefined && legs.length === 1) return leg.name;
+  throw refused(
+    'step-failed',
+    `stack ${stackGeneration} has ${legs.length} open legs and no mirror over them: encryption stands on exactly one thing`,
   );
-  if (leg === undefined)
-    throw refused('step-failed', `${legId} is not open in stack ${step.stackGeneration}: it cannot be formatted`);
-  return leg.name;
 }
 
 /** Gives a short look at a leg's bytes, whatever it is made of, by exporting it on the daemon's private socket. */

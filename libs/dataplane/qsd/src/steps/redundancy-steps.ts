@@ -1,0 +1,64 @@
+import type { CardStep } from '@flexbso/contracts';
+import { refused } from '../errors.js';
+import { headStack, stackNodes } from '../graph/graph.js';
+import { raid1Node } from '../graph/node-names.js';
+import { nothing } from '../qmp/replies.js';
+import { look, type StepScene } from './step-scene.js';
+
+type BuildRedundancy = Extract<CardStep, { kind: 'build-redundancy' }>;
+
+/** Two legs that differ show that one is wrong, not which. */
+export const MIN_MIRROR_LEGS = 3;
+
+/**
+ * Builds a mirror as a vote: each read asks every leg, and what most of them answer is the answer. A write that the
+ * guest was told of is on a majority, so a leg that missed it is outvoted for ever, whoever lives or has restarted:
+ * nothing is remembered that could be lost.
+ *
+ * Without `rewrite-corrupted`: two repairs beside a guest's write to the same place could put the old content back on
+ * a majority. What is stale is replaced by a swap, which reads by the vote.
+ */
+export async function buildRedundancy(scene: StepScene, step: BuildRedundancy): Promise<void> {
+  const { layer, stackGeneration, legIds } = step;
+  if (layer.kind !== 'raid1' || legIds.length < MIN_MIRROR_LEGS || layer.legCount !== legIds.length)
+    throw refused(
+      'missing-capability',
+      `qemu-storage-daemon mirrors over ${MIN_MIRROR_LEGS} legs or more, and by a vote: ${layer.kind} over ${legIds.length} could not tell a stale leg from a good one`,
+    );
+  const name = raid1Node(stackGeneration, layer);
+  const graph = await look(scene);
+  if (graph.nodes.has(name)) return;
+  const open = stackNodes(graph, stackGeneration);
+  const children = legIds.map((legId) => {
+    const leg = open.find(({ node }) => node.kind === 'leg' && node.legId === legId);
+    if (leg === undefined) throw refused('step-failed', `${legId} is not open in stack ${stackGeneration}`);
+    return leg.name;
+  });
+  const sizes = new Set(children.map((child) => graph.nodes.get(child)?.sizeBytes));
+  if (sizes.size !== 1)
+    throw refused(
+      'step-failed',
+      `the legs of stack ${stackGeneration} have ${[...sizes].join(' and ')} bytes: no mirror`,
+    );
+  await scene.daemon.qmp.execute(
+    'blockdev-add',
+    {
+      driver: 'quorum',
+      'node-name': name,
+      children,
+      'vote-threshold': Math.floor(children.length / 2) + 1,
+      'read-pattern': 'quorum',
+    },
+    nothing,
+  );
+}
+
+/** Takes the vote away again, unless it carries the guest; its legs stay open. */
+export async function removeRedundancy(scene: StepScene, step: BuildRedundancy): Promise<void> {
+  if (step.layer.kind !== 'raid1') return;
+  const graph = await look(scene);
+  if (headStack(graph) === step.stackGeneration)
+    throw refused('step-failed', `stack ${step.stackGeneration} carries the guest: its mirror is not taken away`);
+  const name = raid1Node(step.stackGeneration, step.layer);
+  if (graph.nodes.has(name)) await scene.daemon.qmp.execute('blockdev-del', { 'node-name': name }, nothing);
+}
