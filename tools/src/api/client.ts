@@ -26,6 +26,15 @@ export class ApiError extends Error {
   }
 }
 
+const POLL_MS = 50;
+
+/** Null where asking again may help: a service behind the gateway is away, or did not answer in time. */
+function stillAway(error: unknown, untilMs: number): null {
+  const mayHelp = error instanceof ApiError && (error.status === 503 || error.status === 504);
+  if (!mayHelp || Date.now() > untilMs) throw error;
+  return null;
+}
+
 export class ApiClient {
   readonly #address: ApiAddress;
 
@@ -64,17 +73,21 @@ export class ApiClient {
     return changed.parse(await (await this.#send('DELETE', `/v1/volumes/${volumeId}`, undefined, generation)).json());
   }
 
-  /** Waits until a change has ended. Throws when it has not by the deadline. */
+  /** Waits until a change has ended, also while what answers is away. Throws when it has not by the deadline. */
   async ended(changeId: string, deadlineMs: number): Promise<Change> {
     const until = Date.now() + deadlineMs;
     for (;;) {
-      const change = await this.change(changeId);
+      const change = await this.change(changeId).catch((error: unknown) => stillAway(error, until));
+      if (change === null) {
+        await delay(POLL_MS);
+        continue;
+      }
       if (finalChangeStates.includes(change.state) || change.state === 'needs-operator') return change;
       if (Date.now() > until)
         throw new Error(
           `change ${changeId} is ${change.state} after ${deadlineMs} ms, waiting for ${change.waitingFor ?? 'nothing that it says'}`,
         );
-      await delay(50);
+      await delay(POLL_MS);
     }
   }
 

@@ -1,0 +1,164 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Change, Volume } from '@flexbso/contracts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { until } from '../api/until.js';
+import { dataPlanesIn } from '../cluster/data-planes.js';
+import { stopProcesses } from '../cluster/processes.js';
+import { BlockLedger } from '../load/block-ledger.js';
+import { fillVolume, readWholeVolume } from '../load/fio.js';
+import { leftoversOf } from './testing/leftovers.js';
+import { type Place, reach } from './testing/places.js';
+import { DEADLINE_MS, MiB, START_OR_END_MS, System } from './testing/system.js';
+
+const system = new System();
+beforeAll(() => system.start(), START_OR_END_MS);
+afterAll(() => system.end(), START_OR_END_MS);
+
+interface Subject {
+  readonly volume: Volume;
+  readonly ledger: BlockLedger;
+}
+
+async function filled(name: string, poolId = 'pool-1'): Promise<Subject> {
+  const placement = { cardId: 'card-1', poolIds: [poolId] };
+  const volume = await system.create(name, { sizeBytes: 128 * MiB, placement });
+  const ledger = new BlockLedger(volume.sizeBytes);
+  await fillVolume(system.targetOf(volume), ledger);
+  return { volume, ledger };
+}
+
+const ended = (change: Change): Promise<Change> => system.api.ended(change.changeId, DEADLINE_MS);
+
+/** Moves the subject to another pool under verified I/O, with a fault put in at a place; the change must end by itself. */
+async function movedThrough(
+  { volume, ledger }: Subject,
+  poolId: string,
+  place: Place,
+  fault: () => Promise<void>,
+): Promise<Change> {
+  let outcome: Change | null = null;
+  const result = await system.underLoad(volume, ledger, async () => {
+    const { change } = await system.api.changeVolume(volume.volumeId, { placement: { poolIds: [poolId] } });
+    await reach(system, place, change);
+    await fault();
+    outcome = await ended(change);
+  });
+  expect(result).toMatchObject({ failedIo: 0, wrongBlocks: 0 });
+  expect(result.ioCount).toBeGreaterThan(1000);
+  if (outcome === null) throw new Error('the change has no outcome');
+  return outcome;
+}
+
+/** One complete stack on one leg, every byte as written, and nothing left over. */
+async function holds({ volume, ledger }: Subject, poolId: string): Promise<void> {
+  const now = await system.api.volume(volume.volumeId);
+  expect(now.legs.map((leg) => leg.poolId)).toEqual([poolId]);
+  expect(now).toMatchObject({ state: 'ready', appliedGeneration: now.generation, settledGeneration: now.generation });
+  expect(await readWholeVolume(system.targetOf(volume))).toMatchObject({ failedIo: 0, wrongBlocks: 0 });
+  expect(await system.wrongBlocks(volume, ledger)).toEqual([]);
+  expect(await leftoversOf(system)).toEqual([]);
+}
+
+const crashAndRestart = (name: string) => async (): Promise<void> => {
+  await system.cluster.kill(name, 'SIGKILL');
+  await system.cluster.restart(name);
+};
+
+describe('a swap under verified I/O', { timeout: 180_000 }, () => {
+  const crashes: readonly (readonly [process: string, place: Place])[] = [
+    ['agent-card-1', 'copying'],
+    ['agent-card-1', 'cutting over'],
+    ['agent-card-1', 'retiring'],
+    ['scheduler', 'preparing'],
+    ['scheduler', 'copying'],
+    ['scheduler', 'retiring'],
+    ['inventory', 'copying'],
+    ['agent-pool-4', 'preparing'],
+    ['agent-pool-1', 'retiring'],
+  ];
+
+  it.each(crashes)('is completed when the %s is killed while %s', async (name, place) => {
+    const subject = await filled(`crash-${name}-${place.replace(' ', '-')}`);
+    const change = await movedThrough(subject, 'pool-4', place, crashAndRestart(name));
+    expect(change.state).toBe('settled');
+    await holds(subject, 'pool-4');
+    await system.remove(subject.volume);
+  });
+
+  it('is completed when NATS is down for ten seconds in the middle of the copy', async () => {
+    const subject = await filled('bus-down');
+    const change = await movedThrough(subject, 'pool-4', 'copying', async () => {
+      await system.cluster.kill('nats', 'SIGKILL');
+      // How long it is away is what is asked for here; nothing is waited for.
+      await delay(10_000);
+      await system.cluster.restart('nats');
+    });
+    expect(change.state).toBe('settled');
+    await holds(subject, 'pool-4');
+    await system.remove(subject.volume);
+  });
+
+  it('is taken back or completed, and says which, when the daemon of the new leg is killed during the copy', async () => {
+    const subject = await filled('leg-killed');
+    const change = await movedThrough(subject, 'pool-4', 'copying', () =>
+      stopProcesses(dataPlanesIn(`${system.cluster.folders.run}/pool-4`)),
+    );
+    const said = change.state === 'undone' ? change.problem?.detail : change.state;
+    expect(said).toMatch(/^settled$|copy/);
+    await holds(subject, change.state === 'settled' ? 'pool-4' : 'pool-1');
+    await system.remove(subject.volume);
+  });
+});
+
+describe('a volume under verified I/O', { timeout: 180_000 }, () => {
+  it('waits while the daemon of its remote leg is started again by its pool, and goes on without an error', async () => {
+    const subject = await filled('serving', 'pool-5');
+    const { volume, ledger } = subject;
+    const daemons = () => dataPlanesIn(`${system.cluster.folders.run}/pool-5`);
+    const result = await system.underLoad(volume, ledger, async () => {
+      const [before] = daemons();
+      await stopProcesses(daemons());
+      await until('the pool serves the leg again', DEADLINE_MS, async () => {
+        const [now] = daemons();
+        return now !== undefined && now.pid !== before?.pid;
+      });
+      await until('the volume answers', DEADLINE_MS, () => system.isServed(volume));
+    });
+    expect(result).toMatchObject({ failedIo: 0, wrongBlocks: 0 });
+    await holds(subject, 'pool-5');
+    await system.remove(volume);
+  });
+});
+
+describe('a card', { timeout: 180_000 }, () => {
+  it("builds a volume's stack again when its daemon is killed", async () => {
+    const subject = await filled('daemon-killed', 'pool-4');
+    const daemons = () => dataPlanesIn(`${system.cluster.folders.run}/card-1`);
+    const before = daemons();
+    await stopProcesses(before);
+    await until('the volume is served again', DEADLINE_MS, () => system.isServed(subject.volume));
+    expect(daemons()).toHaveLength(before.length);
+    await holds(subject, 'pool-4');
+    await system.remove(subject.volume);
+  });
+
+  it('that is rebooted while the control plane is away builds exactly what was applied, asking nobody', async () => {
+    const subject = await filled('rebooted', 'pool-4');
+    const { cluster } = system;
+    const away = ['gateway', 'scheduler', 'inventory', 'nats'];
+    for (const name of away) await cluster.kill(name, 'SIGKILL');
+    await cluster.kill('agent-card-1', 'SIGKILL');
+    await stopProcesses(dataPlanesIn(`${cluster.folders.run}/card-1`));
+    expect(await system.isServed(subject.volume)).toBe(false);
+    const starting = cluster.restart('agent-card-1');
+    await until('the volume is served again', DEADLINE_MS, () => system.isServed(subject.volume));
+    expect(await system.wrongBlocks(subject.volume, subject.ledger)).toEqual([]);
+    for (const name of away.toReversed()) await cluster.restart(name);
+    await starting;
+    await until('the card is known again', DEADLINE_MS, async () =>
+      (await system.cards()).every((card) => card.state === 'ready'),
+    );
+    await holds(subject, 'pool-4');
+    await system.remove(subject.volume);
+  });
+});
