@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { findAddress } from './client/address.js';
 import { ApiClient } from './client/api-client.js';
+import { checkCommand } from './commands/check.js';
 import type { CommandContext } from './commands/context.js';
 import { cordonCommands } from './commands/cordon.js';
 import { describeCommand } from './commands/describe.js';
@@ -46,6 +47,7 @@ export function makeProgram(): Command {
   volumeCommands(program, contextOf);
   watchCommand(program, contextOf);
   traceCommand(program, contextOf);
+  checkCommand(program, contextOf);
   cordonCommands(program, contextOf);
   releaseCommand(program, contextOf);
   return program;

@@ -6,6 +6,7 @@ import { AnswerTrace } from './problems/answer-trace.js';
 import { ProblemFilter } from './problems/problem-filter.js';
 import { CardsController } from './rest/cards-controller.js';
 import { ChangesController } from './rest/changes-controller.js';
+import { CheckController } from './rest/check-controller.js';
 import { EventsController } from './rest/events-controller.js';
 import { OwnController, OwnState } from './rest/own-controller.js';
 import { PoolsController } from './rest/pools-controller.js';
@@ -32,6 +33,7 @@ export class GatewayModule {
         PoolsController,
         VolumesController,
         ChangesController,
+        CheckController,
         EventsController,
         OwnController,
       ],

@@ -6,7 +6,7 @@ import { randomId, randomUuid } from './ids.js';
 import type { Vault } from './keys/vault.js';
 import { Lane } from './lane.js';
 import { BookEntries, loadBooks } from './placement/books.js';
-import type { Alarms, Clock, EventRelay, Nudges, Randomness, RevisionCount, Tracing } from './ports.js';
+import type { Alarms, Clock, EventRelay, Inspections, Nudges, Randomness, RevisionCount, Tracing } from './ports.js';
 import { AggregateCache, CachedReads } from './store/aggregate-cache.js';
 import { type Nudge, readAggregate, writeDraft } from './store/commit.js';
 import type { SchedulerStore, StoreTransaction } from './store/store.js';
@@ -17,6 +17,7 @@ export interface SchedulerPorts {
   readonly clock: Clock;
   readonly randomness: Randomness;
   readonly nudges: Nudges;
+  readonly inspections: Inspections;
   readonly tracing: Tracing;
   readonly relay: EventRelay;
   readonly alarms: Alarms;

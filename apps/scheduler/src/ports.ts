@@ -1,4 +1,4 @@
-import type { AgentRole, CardDesired, PoolDesired } from '@flexbso/contracts';
+import type { AgentRole, CardDesired, InspectAnswer, PoolDesired } from '@flexbso/contracts';
 
 /** Time as the scheduler sees it; a simulation brings its own. */
 export interface Clock {
@@ -14,6 +14,12 @@ export interface Randomness {
 /** Sends an agent its new desired state. Losing a nudge costs a beat, never a change: a failure is told, not thrown. */
 export interface Nudges {
   send(role: AgentRole, agentId: string, message: CardDesired | PoolDesired): void;
+}
+
+/** Asks an agent what it observes right now. */
+export interface Inspections {
+  /** @throws when the agent is not heard from in time, or what it answers is no answer */
+  ask(role: AgentRole, agentId: string): Promise<InspectAnswer>;
 }
 
 /** The W3C trace headers of the request that is being handled; empty outside any. */

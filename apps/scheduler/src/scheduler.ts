@@ -1,4 +1,5 @@
 import type { CardSnapshot, PoolSnapshot } from '@flexbso/contracts';
+import { Checks } from './check/checks.js';
 import { Decisions, type SchedulerPorts, type SchedulerSettings } from './decisions.js';
 import { SealingKeys } from './keys/sealing-keys.js';
 import { differencesOfBooks } from './placement/books.js';
@@ -14,6 +15,7 @@ export class Scheduler {
   readonly volumes: VolumeRequests;
   readonly agents: AgentRequests;
   readonly queries: Queries;
+  readonly checks: Checks;
   readonly #decisions: Decisions;
   readonly #sealingKeys: SealingKeys;
   readonly #reviews = new Set<Promise<void>>();
@@ -24,6 +26,7 @@ export class Scheduler {
     this.volumes = new VolumeRequests(this.#decisions);
     this.agents = new AgentRequests(this.#decisions);
     this.queries = new Queries(ports);
+    this.checks = new Checks(ports);
     this.#sealingKeys = new SealingKeys(this.#decisions);
   }
 

@@ -6,6 +6,7 @@ import { type Database, databaseOptions, openDatabase, OutboxRelay, startPruning
 import { Fleet } from '@flexbso/placement';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
+import { BusInspections } from './bus/bus-inspections.js';
 import { BusNudges } from './bus/bus-nudges.js';
 import { SchedulerModule } from './bus/scheduler-module.js';
 import { watchSnapshots } from './bus/snapshot-watch.js';
@@ -131,6 +132,7 @@ async function makeScheduler(
       clock: { nowMs: Date.now },
       randomness,
       nudges: new BusNudges(parts.bus),
+      inspections: new BusInspections(parts.bus),
       tracing: { headers: traceHeaders },
       relay: parts.relay,
       alarms: log,

@@ -1,5 +1,6 @@
 export * from './capabilities.js';
 export * from './change.js';
+export * from './check.js';
 export * from './desired.js';
 export * from './events.js';
 export * from './ids.js';

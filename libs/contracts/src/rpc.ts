@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { changeSchema } from './change.js';
+import { checkReportSchema } from './check.js';
 import { eventSchema } from './events.js';
 import { cardIdSchema, changeIdSchema, poolIdSchema, tenantIdSchema, volumeIdSchema } from './ids.js';
 import { labelsSchema } from './labels.js';
@@ -108,6 +109,7 @@ export const rpc = {
       request: z.strictObject({ ...request, ...page, volumeId: volumeIdSchema.optional() }),
       reply: pageOf(changeSchema),
     },
+    check: { request: z.strictObject(request), reply: checkReportSchema },
   },
   telemetry: {
     'list-events': {

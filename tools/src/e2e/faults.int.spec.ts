@@ -1,5 +1,7 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Change, Volume } from '@flexbso/contracts';
+import { type Change, checkReportSchema, type Volume, type VolumePatch } from '@flexbso/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../api/until.js';
 import { dataPlanesIn } from '../cluster/data-planes.js';
@@ -35,10 +37,14 @@ async function movedThrough(
   poolId: string,
   place: Place,
   fault: () => Promise<void>,
+  stack?: VolumePatch['stack'],
 ): Promise<Change> {
   let outcome: Change | null = null;
   const result = await system.underLoad(volume, ledger, async () => {
-    const { change } = await system.api.changeVolume(volume.volumeId, { placement: { poolIds: [poolId] } });
+    const { change } = await system.api.changeVolume(volume.volumeId, {
+      placement: { poolIds: [poolId] },
+      ...(stack === undefined ? {} : { stack }),
+    });
     await reach(system, place, change);
     await fault();
     outcome = await ended(change);
@@ -49,7 +55,7 @@ async function movedThrough(
   return outcome;
 }
 
-/** One complete stack on one leg, every byte as written, and nothing left over. */
+/** One complete stack on one leg, every byte as written, nothing left over, and what is recorded is what is observed. */
 async function holds({ volume, ledger }: Subject, poolId: string): Promise<void> {
   const now = await system.api.volume(volume.volumeId);
   expect(now.legs.map((leg) => leg.poolId)).toEqual([poolId]);
@@ -57,6 +63,14 @@ async function holds({ volume, ledger }: Subject, poolId: string): Promise<void>
   expect(await readWholeVolume(system.targetOf(volume))).toMatchObject({ failedIo: 0, wrongBlocks: 0 });
   expect(await system.wrongBlocks(volume, ledger)).toEqual([]);
   expect(await leftoversOf(system)).toEqual([]);
+  const { differences, underWay } = await system.api.get('/v1/check', checkReportSchema);
+  expect({ differences, underWay }).toEqual({ differences: [], underWay: 0 });
+}
+
+async function legContent({ volumeId }: Volume, poolId: string): Promise<Buffer> {
+  const { legs } = await system.api.volume(volumeId);
+  const leg = legs.find((one) => one.poolId === poolId);
+  return readFile(join(system.cluster.folders.pools, poolId, `${leg?.legId}.raw`));
 }
 
 const crashAndRestart = (name: string) => async (): Promise<void> => {
@@ -125,6 +139,36 @@ describe('a volume under verified I/O', { timeout: 180_000 }, () => {
       await until('the volume answers', DEADLINE_MS, () => system.isServed(volume));
     });
     expect(result).toMatchObject({ failedIo: 0, wrongBlocks: 0 });
+    await holds(subject, 'pool-5');
+    await system.remove(volume);
+  });
+});
+
+describe('a mirror under verified I/O', { timeout: 240_000 }, () => {
+  it('answers with the new content for ever after a leg missed writes and came back while the agent was dead', async () => {
+    const { api, cluster } = system;
+    const subject = await filled('mirrored');
+    const { volume, ledger } = subject;
+    const stack = { layers: [{ kind: 'raid1' as const, legCount: 3, safeRead: false }] };
+    const placement = { poolIds: ['pool-1', 'pool-4', 'pool-5'] };
+    await system.settled((await api.changeVolume(volume.volumeId, { stack, placement })).change);
+    await cluster.kill('agent-card-1', 'SIGKILL');
+    const legDaemons = () => dataPlanesIn(`${cluster.folders.run}/pool-4`);
+    const result = await system.underLoad(volume, ledger, async () => {
+      await cluster.kill('agent-pool-4', 'SIGKILL');
+      await stopProcesses(legDaemons());
+      await until('the mirror goes on without the leg', DEADLINE_MS, () => system.isServed(volume));
+      await cluster.restart('agent-pool-4');
+      await until('the leg is served again', DEADLINE_MS, async () => legDaemons().length === 1);
+      await cluster.restart('agent-card-1');
+    });
+    expect(result).toMatchObject({ failedIo: 0, wrongBlocks: 0 });
+    // Without this nothing is shown: the leg that came back does hold old content.
+    expect((await legContent(volume, 'pool-4')).equals(await legContent(volume, 'pool-5'))).toBe(false);
+    expect(await readWholeVolume(system.targetOf(volume))).toMatchObject({ failedIo: 0, wrongBlocks: 0 });
+    expect(await system.wrongBlocks(volume, ledger)).toEqual([]);
+    const healed = await movedThrough(subject, 'pool-5', 'preparing', async () => undefined, { layers: [] });
+    expect(healed.state).toBe('settled');
     await holds(subject, 'pool-5');
     await system.remove(volume);
   });

@@ -1,6 +1,7 @@
 import {
   cardSnapshotSchema,
   changeSchema,
+  checkReportSchema,
   eventSchema,
   planSchema,
   poolSnapshotSchema,
@@ -176,6 +177,17 @@ export const eventExample = eventSchema.parse({
   tenantId: 'default',
   traceId,
   data: { volumeId: 'vol-0123456789', generation: 2 },
+});
+
+export const checkExample = checkReportSchema.parse({
+  v: 1,
+  atMs,
+  volumes: 2,
+  legs: 2,
+  agents: 8,
+  underWay: 1,
+  differences: [{ where: 'pool pool-1', id: 'leg-0123456789', what: 'it is here and is not recorded' }],
+  differenceCount: 1,
 });
 
 export const pageExample = (item: unknown) => ({ items: [item], nextPageToken: null });

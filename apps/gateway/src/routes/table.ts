@@ -1,3 +1,4 @@
+import { checkRoutes } from './check-routes.js';
 import { eventRoutes } from './event-routes.js';
 import { fleetRoutes } from './fleet-routes.js';
 import { ownRoutes } from './own-routes.js';
@@ -5,8 +6,8 @@ import type { Route } from './route.js';
 import { volumeRoutes } from './volume-routes.js';
 
 /** Every route, in the order of the document. */
-export const allRoutes: readonly Route[] = [fleetRoutes, volumeRoutes, eventRoutes, ownRoutes].flatMap((routes) =>
-  Object.values<Route>(routes),
+export const allRoutes: readonly Route[] = [fleetRoutes, volumeRoutes, checkRoutes, eventRoutes, ownRoutes].flatMap(
+  (routes) => Object.values<Route>(routes),
 );
 
 /** The methods that a path knows; none when no route has it. */

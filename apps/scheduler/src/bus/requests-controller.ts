@@ -68,4 +68,9 @@ export class RequestsController {
   listChanges(request: Request<'list-changes'>): Reply<'list-changes'> {
     return this.#scheduler.queries.listChanges(request);
   }
+
+  @Rpc(subjectOf('check'), verbs.check.request)
+  check(request: Request<'check'>): Reply<'check'> {
+    return this.#scheduler.checks.run(request);
+  }
 }

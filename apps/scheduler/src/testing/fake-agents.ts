@@ -1,6 +1,7 @@
 import type {
   CardDesired,
   CardReport,
+  InspectAnswer,
   DesiredLeg,
   DesiredQuestion,
   DesiredVolume,
@@ -87,6 +88,13 @@ export class FakeCard extends FakeAgent {
     return answer.items.length > 0;
   }
 
+  /** What it observes: all that it was given is as it is wanted. */
+  inspect(): InspectAnswer {
+    const given = [...this.items.values()].filter((item) => !item.tombstone);
+    const volumes = given.map((item) => expectedObservation(plannedVolumeOf(item)));
+    return { v: 1, total: volumes.length, volumes, legs: [] };
+  }
+
   say(report: VolumeReport): Promise<Reply> {
     this.reports.push(report);
     return this.#link.report({ ...this.head, volumes: [report] });
@@ -114,6 +122,20 @@ export class FakePool extends FakeAgent {
       for (const report of this.play(item)) await this.say(report);
     }
     return answer.items.length > 0;
+  }
+
+  inspect(): InspectAnswer {
+    const given = [...this.items.values()].filter((item) => !item.tombstone);
+    const legs = given.map(({ legId, volumeId, sizeBytes, epoch, holder: { cardId } }) => ({
+      legId,
+      volumeId,
+      sizeBytes,
+      allocatedBytes: 0,
+      epoch,
+      holderCardId: cardId,
+      serving: { epoch, holderCardId: cardId },
+    }));
+    return { v: 1, total: legs.length, volumes: [], legs };
   }
 
   say(report: LegReport): Promise<Reply> {

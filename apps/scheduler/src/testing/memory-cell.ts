@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import {
+  type AgentRole,
   cardDesiredSchema,
   type Change,
   type DesiredQuestion,
+  type InspectAnswer,
   poolDesiredSchema,
   type ProblemCode,
   ProblemError,
@@ -120,6 +122,12 @@ export class MemoryCell {
     return card;
   }
 
+  inspect: (role: AgentRole, id: string) => InspectAnswer = (role, id) => {
+    const agent = (role === 'card' ? this.cards : this.pools).find((one) => one.id === id);
+    if (!agent || agent.isAway) throw new Error('no answer in time');
+    return agent.inspect();
+  };
+
   #make(): Scheduler {
     return new Scheduler(
       {
@@ -127,6 +135,7 @@ export class MemoryCell {
         clock: { nowMs: () => this.nowMs },
         randomness: this.#randomness,
         nudges: { send: (role, id) => void this.nudged.push(`${role} ${id}`) },
+        inspections: { ask: async (role, id) => this.inspect(role, id) },
         tracing: { headers: () => ({ traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' }) },
         relay: { wake: () => undefined },
         revisions: { given: (count) => void (this.revisions += count) },
