@@ -17,6 +17,7 @@ export {
   plannedVolumeOf,
 } from './planned-volume.js';
 export { type Refused } from './problems.js';
+export { growsInPlace } from './refusals.js';
 export { type StepRow, cardStepTable, describe, overdueAfterMs, poolStepTable } from './step-table.js';
 export {
   type CardStepHandlers,

@@ -1,7 +1,7 @@
 import type { Capabilities, CapabilityName, Problem, QosLimits } from '@flexbso/contracts';
-import { missingOf, requiredCapabilities } from './capabilities.js';
+import { hasCapability, missingOf, requiredCapabilities } from './capabilities.js';
 import { legCountOf, validateStack } from './layers.js';
-import type { PlannedVolume } from './planned-volume.js';
+import type { PlannedLeg, PlannedVolume } from './planned-volume.js';
 import { problem } from './problems.js';
 
 /** Why the wanted stack cannot exist as it is described, or null. */
@@ -47,6 +47,17 @@ export function limitsNeed(qos: QosLimits | null): CapabilityName[] {
   return qos !== null && Object.keys(qos).length > 0 ? ['qos'] : [];
 }
 
+/** Whether legs become larger where they are: the card has them as files, and their pools can grow them. */
+export function growsInPlace(
+  legs: readonly Pick<PlannedLeg, 'poolId' | 'addressKind'>[],
+  poolCapabilities: ReadonlyMap<string, Capabilities>,
+): boolean {
+  return legs.every(({ addressKind, poolId }) => {
+    const capabilities = poolCapabilities.get(poolId);
+    return addressKind !== 'nbd' && capabilities !== undefined && hasCapability(capabilities, 'grow-leg');
+  });
+}
+
 /** Why the volume cannot go from `fromSizeBytes` to the wanted size where it is, or null. */
 export function growProblem(
   cardId: string,
@@ -55,20 +66,13 @@ export function growProblem(
   capabilities: Capabilities,
 ): Problem | null {
   if (desired.sizeBytes < fromSizeBytes) return shrinkProblem(desired, fromSizeBytes);
-  const { layers, legs } = desired.stack;
-  const rigid = layers.find(({ kind }) => kind !== 'encryption');
-  const where = `volume ${desired.volumeId} cannot grow in place`;
-  if (rigid)
-    return problem(
-      'change-refused',
-      `${where}: its ${rigid.kind} layer has a fixed size; swap to a plain stack, grow, and swap back`,
-      { layer: rigid.kind },
-    );
-  const remote = legs.find(({ addressKind }) => addressKind === 'nbd');
+  const rigid = rigidProblem(desired);
+  if (rigid) return rigid;
+  const remote = desired.stack.legs.find(({ addressKind }) => addressKind === 'nbd');
   if (remote) {
     return problem(
       'change-refused',
-      `${where}: ${remote.legId} on pool ${remote.poolId} is reached over the network and has a fixed size; move it to the card's own pool first`,
+      `volume ${desired.volumeId} cannot grow in place: ${remote.legId} on pool ${remote.poolId} is reached over the network and has a fixed size; it grows by a swap to a larger leg`,
       {
         legId: remote.legId,
         poolId: remote.poolId,
@@ -76,6 +80,16 @@ export function growProblem(
     );
   }
   return missingOf(['live-grow'], capabilities, `card ${cardId}`);
+}
+
+function rigidProblem({ volumeId, stack }: PlannedVolume): Problem | null {
+  const rigid = stack.layers.find(({ kind }) => kind !== 'encryption');
+  if (!rigid) return null;
+  return problem(
+    'change-refused',
+    `volume ${volumeId} cannot grow: its ${rigid.kind} layer has a fixed size; change to one plain leg with the new size, and then back`,
+    { layer: rigid.kind },
+  );
 }
 
 export function shrinkProblem(desired: PlannedVolume, fromSizeBytes: number): Problem {
@@ -89,16 +103,30 @@ export function shrinkProblem(desired: PlannedVolume, fromSizeBytes: number): Pr
   );
 }
 
-/** A swap's new stack has exactly the size of the old, so size and stack are changed one after the other. */
-export function sizeInSwapProblem(desired: PlannedVolume, fromSizeBytes: number): Problem | null {
+/** Why a swap to a stack of the wanted size cannot end in a volume of that size, or null. */
+export function swapGrowProblem(
+  cardId: string,
+  desired: PlannedVolume,
+  fromSizeBytes: number,
+  capabilities: Capabilities,
+): Problem | null {
   if (desired.sizeBytes === fromSizeBytes) return null;
   if (desired.sizeBytes < fromSizeBytes) return shrinkProblem(desired, fromSizeBytes);
+  return rigidProblem(desired) ?? untoldProblem(cardId, desired, capabilities);
+}
+
+/**
+ * Growing comes after the cut-over and cannot be taken back, so a front end that may refuse it then is refused before.
+ * `frontEnd` among the capability's limits: the only protocol over which a guest is told of a new size.
+ */
+function untoldProblem(cardId: string, { volumeId, export: shown }: PlannedVolume, capabilities: Capabilities) {
+  const missing = missingOf(['live-grow'], capabilities, `card ${cardId}`);
+  if (missing) return missing;
+  const frontEnd = capabilities.has.find(({ name }) => name === 'live-grow')?.limits['frontEnd'];
+  if (frontEnd === undefined || frontEnd === shown.protocol) return null;
   return problem(
-    'change-refused',
-    `volume ${desired.volumeId}: size and stack or pools cannot change in one step; do them one after the other`,
-    {
-      fromSizeBytes,
-      sizeBytes: desired.sizeBytes,
-    },
+    'missing-capability',
+    `card ${cardId} can tell a guest of a new size over ${frontEnd} only (live-grow), and volume ${volumeId} is shown over ${shown.protocol}; a volume that is to grow there is created with protocol ${frontEnd}`,
+    { cardId, capability: 'live-grow', protocol: shown.protocol },
   );
 }

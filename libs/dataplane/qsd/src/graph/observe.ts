@@ -48,14 +48,17 @@ function observedStack(graph: Graph, stackGeneration: number): ObservedStack {
   const legs: ObservedStack['legs'] = [];
   const layers: Layer[] = [];
   let keyRef: string | null = null;
-  for (const { node } of stackNodes(graph, stackGeneration)) {
+  let windowBytes: number | undefined;
+  for (const { name, node } of stackNodes(graph, stackGeneration)) {
     if (node.kind === 'leg') legs.push({ legId: node.legId, epoch: node.epoch });
     if (node.kind === 'luks') {
       keyRef = node.keyRef;
       layers.push(encryptionLayer);
     }
+    if (node.kind === 'window') windowBytes = graph.nodes.get(name)?.sizeBytes;
   }
-  return { stackGeneration, legs: legs.toSorted((one, other) => one.legId.localeCompare(other.legId)), layers, keyRef };
+  legs.sort((one, other) => one.legId.localeCompare(other.legId));
+  return { stackGeneration, legs, layers, keyRef, ...(windowBytes === undefined ? {} : { windowBytes }) };
 }
 
 /** Where a copy stands: the job's state together with what is beneath the head. */
