@@ -1,5 +1,11 @@
 /** Pure: what a stack may be, what building, changing and removing it takes, and what each step does. */
-export { addressKindOfPool, hasCapability, missingCapabilities, requiredCapabilities } from './capabilities.js';
+export {
+  addressKindOfPool,
+  growsInPlace,
+  hasCapability,
+  missingCapabilities,
+  requiredCapabilities,
+} from './capabilities.js';
 export { canonicalDigest, canonicalJson, isSame } from './canonical.js';
 export { legCountOf, legSizeBytes, validateStack } from './layers.js';
 export { widenedLimits } from './limits.js';
@@ -17,7 +23,6 @@ export {
   plannedVolumeOf,
 } from './planned-volume.js';
 export { type Refused } from './problems.js';
-export { growsInPlace } from './refusals.js';
 export { type StepRow, cardStepTable, describe, overdueAfterMs, poolStepTable } from './step-table.js';
 export {
   type CardStepHandlers,

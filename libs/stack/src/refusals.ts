@@ -1,7 +1,7 @@
 import type { Capabilities, CapabilityName, Problem, QosLimits } from '@flexbso/contracts';
-import { hasCapability, missingOf, requiredCapabilities } from './capabilities.js';
+import { missingOf, requiredCapabilities } from './capabilities.js';
 import { legCountOf, validateStack } from './layers.js';
-import type { PlannedLeg, PlannedVolume } from './planned-volume.js';
+import type { PlannedVolume } from './planned-volume.js';
 import { problem } from './problems.js';
 
 /** Why the wanted stack cannot exist as it is described, or null. */
@@ -45,17 +45,6 @@ export function buildProblem(
 
 export function limitsNeed(qos: QosLimits | null): CapabilityName[] {
   return qos !== null && Object.keys(qos).length > 0 ? ['qos'] : [];
-}
-
-/** Whether legs become larger where they are: the card has them as files, and their pools can grow them. */
-export function growsInPlace(
-  legs: readonly Pick<PlannedLeg, 'poolId' | 'addressKind'>[],
-  poolCapabilities: ReadonlyMap<string, Capabilities>,
-): boolean {
-  return legs.every(({ addressKind, poolId }) => {
-    const capabilities = poolCapabilities.get(poolId);
-    return addressKind !== 'nbd' && capabilities !== undefined && hasCapability(capabilities, 'grow-leg');
-  });
 }
 
 /** Why the volume cannot go from `fromSizeBytes` to the wanted size where it is, or null. */

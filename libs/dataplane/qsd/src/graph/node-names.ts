@@ -35,9 +35,9 @@ export const volumeExport = (protocol: Protocol, functionId: string): string => 
 export const formatExport = (legNodeName: string): string => `format.${legNodeName}`;
 
 export type StackNode =
+  | { readonly kind: 'window'; readonly stackGeneration: number }
   | { readonly kind: 'leg'; readonly stackGeneration: number; readonly legId: string; readonly epoch: number }
   | { readonly kind: 'luks'; readonly stackGeneration: number; readonly keyRef: string }
-  | { readonly kind: 'window'; readonly stackGeneration: number }
   | { readonly kind: 'trial'; readonly stackGeneration: number };
 
 /** What a node is by its name; null when it belongs to no stack. */

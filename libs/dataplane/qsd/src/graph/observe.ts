@@ -50,12 +50,12 @@ function observedStack(graph: Graph, stackGeneration: number): ObservedStack {
   let keyRef: string | null = null;
   let windowBytes: number | undefined;
   for (const { name, node } of stackNodes(graph, stackGeneration)) {
+    if (node.kind === 'window') windowBytes = graph.nodes.get(name)?.sizeBytes;
     if (node.kind === 'leg') legs.push({ legId: node.legId, epoch: node.epoch });
     if (node.kind === 'luks') {
       keyRef = node.keyRef;
       layers.push(encryptionLayer);
     }
-    if (node.kind === 'window') windowBytes = graph.nodes.get(name)?.sizeBytes;
   }
   legs.sort((one, other) => one.legId.localeCompare(other.legId));
   return { stackGeneration, legs, layers, keyRef, ...(windowBytes === undefined ? {} : { windowBytes }) };
