@@ -10,6 +10,8 @@ export const observedStackSchema = z.strictObject({
   layers: z.array(layerSchema),
   /** The key that the encryption layer was opened with. */
   keyRef: keyRefSchema.nullable(),
+  /** There while whatever stands on the stack is shown this much of it only: its first bytes, up to here. */
+  windowBytes: z.int().min(1).optional(),
 });
 export type ObservedStack = z.infer<typeof observedStackSchema>;
 

@@ -57,6 +57,11 @@ export const cardStepSchema = z.discriminatedUnion('kind', [
     legIds: z.array(legIdSchema).min(1),
   }),
   z.strictObject({ kind: z.literal('build-compression'), stackGeneration, layer: layerSchema }),
+  /**
+   * Shows what comes to stand on the stack only its first `sizeBytes`: a copy's target has exactly the source's size,
+   * and this one is to grow. Ends with `grow-head`.
+   */
+  z.strictObject({ kind: z.literal('build-window'), stackGeneration, sizeBytes }),
   z.strictObject({ kind: z.literal('build-head'), stackGeneration, sizeBytes, qos: qosLimitsSchema.nullable() }),
   z.strictObject({ kind: z.literal('export-volume'), protocol: protocolSchema, functionId: functionIdSchema }),
   z.strictObject({ kind: z.literal('set-limits'), from: qosLimitsSchema.nullable(), to: qosLimitsSchema.nullable() }),
@@ -76,7 +81,13 @@ export const cardStepSchema = z.discriminatedUnion('kind', [
     fromStackGeneration: stackGeneration,
     toStackGeneration: stackGeneration,
   }),
-  z.strictObject({ kind: z.literal('grow-head'), fromSizeBytes: sizeBytes, sizeBytes }),
+  z.strictObject({
+    kind: z.literal('grow-head'),
+    fromSizeBytes: sizeBytes,
+    sizeBytes,
+    /** There when the head stands on a window, which goes with this step: the rest of a swap to larger legs. */
+    endsWindow: z.literal(true).optional(),
+  }),
   z.strictObject({ kind: z.literal('unexport-volume'), protocol: protocolSchema, functionId: functionIdSchema }),
   /** Closes every node of a stack that the head does not use. */
   z.strictObject({
@@ -84,9 +95,10 @@ export const cardStepSchema = z.discriminatedUnion('kind', [
     stackGeneration,
     legIds: z.array(legIdSchema),
     keyRef: keyRefSchema.nullable(),
-    /** What is closed, as observed: a stack that is not the expected one gives another plan. Drivers need neither. */
+    /** What is closed, as observed: a stack that is not the expected one gives another plan. Drivers need none of it. */
     legEpochs: z.array(z.int().min(1)).optional(),
     layers: z.array(layerSchema).optional(),
+    windowBytes: z.int().min(1).optional(),
   }),
   z.strictObject({ kind: z.literal('stop-data-plane') }),
 ]);

@@ -62,5 +62,6 @@ export function closeStep(stack: ObservedStack): CardStep {
     keyRef: stack.keyRef,
     legEpochs: legs.map(({ epoch }) => epoch),
     layers: stack.layers,
+    ...(stack.windowBytes === undefined ? {} : { windowBytes: stack.windowBytes }),
   };
 }

@@ -1,5 +1,5 @@
 import type { Capabilities, CapabilityName, Layer, Problem, Protocol } from '@flexbso/contracts';
-import type { AddressKind } from './planned-volume.js';
+import type { AddressKind, PlannedLeg } from './planned-volume.js';
 import { problem } from './problems.js';
 
 const ofAddress: Readonly<Record<AddressKind, CapabilityName | null>> = {
@@ -82,4 +82,15 @@ function reasonOf(name: CapabilityName, capabilities: Capabilities): string {
 export function addressKindOfPool(poolCapabilities: Capabilities): AddressKind {
   if (hasCapability(poolCapabilities, 'leg.nbd')) return 'nbd';
   return hasCapability(poolCapabilities, 'leg.file') ? 'file' : 'memory';
+}
+
+/** Whether legs become larger where they are: the card has them as files, and their pools can grow them. */
+export function growsInPlace(
+  legs: readonly Pick<PlannedLeg, 'poolId' | 'addressKind'>[],
+  poolCapabilities: ReadonlyMap<string, Capabilities>,
+): boolean {
+  return legs.every(({ addressKind, poolId }) => {
+    const capabilities = poolCapabilities.get(poolId);
+    return addressKind !== 'nbd' && capabilities !== undefined && hasCapability(capabilities, 'grow-leg');
+  });
 }

@@ -1,9 +1,9 @@
 import type { Capabilities, CardStep, ObservedVolume, Problem } from '@flexbso/contracts';
 import { buildSteps, closeStep, isPartOf } from './build-stack.js';
 import { missingOf } from './capabilities.js';
-import { isComplete, isExported, sameLimits, stackOf } from './observation.js';
+import { isComplete, isExported, sameLimits, stackOf, windowOf } from './observation.js';
 import type { PlannedVolume } from './planned-volume.js';
-import { buildProblem, growProblem, limitsNeed, sizeInSwapProblem } from './refusals.js';
+import { buildProblem, growProblem, limitsNeed, shrinkProblem, swapGrowProblem } from './refusals.js';
 
 /** What the ways below plan from; checked before for contradictions. */
 export interface Situation {
@@ -59,31 +59,41 @@ export function raise(situation: Situation): Way {
 /** The head is on the wanted stack: limits, size and export are set where they are, and leftovers closed. */
 export function adjust({ cardId, observed, desired, capabilities }: Situation, head: Head): Way {
   const needed = sameLimits(head.qos, desired.qos) ? [] : limitsNeed(desired.qos);
+  const isWindowed = windowOf(observed, head.stackGeneration) !== undefined;
   const refusal =
-    missingOf(needed, capabilities, `card ${cardId}`) ??
-    (desired.sizeBytes === head.sizeBytes ? null : growProblem(cardId, desired, head.sizeBytes, capabilities));
+    missingOf(needed, capabilities, `card ${cardId}`) ?? sizeProblem(cardId, desired, head, capabilities, isWindowed);
   if (refusal) return { problem: refusal };
   // An abandoned copy ends before its room in the limits goes, or it would spend the guest's.
   const abandoned = observed.copy && observed.copy.state !== 'done' ? [observed.copy.toStackGeneration] : [];
-  const { sizeBytes } = desired;
-  const grow: CardStep[] =
-    sizeBytes === head.sizeBytes ? [] : [{ kind: 'grow-head', fromSizeBytes: head.sizeBytes, sizeBytes }];
   return {
     steps: [
       ...closeAll(observed, abandoned),
       ...limitSteps(head, desired),
-      ...grow,
+      ...growSteps(head, desired, isWindowed),
       ...missingExport(observed, desired),
       ...closeAll(observed, generationsBeside(observed, [head.stackGeneration, ...abandoned])),
     ],
   };
 }
 
+/** On a window the rest of a swap is due, which was judged before its cut-over. */
+function sizeProblem(
+  cardId: string,
+  desired: PlannedVolume,
+  { sizeBytes }: Head,
+  capabilities: Capabilities,
+  isWindowed: boolean,
+): Problem | null {
+  if (isWindowed) return desired.sizeBytes < sizeBytes ? shrinkProblem(desired, sizeBytes) : null;
+  return desired.sizeBytes === sizeBytes ? null : growProblem(cardId, desired, sizeBytes, capabilities);
+}
+
 /** The head is on another stack: the wanted one is built beside it, synchronised, and cut over to; then the old is closed. */
 export function swap(situation: Situation, head: Head): Way {
   const { cardId, observed, desired, capabilities } = situation;
   const refusal =
-    sizeInSwapProblem(desired, head.sizeBytes) ?? buildProblem(cardId, desired, capabilities, ['swap-live']);
+    swapGrowProblem(cardId, desired, head.sizeBytes, capabilities) ??
+    buildProblem(cardId, desired, capabilities, ['swap-live']);
   if (refusal) return { problem: refusal };
   const obstacles = obstaclesOf(observed, desired);
   const toStackGeneration = desired.stack.stackGeneration;
@@ -101,6 +111,7 @@ export function swap(situation: Situation, head: Head): Way {
       ...copy,
       { kind: 'cut-over', ...from },
       ...limitSteps({ ...head, widened: head.widened || widen.length > 0 }, desired),
+      ...growSteps(head, desired, windowBytesOf(observed, desired) !== undefined),
       ...closeAll(observed, generationsBeside(observed, [toStackGeneration, ...obstacles])),
     ],
   };
@@ -115,21 +126,40 @@ function obstaclesOf(observed: ObservedVolume, desired: PlannedVolume): number[]
   const isOurs =
     copy.toStackGeneration === wanted &&
     copy.state !== 'failed' &&
+    windowOf(observed, wanted) === windowBytesOf(observed, desired) &&
     isComplete(stackOf(observed, wanted), desired.stack);
   return isOurs ? [] : [copy.toStackGeneration];
 }
 
 /** Opens what is missing of the wanted stack; what is open of it and does not fit is closed first, never joined by a second. */
-function build({ observed, desired, appliedStackGeneration }: Situation): CardStep[] {
+function build(situation: Situation): CardStep[] {
+  const { observed, desired, appliedStackGeneration } = situation;
   const wanted = desired.stack;
-  const begun = stackOf(observed, wanted.stackGeneration);
-  const format = appliedStackGeneration !== wanted.stackGeneration;
-  const isCopyTarget = observed.copy?.toStackGeneration === wanted.stackGeneration;
+  const { stackGeneration } = wanted;
+  const begun = stackOf(observed, stackGeneration);
+  const format = appliedStackGeneration !== stackGeneration;
+  const sizeBytes = windowBytesOf(observed, desired);
+  const window: CardStep[] = sizeBytes === undefined ? [] : [{ kind: 'build-window', stackGeneration, sizeBytes }];
+  const isCopyTarget = observed.copy?.toStackGeneration === stackGeneration;
   // The target of a copy that cannot go on is among the obstacles and closed already.
-  if (isCopyTarget && obstaclesOf(observed, desired).includes(wanted.stackGeneration))
-    return buildSteps(undefined, wanted, format);
-  if (!begun || isPartOf(begun, wanted)) return buildSteps(begun, wanted, format);
-  return [closeStep(begun), ...buildSteps(undefined, wanted, format)];
+  const isClosed = isCopyTarget && obstaclesOf(observed, desired).includes(stackGeneration);
+  if (!begun || isClosed) return [...buildSteps(undefined, wanted, format), ...window];
+  if (begun.windowBytes === undefined && isPartOf(begun, wanted))
+    return [...buildSteps(begun, wanted, format), ...window];
+  if (begun.windowBytes === sizeBytes && isComplete(begun, wanted)) return [];
+  return [closeStep(begun), ...buildSteps(undefined, wanted, format), ...window];
+}
+
+/** A swap that grows: as much of the new stack as the guest has now, until the head grows to all of it; else undefined. */
+function windowBytesOf({ head }: ObservedVolume, desired: PlannedVolume): number | undefined {
+  return head !== null && head.sizeBytes < desired.sizeBytes ? head.sizeBytes : undefined;
+}
+
+function growSteps(head: Head, { sizeBytes }: PlannedVolume, isWindowed: boolean): CardStep[] {
+  const grow = { kind: 'grow-head', fromSizeBytes: head.sizeBytes, sizeBytes } as const;
+  // A head of the wanted size on a window is one whose guest may not have been told yet.
+  if (isWindowed) return [{ ...grow, endsWindow: true }];
+  return sizeBytes === head.sizeBytes ? [] : [grow];
 }
 
 function widenSteps(head: Head, copyBytesPerSecond: number): CardStep[] {

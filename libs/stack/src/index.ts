@@ -1,5 +1,11 @@
 /** Pure: what a stack may be, what building, changing and removing it takes, and what each step does. */
-export { addressKindOfPool, hasCapability, missingCapabilities, requiredCapabilities } from './capabilities.js';
+export {
+  addressKindOfPool,
+  growsInPlace,
+  hasCapability,
+  missingCapabilities,
+  requiredCapabilities,
+} from './capabilities.js';
 export { canonicalDigest, canonicalJson, isSame } from './canonical.js';
 export { legCountOf, legSizeBytes, validateStack } from './layers.js';
 export { widenedLimits } from './limits.js';

@@ -1,5 +1,5 @@
 import type { CardStep, ObservedStack, ObservedVolume } from '@flexbso/contracts';
-import { nothingObserved, stackOf } from './observation.js';
+import { nothingObserved, stackOf, withoutWindow } from './observation.js';
 import { type CardStepHandlers, type CardStepOf, handleCardStep } from './steps.js';
 
 type Change = (observed: ObservedVolume) => ObservedVolume;
@@ -40,6 +40,8 @@ const done: CardStepHandlers<Change> = {
     changeStack(observed, step.stackGeneration, (stack) => addLayer(stack, step.layer)),
   'build-compression': (step) => (observed) =>
     changeStack(observed, step.stackGeneration, (stack) => addLayer(stack, step.layer)),
+  'build-window': (step) => (observed) =>
+    changeStack(observed, step.stackGeneration, (stack) => ({ ...stack, windowBytes: step.sizeBytes })),
   'build-head': (step) => (observed) => ({
     ...observed,
     head: observed.head ?? {
@@ -72,7 +74,10 @@ const done: CardStepHandlers<Change> = {
     ...changeHead({ stackGeneration: step.toStackGeneration })(observed),
     copy: null,
   }),
-  'grow-head': (step) => changeHead({ sizeBytes: step.sizeBytes }),
+  'grow-head': (step) => (observed) => {
+    const grown = changeHead({ sizeBytes: step.sizeBytes })(observed);
+    return grown.head ? changeStack(grown, grown.head.stackGeneration, withoutWindow) : grown;
+  },
   'unexport-volume':
     ({ protocol, functionId }) =>
     (observed) => ({ ...observed, exports: withoutExport(observed, protocol, functionId) }),
@@ -94,6 +99,7 @@ const undone: CardStepHandlers<Change> = {
     changeStack(observed, step.stackGeneration, (stack) => removeLayer(stack, step.layer.kind)),
   'build-compression': (step) => (observed) =>
     changeStack(observed, step.stackGeneration, (stack) => removeLayer(stack, 'compression')),
+  'build-window': (step) => (observed) => changeStack(observed, step.stackGeneration, withoutWindow),
   'build-head': () => (observed) => ({ ...observed, head: null }),
   'export-volume':
     ({ protocol, functionId }) =>

@@ -51,6 +51,7 @@ export function isApplied(observed: ObservedVolume, desired: PlannedVolume): boo
     head.sizeBytes === desired.sizeBytes &&
     !head.widened &&
     sameLimits(head.qos, desired.qos) &&
+    windowOf(observed, head.stackGeneration) === undefined &&
     isComplete(stackOf(observed, head.stackGeneration), desired.stack) &&
     isExported(observed, desired)
   );
@@ -74,9 +75,21 @@ export function stackOf(observed: ObservedVolume, stackGeneration: number): Obse
   return observed.stacks.find((stack) => stack.stackGeneration === stackGeneration);
 }
 
-/** Whether all of the wanted stack, and nothing that it does not have, is open. */
+/** How much of a stack is shown to what stands on it, in bytes; undefined: all of it. */
+export function windowOf(observed: ObservedVolume, stackGeneration: number): number | undefined {
+  return stackOf(observed, stackGeneration)?.windowBytes;
+}
+
+export function withoutWindow(stack: ObservedStack): ObservedStack {
+  const { windowBytes: _, ...rest } = stack;
+  return rest;
+}
+
+/** Whether all of the wanted stack, and nothing that it does not have, is open; through a window or not. */
 export function isComplete(observed: ObservedStack | undefined, wanted: PlannedStack): boolean {
-  return observed !== undefined && isSame(withSortedLegs(observed), withSortedLegs(expectedStack(wanted)));
+  return (
+    observed !== undefined && isSame(withSortedLegs(withoutWindow(observed)), withSortedLegs(expectedStack(wanted)))
+  );
 }
 
 export function sameLimits(left: QosLimits | null, right: QosLimits | null): boolean {

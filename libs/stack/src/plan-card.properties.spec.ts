@@ -18,6 +18,7 @@ import {
   CARD,
   VOLUME,
   adjustmentArbitrary,
+  canGrowOn,
   capable,
   changeArbitrary,
   layersArbitrary,
@@ -227,12 +228,32 @@ describe('a plan for a card', () => {
     fc.assert(
       fc.property(swapArbitrary, layersArbitrary, ({ from, to }, layers) => {
         const start = expectedObservation(from);
-        const newest = volume(stackOfLayers(3, layers, from.sizeBytes));
+        // A guest that may have seen the new size never loses it, and onto a stack of fixed size nothing grows.
+        const { sizeBytes } = to;
+        const isGrown = sizeBytes > from.sizeBytes;
+        const fitting = isGrown && !canGrowOn(layers) ? [] : layers;
+        const newest = volume(stackOfLayers(3, fitting, sizeBytes), { sizeBytes });
         for (const prefix of prefixesOf(planned(start, to))) {
           const seen = after(start, prefix);
           const rest = planned(seen, newest, { appliedStackGeneration: prefix.some(({ cutOver }) => cutOver) ? 2 : 1 });
           expect(after(seen, rest)).toEqual(expectedObservation(newest));
         }
+      }),
+      runs,
+    );
+  });
+
+  it('copies only into what shows exactly the size of the head, and grows the head only past the cut-over', () => {
+    fc.assert(
+      fc.property(swapArbitrary, ({ from, to }) => {
+        const steps = planned(expectedObservation(from), to);
+        const kinds = steps.map(({ step }) => step.kind);
+        const copying = after(expectedObservation(from), steps.slice(0, kinds.indexOf('copy')));
+        const target = copying.stacks.find(({ stackGeneration }) => stackGeneration === 2);
+        expect(target?.windowBytes ?? to.sizeBytes).toBe(copying.head?.sizeBytes);
+        const isGrown = to.sizeBytes > from.sizeBytes;
+        expect(kinds.includes('build-window')).toBe(isGrown);
+        expect(kinds.indexOf('grow-head') > kinds.indexOf('cut-over')).toBe(isGrown);
       }),
       runs,
     );
@@ -328,6 +349,7 @@ function singleDifferences(seen: ObservedVolume): ObservedVolume[] {
     withStack({ legs: [{ ...leg, epoch: leg.epoch + 1 }, ...stack.legs.slice(1)] }),
     withStack({ layers: [...stack.layers, { kind: 'raid0', legCount: 7 }] }),
     withStack({ keyRef: 'key-0000000999' }),
+    withStack({ windowBytes: head.sizeBytes }),
     copy('running'),
     copy('ready'),
     copy('failed'),

@@ -6,6 +6,7 @@ import {
   applyCardStep,
   describe,
   expectedObservation,
+  isApplied,
   nothingObserved,
   planCard,
   plannedVolumeOf,
@@ -147,6 +148,57 @@ suite('the steps of a card', () => {
     ).toEqual(['close-stack']);
   });
 
+  it('swap to a larger remote leg through a window, and grow when the guest is carried by it', () => {
+    const from = volume(stackOfLayers(1, [], SIZE, 'nbd'), { qos: { iopsTotal: 100 } });
+    const to = volume(stackOfLayers(2, [encrypted], 2 * SIZE, 'nbd'), { sizeBytes: 2 * SIZE, qos: from.qos });
+    const result = plan(expectedObservation(from), to);
+    expect(result.ok && result.steps.map(({ step, undo }) => [step.kind, undo])).toEqual([
+      ['open-leg', 'close-leg'],
+      ['format-encryption', null],
+      ['open-encryption', 'close-encryption'],
+      ['build-window', 'remove-window'],
+      ['widen-limits', 'restore-limits'],
+      ['copy', 'cancel-copy'],
+      ['cut-over', null],
+      ['restore-limits', null],
+      ['grow-head', null],
+      ['close-stack', null],
+    ]);
+    expect(result.ok && result.steps.map(({ step }) => step)).toEqual(
+      expect.arrayContaining([
+        { kind: 'build-window', stackGeneration: 2, sizeBytes: SIZE },
+        expect.objectContaining({ kind: 'copy', bytes: SIZE }),
+        { kind: 'grow-head', fromSizeBytes: SIZE, sizeBytes: 2 * SIZE, endsWindow: true },
+      ]),
+    );
+  });
+
+  it('grow again over a window whose guest may not have been told, and need no window after a reboot', () => {
+    const wanted = volume(stackOfLayers(2, [], 2 * SIZE, 'nbd'), { sizeBytes: 2 * SIZE });
+    const settled = expectedObservation(wanted);
+    const stacks = settled.stacks.map((stack) => ({ ...stack, windowBytes: 2 * SIZE }));
+    expect(isApplied({ ...settled, stacks }, wanted)).toBe(false);
+    expect(kindsOf({ ...settled, stacks }, wanted, { appliedStackGeneration: 2 })).toEqual(['grow-head']);
+    expect(kindsOf(nothingObserved(VOLUME), wanted, { appliedStackGeneration: 2 })).toEqual([
+      'start-data-plane',
+      'open-leg',
+      'build-head',
+      'export-volume',
+    ]);
+  });
+
+  it('close a new stack whose window is not the one that is needed, with its window, and build it again', () => {
+    const from = volume(stackOfLayers(1, [], SIZE));
+    const to = volume(stackOfLayers(2, [], 2 * SIZE), { sizeBytes: 2 * SIZE });
+    const narrow = { stackGeneration: 2, legs: [{ legId: 'leg-0000000200', epoch: 1 }], layers: [], keyRef: null };
+    const seen = expectedObservation(from);
+    const stacks = [...seen.stacks, { ...narrow, windowBytes: SIZE / 2 }];
+    const result = plan({ ...seen, stacks }, to);
+    expect(result.ok && result.steps[0]?.step).toMatchObject({ kind: 'close-stack', windowBytes: SIZE / 2 });
+    expect(kindsOf({ ...seen, stacks }, to).slice(1, 4)).toEqual(['open-leg', 'build-window', 'copy']);
+    expect(kindsOf({ ...seen, stacks: [...seen.stacks, narrow] }, to)[0]).toBe('build-window');
+  });
+
   it('take away a volume that is to go, whatever state it is in', () => {
     const wanted = volume(stackOfLayers(1, [], SIZE), { tombstone: true });
     const seen = readyToCutOver({ ...wanted, tombstone: false }, volume(stackOfLayers(2, [], SIZE)));
@@ -181,9 +233,27 @@ suite('a card refuses to plan', () => {
     );
   });
 
-  it('growth together with another stack', () => {
-    const to = volume(stackOfLayers(2, [], 2 * SIZE), { sizeBytes: 2 * SIZE });
-    expect(refusalOf(expectedObservation(plain), to)).toContain('do them one after the other');
+  it('growth by a swap onto a stack of fixed size, and to fewer bytes', () => {
+    const to = volume(stackOfLayers(2, [mirror], 2 * SIZE), { sizeBytes: 2 * SIZE });
+    expect(refusalOf(expectedObservation(plain), to)).toContain('its raid1 layer has a fixed size');
+    const less = volume(stackOfLayers(2, [], SIZE / 2), { sizeBytes: SIZE / 2 });
+    expect(refusalOf(expectedObservation(plain), less)).toContain('cannot shrink');
+  });
+
+  it('growth by a swap where the guest cannot be told, since it could not be taken back any more', () => {
+    const to = volume(stackOfLayers(2, [], 2 * SIZE, 'nbd'), { sizeBytes: 2 * SIZE });
+    const without = capable([{ name: 'live-grow', reason: 'qemu 7.2 never tells the guest; 10.0 does' }]);
+    expect(refusalOf(expectedObservation(plain), to, { capabilities: without })).toContain('live-grow (qemu 7.2');
+    const { has } = capable();
+    const limited = has.map((one) => (one.name === 'live-grow' ? { ...one, limits: { frontEnd: 'virtio-blk' } } : one));
+    const capabilities = { has: limited, lacks: [] };
+    expect(refusalOf(expectedObservation(plain), to, { capabilities })).toContain(
+      'missing-capability: card card-1 can tell a guest of a new size over virtio-blk only',
+    );
+    const shown = { export: { protocol: 'virtio-blk', functionId: 'fn-0' } } as const;
+    expect(refusalOf(expectedObservation({ ...plain, ...shown }), { ...to, ...shown }, { capabilities })).toBe(
+      'planned',
+    );
   });
 
   it('a swap on a card that has none, and limits on a card without them', () => {

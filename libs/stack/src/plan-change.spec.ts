@@ -6,6 +6,7 @@ import {
   type PlannedVolume,
   acceptedPlanOf,
   expectedObservation,
+  growsInPlace,
   planCard,
   planChange,
   planPoolLeg,
@@ -76,6 +77,36 @@ describe('the plan of a change', () => {
     expect(() =>
       change(from, to, { poolCapabilities: new Map([['pool-0', capable([{ name: 'grow-leg', reason: 'fixed' }])]]) }),
     ).toThrow('grow-leg (fixed)');
+  });
+
+  it('makes larger legs beside the old for a volume that grows by a swap, and says what the guest feels', () => {
+    const from = volume(stackOfLayers(1, [encrypted], SIZE, 'nbd'));
+    const to = volume(stackOfLayers(2, [encrypted], 2 * SIZE, 'nbd'), { sizeBytes: 2 * SIZE });
+    const plan = change(from, to);
+    expect(named(plan)).toEqual([
+      'pool-0 create-leg',
+      'pool-0 serve-leg',
+      'card-1 open-leg',
+      'card-1 format-encryption',
+      'card-1 open-encryption',
+      'card-1 build-window',
+      'card-1 copy',
+      'card-1 cut-over',
+      'card-1 grow-head',
+      'card-1 close-stack',
+      'pool-0 stop-serving-leg',
+      'pool-0 delete-leg',
+    ]);
+    expect(plan.steps[0]?.step).toMatchObject({ kind: 'create-leg', sizeBytes: 2 * SIZE + 2_068_480 });
+    expect(plan.bytesToCopy).toBe(SIZE);
+    expect(plan.guestFeels).toBe('its device becomes larger');
+  });
+
+  it('knows which legs become larger where they are', () => {
+    const { legs } = stackOfLayers(1, [], SIZE);
+    expect(growsInPlace(legs, pools)).toBe(true);
+    expect(growsInPlace(stackOfLayers(1, [], SIZE, 'nbd').legs, pools)).toBe(false);
+    expect(growsInPlace(legs, new Map([['pool-0', capable([{ name: 'grow-leg', reason: 'fixed' }])]]))).toBe(false);
   });
 
   it('deletes a volume with its legs and key, and says that the guest loses its device', () => {

@@ -59,20 +59,13 @@ export function growProblem(
   capabilities: Capabilities,
 ): Problem | null {
   if (desired.sizeBytes < fromSizeBytes) return shrinkProblem(desired, fromSizeBytes);
-  const { layers, legs } = desired.stack;
-  const rigid = layers.find(({ kind }) => kind !== 'encryption');
-  const where = `volume ${desired.volumeId} cannot grow in place`;
-  if (rigid)
-    return problem(
-      'change-refused',
-      `${where}: its ${rigid.kind} layer has a fixed size; swap to a plain stack, grow, and swap back`,
-      { layer: rigid.kind },
-    );
-  const remote = legs.find(({ addressKind }) => addressKind === 'nbd');
+  const rigid = rigidProblem(desired);
+  if (rigid) return rigid;
+  const remote = desired.stack.legs.find(({ addressKind }) => addressKind === 'nbd');
   if (remote) {
     return problem(
       'change-refused',
-      `${where}: ${remote.legId} on pool ${remote.poolId} is reached over the network and has a fixed size; move it to the card's own pool first`,
+      `volume ${desired.volumeId} cannot grow in place: ${remote.legId} on pool ${remote.poolId} is reached over the network and has a fixed size; it grows by a swap to a larger leg`,
       {
         legId: remote.legId,
         poolId: remote.poolId,
@@ -80,6 +73,16 @@ export function growProblem(
     );
   }
   return missingOf(['live-grow'], capabilities, `card ${cardId}`);
+}
+
+function rigidProblem({ volumeId, stack }: PlannedVolume): Problem | null {
+  const rigid = stack.layers.find(({ kind }) => kind !== 'encryption');
+  if (!rigid) return null;
+  return problem(
+    'change-refused',
+    `volume ${volumeId} cannot grow: its ${rigid.kind} layer has a fixed size; change to one plain leg with the new size, and then back`,
+    { layer: rigid.kind },
+  );
 }
 
 export function shrinkProblem(desired: PlannedVolume, fromSizeBytes: number): Problem {
@@ -93,16 +96,30 @@ export function shrinkProblem(desired: PlannedVolume, fromSizeBytes: number): Pr
   );
 }
 
-/** A swap's new stack has exactly the size of the old, so size and stack are changed one after the other. */
-export function sizeInSwapProblem(desired: PlannedVolume, fromSizeBytes: number): Problem | null {
+/** Why a swap to a stack of the wanted size cannot end in a volume of that size, or null. */
+export function swapGrowProblem(
+  cardId: string,
+  desired: PlannedVolume,
+  fromSizeBytes: number,
+  capabilities: Capabilities,
+): Problem | null {
   if (desired.sizeBytes === fromSizeBytes) return null;
   if (desired.sizeBytes < fromSizeBytes) return shrinkProblem(desired, fromSizeBytes);
+  return rigidProblem(desired) ?? untoldProblem(cardId, desired, capabilities);
+}
+
+/**
+ * Growing comes after the cut-over and cannot be taken back, so a front end that may refuse it then is refused before.
+ * `frontEnd` among the capability's limits: the only protocol over which a guest is told of a new size.
+ */
+function untoldProblem(cardId: string, { volumeId, export: shown }: PlannedVolume, capabilities: Capabilities) {
+  const missing = missingOf(['live-grow'], capabilities, `card ${cardId}`);
+  if (missing) return missing;
+  const frontEnd = capabilities.has.find(({ name }) => name === 'live-grow')?.limits['frontEnd'];
+  if (frontEnd === undefined || frontEnd === shown.protocol) return null;
   return problem(
-    'change-refused',
-    `volume ${desired.volumeId}: size and stack or pools cannot change in one step; do them one after the other`,
-    {
-      fromSizeBytes,
-      sizeBytes: desired.sizeBytes,
-    },
+    'missing-capability',
+    `card ${cardId} can tell a guest of a new size over ${frontEnd} only (live-grow), and volume ${volumeId} is shown over ${shown.protocol}; a volume that is to grow there is created with protocol ${frontEnd}`,
+    { cardId, capability: 'live-grow', protocol: shown.protocol },
   );
 }

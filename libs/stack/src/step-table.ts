@@ -67,6 +67,13 @@ export const cardStepTable: CardTable = {
     describe: () => 'build the compression layer',
     ...QUICK,
   },
+  'build-window': {
+    undo: 'remove-window',
+    destroys: nothing,
+    describe: (step) =>
+      `show the first ${bytes(step.sizeBytes)} of stack ${step.stackGeneration} only, until the volume has grown`,
+    ...QUICK,
+  },
   'build-head': {
     undo: 'remove-head',
     destroys: nothing,
@@ -118,7 +125,8 @@ export const cardStepTable: CardTable = {
   'grow-head': {
     undo: null,
     destroys: nothing,
-    describe: (step) => `grow the volume from ${bytes(step.fromSizeBytes)} to ${bytes(step.sizeBytes)}`,
+    describe: (step) =>
+      `grow the volume from ${bytes(step.fromSizeBytes)} to ${bytes(step.sizeBytes)}${step.endsWindow ? ', all of its stack' : ''}`,
     ...QUICK,
   },
   'unexport-volume': {

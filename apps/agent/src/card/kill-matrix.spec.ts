@@ -15,6 +15,11 @@ const changes: readonly { name: string; before: Wish | null; change: Wish }[] = 
     change: { newStack: true, layers: [{ kind: 'encryption' }] },
   },
   { name: 're-key', before: { layers: [{ kind: 'encryption' }] }, change: { newStack: true } },
+  {
+    name: 'grow by a swap to encrypted with limits',
+    before: { qos: { iopsTotal: 500 } },
+    change: { newStack: true, layers: [{ kind: 'encryption' }], sizeBytes: 128 * 1024 ** 2 },
+  },
   { name: 'swap to two legs', before: {}, change: { newStack: true, layers: [{ kind: 'raid1' }] } },
   { name: 'delete', before: { layers: [{ kind: 'encryption' }] }, change: { tombstone: true } },
 ];

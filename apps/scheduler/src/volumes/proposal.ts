@@ -25,12 +25,21 @@ export interface World {
   readonly deciding: Deciding;
 }
 
-export function planOrThrow({ fleet }: World, cardId: string, from: PlannedVolume | null, to: PlannedVolume): Plan {
-  const poolCapabilities = new Map<string, Capabilities>();
-  for (const { poolId } of to.stack.legs) {
+/** Of the pools that these legs are on, as far as inventory knows them. */
+export function poolCapabilitiesOf(
+  { fleet }: World,
+  legs: readonly { readonly poolId: string }[],
+): Map<string, Capabilities> {
+  const known = new Map<string, Capabilities>();
+  for (const { poolId } of legs) {
     const pool = fleet.pool(poolId);
-    if (pool) poolCapabilities.set(poolId, pool.snapshot.capabilities);
+    if (pool) known.set(poolId, pool.snapshot.capabilities);
   }
+  return known;
+}
+
+export function planOrThrow(world: World, cardId: string, from: PlannedVolume | null, to: PlannedVolume): Plan {
+  const { fleet } = world;
   const card = fleet.card(cardId)?.snapshot;
   // Taking away needs no capability, and must be possible for a card that inventory no longer knows.
   if (!card && !to.tombstone) {
@@ -44,7 +53,7 @@ export function planOrThrow({ fleet }: World, cardId: string, from: PlannedVolum
     cardCapabilities: card?.capabilities ?? { has: [], lacks: [] },
     from,
     to,
-    poolCapabilities,
+    poolCapabilities: poolCapabilitiesOf(world, to.stack.legs),
   });
   if (!planned.ok) throw new ProblemError(planned.problem);
   return planned.plan;

@@ -1,5 +1,5 @@
 import { ProblemError, type VolumePatch } from '@flexbso/contracts';
-import { legCountOf, legSizeBytes, validateStack } from '@flexbso/stack';
+import { growsInPlace, legCountOf, legSizeBytes, validateStack } from '@flexbso/stack';
 import type { Aggregate } from '../changes/draft.js';
 import { isFinal } from '../changes/transitions.js';
 import type { LegRecord } from '../legs/leg-record.js';
@@ -12,7 +12,16 @@ import {
 } from '../placement/volume-reservations.js';
 import { type Difference, differencesOf, needsNewStack, patched } from './differences.js';
 import { plannedVolume } from './planned.js';
-import { type Asking, emptyPlan, newChange, newLegs, planOrThrow, type Proposal, type World } from './proposal.js';
+import {
+  type Asking,
+  emptyPlan,
+  newChange,
+  newLegs,
+  planOrThrow,
+  poolCapabilitiesOf,
+  type Proposal,
+  type World,
+} from './proposal.js';
 import { keyRefOf, seedOf } from './propose-create.js';
 import type { VolumeWant } from './volume-record.js';
 
@@ -46,14 +55,24 @@ export function proposeChange(world: World, present: Aggregate, patch: VolumePat
       detail: `volume ${volume.name} was never made (${present.change.problem?.detail ?? 'its creation failed'}); delete it and create it again`,
     });
   }
-  const presentPools = legsOfStack(present, volume.want).map(({ poolId }) => poolId);
+  const presentLegs = legsOfStack(present, volume.want);
+  const presentPools = presentLegs.map(({ poolId }) => poolId);
   const differences = differencesOf(volume.want, presentPools, patch);
   const want = patched(volume.want, patch);
   refuseSurplusPools(patch.placement?.poolIds ?? [], legCountOf(want.stack.layers));
   if (differences.every((one) => one === 'labels')) return withoutWork(world, present, want, differences, asking);
-  return needsNewStack(differences)
+  return needsNewStack(differences) || growsOntoLargerLeg(world, presentLegs, volume.want, want)
     ? swap(world, present, want, differences, asking)
     : inPlace(world, present, want, differences, asking);
+}
+
+/**
+ * Whether more bytes take a new leg: there is one, and it cannot become larger where it is. With several, a new stack
+ * would not grow either, and the plan in place says why.
+ */
+function growsOntoLargerLeg(world: World, legs: readonly LegRecord[], from: VolumeWant, to: VolumeWant): boolean {
+  if (to.sizeBytes <= from.sizeBytes || legs.length !== 1) return false;
+  return !growsInPlace(legs, poolCapabilitiesOf(world, legs));
 }
 
 /** Labels are the scheduler's alone: a new generation, which is settled as soon as it is written. */

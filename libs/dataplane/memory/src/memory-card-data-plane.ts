@@ -121,6 +121,7 @@ export class MemoryCardDataPlane implements CardDataPlane {
     'open-encryption': (step) => (volumeId, context) => this.#openEncryption(volumeId, step, context),
     'build-redundancy': () => () => undefined,
     'build-compression': () => () => undefined,
+    'build-window': (step) => (volumeId) => this.#needStack(volumeId, step.stackGeneration),
     'build-head': (step) => (volumeId) => this.#needStack(volumeId, step.stackGeneration),
     'export-volume': () => (volumeId) => {
       if (!this.#card.observe(volumeId).head) throw refusal('data-plane-failed', `${volumeId} has no head to export`);

@@ -99,20 +99,31 @@ export interface Change {
   readonly to: PlannedVolume;
 }
 
-/** A change of stack, and perhaps of limits: one swap. */
+/** Whether a volume can grow on such a stack. */
+export const canGrowOn = (layers: readonly Layer[]) => layers.every(({ kind }) => kind === 'encryption');
+
+/** A change of stack, and perhaps of limits, and of size where the new stack can grow: one swap. */
 export const swapArbitrary: fc.Arbitrary<Change> = fc
-  .record({ fromLayers: layersArbitrary, toLayers: layersArbitrary, fromQos: qosArbitrary, toQos: qosArbitrary })
-  .map(({ fromLayers, toLayers, fromQos, toQos }) => ({
-    from: volume(stackOfLayers(1, fromLayers, 64 * MIB), { qos: fromQos }),
-    to: volume(stackOfLayers(2, toLayers, 64 * MIB, 'nbd'), { qos: toQos }),
-  }));
+  .record({
+    fromLayers: layersArbitrary,
+    toLayers: layersArbitrary,
+    fromQos: qosArbitrary,
+    toQos: qosArbitrary,
+    isGrown: fc.boolean(),
+  })
+  .map(({ fromLayers, toLayers, fromQos, toQos, isGrown }) => {
+    const sizeBytes = (isGrown && canGrowOn(toLayers) ? 128 : 64) * MIB;
+    return {
+      from: volume(stackOfLayers(1, fromLayers, 64 * MIB), { qos: fromQos }),
+      to: volume(stackOfLayers(2, toLayers, sizeBytes, 'nbd'), { qos: toQos, sizeBytes }),
+    };
+  });
 
 /** A change at the head: other limits, and more bytes where the stack can grow. */
 export const adjustmentArbitrary: fc.Arbitrary<Change> = fc
   .record({ layers: layersArbitrary, fromQos: qosArbitrary, toQos: qosArbitrary, isGrown: fc.boolean() })
   .map(({ layers, fromQos, toQos, isGrown }) => {
-    const canGrow = layers.every(({ kind }) => kind === 'encryption');
-    const sizeBytes = (isGrown && canGrow ? 128 : 64) * MIB;
+    const sizeBytes = (isGrown && canGrowOn(layers) ? 128 : 64) * MIB;
     return {
       from: volume(stackOfLayers(1, layers, 64 * MIB), { qos: fromQos }),
       to: volume(stackOfLayers(1, layers, sizeBytes), { qos: toQos, sizeBytes }),

@@ -7,6 +7,7 @@ import {
   cutOverStep,
   exportStep,
   format,
+  growingSwap,
   MIB,
   newLegId,
   oldLegId,
@@ -36,6 +37,7 @@ export function cardDataPlaneConformance(name: string, makeFixture: () => Promis
     });
     const card = () => made;
     stepsFollowTheModel(card);
+    volumesGrow(card);
     stepsAreUndone(card);
     cutOverIsGuarded(card);
     nothingIsDestroyed(card);
@@ -75,6 +77,41 @@ function stepsFollowTheModel(card: Card): void {
     const steps = [openLeg(2, newLegId, legBytes), format, openEncryption, ...plainSwap.slice(1)];
     const { seen, modelled } = await card().walk(steps);
     expect(seen).toEqual(modelled);
+  });
+}
+
+function volumesGrow(card: Card): void {
+  test('each step of a swap to a larger leg, done twice, leaves what the model says', async () => {
+    await card().addLeg(newLegId, 2 * sizeBytes);
+    await card().perform(...creation);
+    const grow = growingSwap.findIndex(({ kind }) => kind === 'grow-head');
+    const canGrow = await card().canGrow();
+    const { seen, modelled } = await card().walk(canGrow ? growingSwap : growingSwap.slice(0, grow));
+    expect(seen).toEqual(modelled);
+  });
+
+  test('undoing a swap to a larger leg before its cut-over takes the window and the leg away again', async () => {
+    await card().addLeg(newLegId, 2 * sizeBytes);
+    await card().perform(...creation);
+    const before = await card().observe();
+    const steps = growingSwap.slice(
+      0,
+      growingSwap.findIndex(({ kind }) => kind === 'cut-over'),
+    );
+    await card().perform(...steps);
+    const { seen, modelled } = await card().walkBack(steps);
+    expect(seen).toEqual(modelled);
+    expect(await card().observe()).toEqual(before);
+  });
+
+  test('a stack that is closed before its cut-over goes with its window', async () => {
+    await card().addLeg(newLegId, 2 * sizeBytes);
+    await card().perform(...creation);
+    const before = await card().observe();
+    await card().perform(...growingSwap.slice(0, 2));
+    expect((await card().observe()).stacks).toContainEqual(expect.objectContaining({ windowBytes: sizeBytes }));
+    await card().perform({ kind: 'close-stack', stackGeneration: 2, legIds: [newLegId], keyRef: null });
+    expect(await card().observe()).toEqual(before);
   });
 }
 

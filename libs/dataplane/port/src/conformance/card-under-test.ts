@@ -64,6 +64,15 @@ export const plainSwap: CardStep[] = [
 export const format: CardStep = { kind: 'format-encryption', stackGeneration: 2, keyRef, legIds: [newLegId] };
 export const openEncryption: CardStep = { kind: 'open-encryption', stackGeneration: 2, keyRef };
 
+/** The same swap onto a leg of twice the size, and the volume grown to it. */
+export const growingSwap: CardStep[] = [
+  openLeg(2, newLegId, 2 * sizeBytes),
+  { kind: 'build-window', stackGeneration: 2, sizeBytes },
+  ...plainSwap.slice(1, 5),
+  { kind: 'grow-head', fromSizeBytes: sizeBytes, sizeBytes: 2 * sizeBytes, endsWindow: true },
+  ...plainSwap.slice(5),
+];
+
 /** What was observed after each step, beside what the model says. */
 export interface Walk {
   readonly seen: readonly { readonly after: string; readonly observed: ObservedVolume }[];
@@ -118,6 +127,12 @@ export class CardUnderTest {
   /** Undoes each step twice, the last first. */
   walkBack(steps: readonly CardStep[]): Promise<Walk> {
     return this.#walk(steps.toReversed(), (step) => this.undo(step), undoCardStep);
+  }
+
+  /** Whether the guest can be told of a new size; else growing is refused. */
+  async canGrow(): Promise<boolean> {
+    const { has } = (await this.dataPlane.discover()).capabilities;
+    return has.some(({ name }) => name === 'live-grow');
   }
 
   /** Size of a leg that carries the volume beneath an encryption header. */

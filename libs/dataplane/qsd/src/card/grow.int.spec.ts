@@ -1,8 +1,12 @@
+import type { DesiredCardLeg } from '@flexbso/contracts';
 import { DataPlaneError } from '@flexbso/dataplane-port';
+import { isSettled, planCard, type PlannedVolume } from '@flexbso/stack';
 import { expect, test } from 'vitest';
-import { desiredLeg, installedQemus } from '../testing/qsd-site.js';
+import { HEAD, legNode, LIMITS, luksNode, windowNode } from '../graph/node-names.js';
+import { nothing } from '../qmp/replies.js';
+import { desiredLeg, installedQemus, setupQemu } from '../testing/qsd-site.js';
 import { sitesOfTests } from '../testing/sites.js';
-import { MIB, TestVolume } from '../testing/test-volume.js';
+import { MIB, testKeyRef, TestVolume } from '../testing/test-volume.js';
 
 const makeSite = sitesOfTests();
 const sizeBytes = 16 * MIB;
@@ -38,3 +42,129 @@ for (const qemu of installedQemus()) {
     });
   }
 }
+
+const grownBytes = 2 * sizeBytes;
+const pattern = (text: string) => Buffer.alloc(sizeBytes, text);
+
+/** A volume on a leg over the network, holding a pattern, and the larger leg that it is to grow onto. */
+async function volumeToGrow(from: boolean, to: boolean) {
+  const volume = new TestVolume(await makeSite(setupQemu()), sizeBytes);
+  const old = await volume.addLeg('network', 'leg-000000000a', from);
+  await volume.perform(...volume.create(old));
+  await volume.site.guest.write(volume.volumeId, 0, pattern('before the growth '));
+  const next = await volume.addLeg('network', 'leg-000000000b', to, grownBytes);
+  return { volume, wanted: grownOn(next, to) };
+}
+
+/** What is wanted of the volume: the new size, on the larger leg. */
+function grownOn({ legId, poolId, epoch, sizeBytes: legBytes }: DesiredCardLeg, isEncrypted: boolean): PlannedVolume {
+  return {
+    volumeId: 'vol-0123456789',
+    sizeBytes: grownBytes,
+    qos: null,
+    export: { protocol: 'nbd', functionId: 'fn-1' },
+    stack: {
+      stackGeneration: 2,
+      layers: isEncrypted ? [{ kind: 'encryption', cipher: 'aes-xts-256' }] : [],
+      keyRef: isEncrypted ? testKeyRef : null,
+      legs: [{ legId, poolId, epoch, sizeBytes: legBytes, addressKind: 'nbd' }],
+    },
+    copyBytesPerSecond: 256 * MIB,
+    tombstone: false,
+  };
+}
+
+/** The steps from what is observed now; nobody is attached over NBD, so it can grow there. */
+async function stepsTo(volume: TestVolume, desired: PlannedVolume, appliedStackGeneration: number) {
+  const { capabilities } = await volume.site.card.discover();
+  const has = capabilities.has.map((one) => (one.name === 'live-grow' ? { ...one, limits: {} } : one));
+  const observed = await volume.observe();
+  const plan = planCard({
+    cardId: 'card-1',
+    observed,
+    desired,
+    appliedStackGeneration,
+    capabilities: { has, lacks: capabilities.lacks },
+  });
+  if (!plan.ok) throw new Error(plan.problem.detail);
+  return plan.steps.map(({ step }) => step);
+}
+
+/** What the guest has: whether `kept` is there, and all of the new size is its own. */
+async function seenAfterGrowth(volume: TestVolume, wanted: PlannedVolume, kept: Buffer) {
+  const { site, volumeId } = volume;
+  const settled = isSettled(await volume.observe(), wanted);
+  const isKept = (await site.guest.read(volumeId, 0, sizeBytes)).equals(kept);
+  const beyond = await site.guest.read(volumeId, sizeBytes, sizeBytes);
+  const last = Buffer.alloc(MIB, 'beyond ');
+  await site.guest.write(volumeId, grownBytes - MIB, last);
+  const isWritable = (await site.guest.read(volumeId, grownBytes - MIB, MIB)).equals(last);
+  // Beneath encryption zeros read as anything, as on a new volume.
+  const isEmptyBeyond = wanted.stack.keyRef !== null || beyond.equals(Buffer.alloc(sizeBytes));
+  return { settled, isKept, isEmptyBeyond, isWritable };
+}
+
+const grown = { settled: true, isKept: true, isEmptyBeyond: true, isWritable: true };
+const named = (isEncrypted: boolean) => (isEncrypted ? 'an encrypted' : 'a plain');
+const reopen = (options: object) => ['blockdev-reopen', { options: [options] }] as const;
+
+for (const [from, to] of [
+  [false, false],
+  [true, true],
+  [false, true],
+  [true, false],
+] as const) {
+  test(`a volume grows from ${named(from)} remote leg onto ${named(to)} larger one, with what was written before and during the copy`, async () => {
+    const { volume, wanted } = await volumeToGrow(from, to);
+    const steps = await stepsTo(volume, wanted, 1);
+    const cutOver = steps.findIndex(({ kind }) => kind === 'cut-over');
+    await volume.perform(...steps.slice(0, cutOver));
+    await volume.site.guest.write(volume.volumeId, 0, pattern('during the copy '));
+    await volume.perform(...steps.slice(cutOver));
+    expect(await seenAfterGrowth(volume, wanted, pattern('during the copy '))).toEqual(grown);
+  });
+}
+
+for (const isEncrypted of [false, true]) {
+  const beneath = isEncrypted ? luksNode(2, testKeyRef) : legNode(2, 'leg-000000000b', 1);
+  /** What growing sends to the daemon, one after the other. */
+  const calls = [
+    ['block-export-del', { id: 'nbd.fn-1' }],
+    reopen({ driver: 'raw', 'node-name': windowNode(2), file: beneath, discard: 'unmap' }),
+    ['block_resize', { 'node-name': HEAD, size: grownBytes }],
+    reopen({ driver: 'throttle', 'node-name': HEAD, 'throttle-group': LIMITS, file: beneath }),
+  ] as const;
+  for (let made = 0; made <= calls.length; made++) {
+    const death =
+      made === 0 ? 'right after the cut-over' : `after ${calls[made - 1]?.[0]}, ${made} calls into growing,`;
+    test(`an agent that dies ${death} has the next one grow ${named(isEncrypted)} volume, without a second copy`, async () => {
+      const { volume, wanted } = await volumeToGrow(isEncrypted, isEncrypted);
+      const steps = await stepsTo(volume, wanted, 1);
+      await volume.perform(...steps.slice(0, 1 + steps.findIndex(({ kind }) => kind === 'cut-over')));
+      await volume.site.card.close();
+      const { qmp } = volume.site.daemonIn(volume.site.cardOptions.runDirectory, volume.volumeId);
+      for (const [command, args] of calls.slice(0, made)) await qmp.execute(command, args, nothing);
+      await qmp.close();
+      await volume.site.restartCard();
+      const rest = await stepsTo(volume, wanted, 2);
+      expect(rest.map(({ kind }) => kind)).toEqual([
+        'grow-head',
+        ...(made === 0 ? [] : ['export-volume']),
+        'close-stack',
+      ]);
+      await volume.perform(...rest);
+      expect(await seenAfterGrowth(volume, wanted, pattern('before the growth '))).toEqual(grown);
+    });
+  }
+}
+
+test('a volume whose daemon dies before it has grown is built again with its new size, and no window', async () => {
+  const { volume, wanted } = await volumeToGrow(true, true);
+  const steps = await stepsTo(volume, wanted, 1);
+  await volume.perform(...steps.slice(0, 1 + steps.findIndex(({ kind }) => kind === 'cut-over')));
+  await volume.site.daemonIn(volume.site.cardOptions.runDirectory, volume.volumeId).kill();
+  const rebuild = await stepsTo(volume, wanted, 2);
+  expect(rebuild.map(({ kind }) => kind)).not.toContain('build-window');
+  await volume.perform(...rebuild);
+  expect(await seenAfterGrowth(volume, wanted, pattern('before the growth '))).toEqual(grown);
+});

@@ -16,6 +16,7 @@ import {
   parseStackNode,
   parseVolumeExport,
   TENANT_LIMITS,
+  windowNode,
   type StackNode,
 } from './node-names.js';
 
@@ -118,6 +119,21 @@ export function headChild(graph: Graph): string | null {
 export function headStack(graph: Graph): number | null {
   const child = headChild(graph);
   return child === null ? null : (parseStackNode(child)?.stackGeneration ?? null);
+}
+
+/** The window over the head's stack, with the node beneath it; `isUsed`: the head stands on it. Null: there is none. */
+export function headWindow(graph: Graph): StackWindow | null {
+  const stackGeneration = headStack(graph);
+  if (stackGeneration === null) return null;
+  const name = windowNode(stackGeneration);
+  const [beneath] = graph.children.get(name) ?? [];
+  return beneath === undefined ? null : { name, beneath, isUsed: headChild(graph) === name };
+}
+
+export interface StackWindow {
+  readonly name: string;
+  readonly beneath: string;
+  readonly isUsed: boolean;
 }
 
 /** Every node of one stack, the uppermost first. */

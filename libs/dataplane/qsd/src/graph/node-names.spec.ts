@@ -10,6 +10,7 @@ import {
   parseVolumeExport,
   raid1Node,
   volumeExport,
+  windowNode,
 } from './node-names.js';
 
 const madeId = (prefix: string) => fc.stringMatching(/^[a-z0-9]{10}$/).map((rest) => `${prefix}-${rest}`);
@@ -31,6 +32,7 @@ test('a node name tells what the node is, and nothing has to be remembered', () 
         });
         expect(parseStackNode(luksNode(stackGeneration, keyRef))).toEqual({ kind: 'luks', stackGeneration, keyRef });
         expect(parseStackNode(luksTrialNode(stackGeneration, keyRef))).toEqual({ kind: 'trial', stackGeneration });
+        expect(parseStackNode(windowNode(stackGeneration))).toEqual({ kind: 'window', stackGeneration });
         expect(parseCopyJob(copyJob(stackGeneration))).toBe(stackGeneration);
       },
     ),
@@ -43,6 +45,8 @@ test('a node that is not of a stack is taken for none', () => {
     'copy-filter',
     's1.leg-0123456789',
     's1.luks',
+    's1.window.1',
+    'sx.window',
     'sx.leg-0123456789.1',
     's1.leg-0123456789.x',
   ])

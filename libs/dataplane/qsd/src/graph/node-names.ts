@@ -31,6 +31,8 @@ export const raid1Node = (stackGeneration: number, { legCount, safeRead }: Raid1
 /** A short-lived look whether a leg's header opens with a key; no layer of any stack. */
 export const luksTrialNode = (stackGeneration: number, keyRef: string): string =>
   nodeName(`s${stackGeneration}.try.${keyRef}`);
+/** Shows only the first bytes of a stack that the volume is to grow into; there until the guest was told of the new size. */
+export const windowNode = (stackGeneration: number): string => nodeName(`s${stackGeneration}.window`);
 export const pskObject = (stackGeneration: number, legId: string): string => `psk.s${stackGeneration}.${legId}`;
 export const secretObject = (keyRef: string): string => `secret.${keyRef}`;
 export const copyJob = (toStackGeneration: number): string => `copy-${toStackGeneration}`;
@@ -38,6 +40,7 @@ export const volumeExport = (protocol: Protocol, functionId: string): string => 
 export const formatExport = (legNodeName: string): string => `format.${legNodeName}`;
 
 export type StackNode =
+  | { readonly kind: 'window'; readonly stackGeneration: number }
   | { readonly kind: 'leg'; readonly stackGeneration: number; readonly legId: string; readonly epoch: number }
   | { readonly kind: 'luks'; readonly stackGeneration: number; readonly keyRef: string }
   | { readonly kind: 'raid1'; readonly stackGeneration: number; readonly layer: Raid1 }
@@ -45,6 +48,8 @@ export type StackNode =
 
 /** What a node is by its name; null when it belongs to no stack. */
 export function parseStackNode(name: string): StackNode | null {
+  const [, windowed] = /^s(\d+)\.window$/.exec(name) ?? [];
+  if (windowed !== undefined) return { kind: 'window', stackGeneration: Number(windowed) };
   const [, generation, middle, last] = /^s(\d+)\.(leg-[a-z0-9]{10}|luks|raid1|try)\.(.+)$/.exec(name) ?? [];
   if (generation === undefined || middle === undefined || last === undefined) return null;
   const stackGeneration = Number(generation);

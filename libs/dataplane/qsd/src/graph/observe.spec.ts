@@ -62,6 +62,16 @@ test('while a copy widens the limits, the tenant sees their own', () => {
   expect(observed.head).toMatchObject({ qos: { iopsTotal: 300 }, widened: true });
 });
 
+test('a stack that is shown through a window is observed with it, beneath the head or not', () => {
+  const nodes = new Map([...graphOf(oldLeg).nodes, ['s2.window', { sizeBytes: 4096, file: '' }]]);
+  const windowed = { nodes, children: new Map([['s2.window', [newLeg]]]) };
+  const [old, next] = observe(graphOf(oldLeg, windowed)).stacks;
+  expect(old).not.toHaveProperty('windowBytes');
+  expect(next).toMatchObject({ legs: [{ legId: 'leg-9876543210', epoch: 3 }], layers: [], windowBytes: 4096 });
+  const children = new Map([...windowed.children, ['head', ['s2.window']]]);
+  expect(observe(graphOf('s2.window', { nodes, children })).head?.stackGeneration).toBe(2);
+});
+
 test('a stack of which only some nodes are open is observed with those', () => {
   const observed = observe(graphOf(oldLeg));
   expect(observed.stacks).toEqual([

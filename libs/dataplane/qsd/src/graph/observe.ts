@@ -48,7 +48,9 @@ function observedStack(graph: Graph, stackGeneration: number): ObservedStack {
   const legs: ObservedStack['legs'] = [];
   const layers: Layer[] = [];
   let keyRef: string | null = null;
-  for (const { node } of stackNodes(graph, stackGeneration)) {
+  let windowBytes: number | undefined;
+  for (const { name, node } of stackNodes(graph, stackGeneration)) {
+    if (node.kind === 'window') windowBytes = graph.nodes.get(name)?.sizeBytes;
     if (node.kind === 'leg') legs.push({ legId: node.legId, epoch: node.epoch });
     if (node.kind === 'luks') {
       keyRef = node.keyRef;
@@ -56,7 +58,8 @@ function observedStack(graph: Graph, stackGeneration: number): ObservedStack {
     }
     if (node.kind === 'raid1') layers.push(node.layer);
   }
-  return { stackGeneration, legs: legs.toSorted((one, other) => one.legId.localeCompare(other.legId)), layers, keyRef };
+  legs.sort((one, other) => one.legId.localeCompare(other.legId));
+  return { stackGeneration, legs, layers, keyRef, ...(windowBytes === undefined ? {} : { windowBytes }) };
 }
 
 /** Where a copy stands: the job's state together with what is beneath the head. */

@@ -10,6 +10,7 @@ import { growHead } from './grow-steps.js';
 import { closeLeg, openLeg } from './leg-steps.js';
 import { buildRedundancy, removeRedundancy } from './redundancy-steps.js';
 import { look, type StepScene } from './step-scene.js';
+import { buildWindow, removeWindow } from './window-steps.js';
 
 const notHere = (what: string) =>
   refused('missing-capability', `qemu-storage-daemon has no ${what} that could carry a guest's data safely`);
@@ -24,6 +25,7 @@ function performers(scene: StepScene): CardStepHandlers<Promise<void>> {
     'open-encryption': (step) => openEncryption(scene, step),
     'build-redundancy': (step) => buildRedundancy(scene, step),
     'build-compression': () => Promise.reject(notHere('compression')),
+    'build-window': (step) => buildWindow(scene, step),
     'build-head': (step) => buildHead(scene, step),
     'export-volume': (step) => exportVolume(scene, step),
     'set-limits': (step) => setLimits(scene, step.to),
@@ -48,6 +50,7 @@ function undoers(scene: StepScene): CardStepHandlers<Promise<void>> {
     'open-encryption': (step) => closeEncryption(scene, step),
     'build-redundancy': (step) => removeRedundancy(scene, step),
     'build-compression': nothingToUndo,
+    'build-window': (step) => removeWindow(scene, step),
     'build-head': () => removeHead(scene),
     'export-volume': (step) => unexportVolume(scene, { ...step, kind: 'unexport-volume' }),
     'set-limits': (step) => setLimits(scene, step.from),

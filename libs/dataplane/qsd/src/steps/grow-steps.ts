@@ -1,20 +1,25 @@
 import type { CardStep } from '@flexbso/contracts';
 import { FIRST_MAJOR_WITH_RESIZE_NOTICE } from '../daemon/probe.js';
 import { refused } from '../errors.js';
-import type { Graph } from '../graph/graph.js';
+import { headWindow, type Graph, type StackWindow } from '../graph/graph.js';
 import { HEAD, parseVolumeExport } from '../graph/node-names.js';
 import { nothing, versionReply } from '../qmp/replies.js';
 import { exportVolume, isAttached, unexportVolume } from './export-steps.js';
 import { look, type StepScene } from './step-scene.js';
+import { openWindow, takeWindowAway } from './window-steps.js';
 
 type GrowHead = Extract<CardStep, { kind: 'grow-head' }>;
 
-/** Makes the head, and all that a file leg has beneath it, as large as the volume is to be. Never smaller. */
+/**
+ * Makes the head, and all that a file leg has beneath it, as large as the volume is to be. Never smaller. A window
+ * beneath the head is first opened and taken away last: while it is there, the guest counts as not told.
+ */
 export async function growHead(scene: StepScene, step: GrowHead): Promise<void> {
   const graph = await look(scene);
   const head = graph.nodes.get(HEAD);
   if (head === undefined) throw refused('step-failed', `${scene.volumeId} has no head that could be grown`);
-  if (head.sizeBytes === step.sizeBytes) return;
+  const window = await usedWindow(scene, graph);
+  if (window === null && head.sizeBytes === step.sizeBytes) return;
   // The daemon shrinks without complaint, and what is cut off is lost.
   if (head.sizeBytes > step.sizeBytes) {
     throw refused(
@@ -24,8 +29,20 @@ export async function growHead(scene: StepScene, step: GrowHead): Promise<void> 
   }
   await assertGuestIsTold(scene);
   const detached = await takeOffDetached(scene, graph);
+  // Not by repointing the head: on QEMU 10.0.2 it then has the new size at once, and after a crash right there nothing
+  // would tell that its guest was never told.
+  if (window !== null) await openWindow(scene, graph, window, step.sizeBytes);
   await scene.daemon.qmp.execute('block_resize', { 'node-name': HEAD, size: step.sizeBytes }, nothing);
+  if (window !== null) await takeWindowAway(scene, window);
   for (const shown of detached) await exportVolume(scene, { kind: 'export-volume', ...shown });
+}
+
+/** The window that the head stands on; one that it has left already is taken away. */
+async function usedWindow(scene: StepScene, graph: Graph): Promise<StackWindow | null> {
+  const window = headWindow(graph);
+  if (window === null || window.isUsed) return window;
+  await scene.daemon.qmp.execute('blockdev-del', { 'node-name': window.name }, nothing);
+  return null;
 }
 
 async function assertGuestIsTold(scene: StepScene): Promise<void> {

@@ -18,8 +18,13 @@ export class TestVolume {
     this.sizeBytes = sizeBytes;
   }
 
-  async addLeg(reach: 'host' | 'network', legId: string, isEncrypted = false): Promise<DesiredCardLeg> {
-    const leg = await this.site.makeLeg(reach, legId, this.sizeBytes + (isEncrypted ? LUKS_HEADER_BYTES : 0));
+  async addLeg(
+    reach: 'host' | 'network',
+    legId: string,
+    isEncrypted = false,
+    sizeBytes = this.sizeBytes,
+  ): Promise<DesiredCardLeg> {
+    const leg = await this.site.makeLeg(reach, legId, sizeBytes + (isEncrypted ? LUKS_HEADER_BYTES : 0));
     this.legs.push(leg);
     return leg;
   }
@@ -51,7 +56,8 @@ export class TestVolume {
       epoch: leg.epoch,
       sizeBytes: leg.sizeBytes,
     };
-    if (leg.sizeBytes === this.sizeBytes) return [open];
+    // Volumes are whole MiB, and a header is not.
+    if (leg.sizeBytes % MIB === 0) return [open];
     const formatting: CardStep[] = format
       ? [{ kind: 'format-encryption', stackGeneration, keyRef: testKeyRef, legIds: [leg.legId] }]
       : [];
