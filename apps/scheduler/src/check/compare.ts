@@ -100,6 +100,8 @@ function unsettled({ head, stacks, exports, copy }: ObservedVolume, wanted: Desi
   if (head === null) return 'it has no head: nothing carries the guest';
   if (head.stackGeneration !== stackGeneration)
     return `stack ${head.stackGeneration} carries the guest, and stack ${stackGeneration} is recorded`;
+  if (stacks.some((one) => one.windowBytes !== undefined))
+    return 'its stack is shown through a window: it has not finished growing';
   if (head.sizeBytes !== wanted.sizeBytes)
     return `it has ${head.sizeBytes} bytes, and ${wanted.sizeBytes} are recorded`;
   if (head.widened) return 'its limits are still widened for a copy';
