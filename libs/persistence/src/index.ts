@@ -4,6 +4,7 @@ export { type DatabaseContents, databaseOptions } from './database-options.js';
 export { DatabaseError, type DatabaseErrorCode } from './errors.js';
 export { idempotent, IdempotencyKey, type IdempotentRequest } from './idempotency/idempotency.js';
 export { InboxRow, once, type Once } from './inbox/inbox.js';
+export { LeaseRow } from './lease/lease-row.js';
 export { type LeaseTimes, serviceLeaseTimes } from './lease/lease-time.js';
 export { type Fence, ServiceLease, type ServiceLeaseOptions } from './lease/service-lease.js';
 export { enqueue, type OutboxMessage } from './outbox/enqueue.js';

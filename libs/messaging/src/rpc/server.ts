@@ -23,6 +23,11 @@ export interface RpcServerOptions {
   readonly queueLength?: number;
   /** How long closing waits for handlers; below the ten seconds after which a supervisor kills. */
   readonly closeTimeoutMs?: number;
+  /**
+   * Asked for each message. False: it is dropped without an answer, since another process may be the one to give it.
+   * A wrong answer that comes first would hide the right one.
+   */
+  readonly isServing?: () => boolean;
   readonly onQuarantine?: (quarantine: Quarantine) => void;
   /** A message that fits no schema; it was refused (or, without a reply subject, dropped). */
   readonly onInvalid?: (subject: string, problem: Problem) => void;
@@ -127,6 +132,10 @@ export class NatsRpcServer extends Server implements CustomTransportStrategy {
   }
 
   #receive(route: Route<BusContext>, message: Msg): void {
+    if (this.#options.isServing?.() === false) {
+      this.#stats.dropped += 1;
+      return;
+    }
     const verdict = judgeReply(message.subject, message.reply);
     if (verdict.kind === 'quarantine') {
       this.#stats.quarantined += 1;

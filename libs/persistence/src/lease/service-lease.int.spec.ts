@@ -48,7 +48,7 @@ describe.each(databaseKinds)('a lease on %s', (_kind, startHost) => {
     await second.destroy();
   });
 
-  async function take(database: Database, signal?: AbortSignal): Promise<ServiceLease> {
+  async function take(database: Database): Promise<ServiceLease> {
     const lease = await ServiceLease.take(database, {
       name,
       times,
@@ -57,7 +57,6 @@ describe.each(databaseKinds)('a lease on %s', (_kind, startHost) => {
         throw new Error(`it failed to ${what}`, { cause: error });
       },
       onLost: (reason) => lost.push(reason),
-      ...(signal ? { signal } : {}),
     });
     leases.push(lease);
     return lease;
@@ -131,15 +130,6 @@ describe.each(databaseKinds)('a lease on %s', (_kind, startHost) => {
     await holder.release();
     await first.manager.update(LeaseRow, { name }, { token: 1 });
     expect((await take(first)).token).toBeGreaterThan(holder.token);
-  });
-
-  test('is no longer waited for when the process is to end', async () => {
-    await take(first);
-    const stopping = new AbortController();
-    const waiting = take(second, stopping.signal);
-    await eventually('the other stands by', () => standbys.length > 0);
-    stopping.abort(new Error('stopping'));
-    await expect(waiting).rejects.toThrow(/abort/i);
   });
 });
 

@@ -21,8 +21,6 @@ export interface ServiceLeaseOptions {
    * soon as it can.
    */
   readonly onLost: (reason: string) => void;
-  /** Ends waiting for the lease. */
-  readonly signal?: AbortSignal;
   readonly times?: LeaseTimes;
 }
 
@@ -50,14 +48,13 @@ export class ServiceLease {
     this.#timer = setInterval(() => this.#check(), this.#times.checkEveryMs);
   }
 
-  /** Waits until the lease is free, as long as it takes, and takes it. @throws the signal's reason */
+  /** Waits until the lease is free, as long as it takes, and takes it. */
   static async take(dataSource: DataSource, options: ServiceLeaseOptions): Promise<ServiceLease> {
     const { leaseMs, pollEveryMs } = options.times ?? serviceLeaseTimes;
     const store = new LeaseStore(dataSource, options.name);
     const me = `${hostname()}/${process.pid}/${randomUUID()}`;
     let seen: string | null = null;
     for (;;) {
-      options.signal?.throwIfAborted();
       const askedAtMs = performance.now();
       try {
         const holder = await holderOf(store);
@@ -68,7 +65,7 @@ export class ServiceLease {
       } catch (error) {
         options.onFailed('compete', error);
       }
-      await delay(pollEveryMs, undefined, options.signal ? { signal: options.signal } : {});
+      await delay(pollEveryMs);
     }
   }
 
