@@ -24,8 +24,9 @@ export interface RpcServerOptions {
   /** How long closing waits for handlers; below the ten seconds after which a supervisor kills. */
   readonly closeTimeoutMs?: number;
   /**
-   * Asked for each message. False: it is dropped without an answer, since another process may be the one to give it.
-   * A wrong answer that comes first would hide the right one.
+   * Asked for each message, and again before its answer. False: there is none, since another process may be the one to
+   * give it. A wrong answer that comes first would hide the right one; and an agent that is told `fenced` takes it for
+   * its own session's end.
    */
   readonly isServing?: () => boolean;
   readonly onQuarantine?: (quarantine: Quarantine) => void;
@@ -131,8 +132,12 @@ export class NatsRpcServer extends Server implements CustomTransportStrategy {
     if (denied.length > 0) throw new RouteError(`the server denied the subscription to ${denied.join(', ')}`);
   }
 
+  #isServing(): boolean {
+    return this.#options.isServing?.() ?? true;
+  }
+
   #receive(route: Route<BusContext>, message: Msg): void {
-    if (this.#options.isServing?.() === false) {
+    if (!this.#isServing()) {
       this.#stats.dropped += 1;
       return;
     }
@@ -157,7 +162,9 @@ export class NatsRpcServer extends Server implements CustomTransportStrategy {
   async #handle(route: Route<BusContext>, message: Msg, replySubject: string | null): Promise<void> {
     const span = { operation: 'process', kind: SpanKind.SERVER, subject: message.subject } as const;
     await inMessageSpan({ ...span, parent: contextOf(message.headers) }, async (active) => {
-      this.#reply(replySubject, await this.#answer(route, message, active));
+      const answer = await this.#answer(route, message, active);
+      if (this.#isServing()) this.#reply(replySubject, answer);
+      else this.#stats.dropped += 1;
     });
   }
 

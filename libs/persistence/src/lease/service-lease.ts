@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ProblemError } from '@flexbso/contracts';
 import type { DataSource, EntityManager } from 'typeorm';
+import { measureLease } from './lease-metrics.js';
 import { LeaseStore } from './lease-store.js';
 import { LeaseTime, type LeaseTimes, serviceLeaseTimes } from './lease-time.js';
 
@@ -36,6 +37,7 @@ export class ServiceLease {
   readonly #store: LeaseStore;
   readonly #time: LeaseTime;
   readonly #timer: NodeJS.Timeout;
+  readonly #stopMeasuring: () => void;
   #isLost = false;
   #isReleased = false;
 
@@ -45,6 +47,7 @@ export class ServiceLease {
     this.#times = options.times ?? serviceLeaseTimes;
     this.#store = store;
     this.#time = new LeaseTime(this.#times, askedAtMs);
+    this.#stopMeasuring = measureLease(options.name, () => this.isHeld);
     this.#timer = setInterval(() => this.#check(), this.#times.checkEveryMs);
   }
 
@@ -52,6 +55,7 @@ export class ServiceLease {
   static async take(dataSource: DataSource, options: ServiceLeaseOptions): Promise<ServiceLease> {
     const { leaseMs, pollEveryMs } = options.times ?? serviceLeaseTimes;
     const store = new LeaseStore(dataSource, options.name);
+    const stopMeasuring = measureLease(options.name, () => false);
     const me = `${hostname()}/${process.pid}/${randomUUID()}`;
     let seen: string | null = null;
     for (;;) {
@@ -59,7 +63,10 @@ export class ServiceLease {
       try {
         const holder = await holderOf(store);
         const token = holder === null ? await store.acquire(me, leaseMs) : null;
-        if (token !== null) return new ServiceLease(token, askedAtMs, store, options);
+        if (token !== null) {
+          stopMeasuring();
+          return new ServiceLease(token, askedAtMs, store, options);
+        }
         if (holder !== null && holder !== seen) options.onStandby(holder);
         seen = holder ?? seen;
       } catch (error) {
@@ -95,6 +102,7 @@ export class ServiceLease {
   async release(): Promise<void> {
     clearInterval(this.#timer);
     this.#isReleased = true;
+    this.#stopMeasuring();
     if (!this.#isLost) await this.#store.release(this.token);
   }
 
