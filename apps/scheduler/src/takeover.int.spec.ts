@@ -2,9 +2,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type BsoEvent, eventSchema, type ProblemCode, ProblemError, rpc, type Volume } from '@flexbso/contracts';
 import { readEvents, RpcClient } from '@flexbso/messaging';
-import { databaseOptions, openDatabase, serviceLeaseTimes } from '@flexbso/persistence';
+import { type Database, databaseOptions, openDatabase, serviceLeaseTimes } from '@flexbso/persistence';
 import { eventually, type PostgresServer, ServiceProcess, startPostgres } from '@flexbso/testkit';
-import type { EntityManager } from 'typeorm';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { schedulerDatabase } from './persistence/typeorm-store.js';
 import { BusCell, type SchedulerClient } from './testing/bus-cell.js';
@@ -141,7 +140,7 @@ async function codeOf(work: Promise<unknown>): Promise<ProblemCode | null> {
   }
 }
 
-async function waiting(manager: EntityManager): Promise<number> {
+async function waiting(manager: Database['manager']): Promise<number> {
   const rows: unknown =
     await manager.sql`SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND application_name = 'flexbso-scheduler'`;
   return Array.isArray(rows) ? rows.length : 0;
