@@ -82,18 +82,28 @@ export async function startInventory(
   }
 }
 
+/** What `/readyz` is made of. */
+interface State {
+  isConnected: boolean;
+  /** Null: starting or stopping. */
+  role: 'active' | 'standby' | null;
+  /** Whether the lease is over by our own clock, and nobody has taken it that we know of. */
+  isDoubtful: boolean;
+}
+
+function readinessOf({ isConnected, role, isDoubtful }: State): Readiness {
+  if (role === null) return { ready: false, reasons: ['starting or stopping'] };
+  if (isDoubtful) return { ready: false, reasons: ['the database does not say whether the lease is still held'] };
+  return isConnected ? { ready: true, role } : { ready: false, reasons: ['not connected to the bus'] };
+}
+
 async function start(
   config: InventoryConfig & StartOptions,
   prometheusText: () => Promise<string>,
   atStop: (close: () => Promise<void>) => void,
 ): Promise<string> {
-  let connected = false;
-  let role: 'active' | 'standby' | null = null;
-  const ready = (): Readiness => {
-    if (role === null) return { ready: false, reasons: ['starting or stopping'] };
-    return connected ? { ready: true, role } : { ready: false, reasons: ['not connected to the bus'] };
-  };
-  const health = await startHealthServer({ ...config.health, prometheusText, ready });
+  const state: State = { isConnected: false, role: null, isDoubtful: false };
+  const health = await startHealthServer({ ...config.health, prometheusText, ready: () => readinessOf(state) });
   atStop(() => health.stop());
   const database = await openOwnDatabase(config.databaseUrl);
   atStop(() => database.destroy());
@@ -103,23 +113,22 @@ async function start(
     onExpired: (agent) => void judge(fleet, leases, agent),
     onHeld: (agents) => log.error('verdicts on silent agents are held', { agents, holdMs: config.massSilence.holdMs }),
   });
-  const bus = await connectService({
-    onRetry: (what, error) => log.warn('NATS is not ready for the start yet', { what, error }),
-    servers: config.nats.servers,
-    principal: { kind: 'service', name: 'inventory' },
-    credentials: { seedFile: config.nats.seedFile },
-    onStatus: (status) => {
-      if (status.type === 'connected' || status.type === 'disconnected') connected = status.type === 'connected';
-      followBus(status, leases);
+  const bus = await connect(config, state, leases);
+  atStop(() => bus.close());
+  const lease = await takeLease(database, config, {
+    onStandby: () => (state.role = 'standby'),
+    onTrust: (isHeld) => {
+      state.isDoubtful = !isHeld;
+      // What is dropped meanwhile must not look like the agents' silence.
+      leases[isHeld ? 'hears' : 'deaf']('lease');
     },
   });
-  atStop(() => bus.close());
-  const lease = await takeLease(database, config, () => (role = 'standby'));
-  role = null;
+  state.role = null;
   atStop(() => lease.release());
   const requireLeaseAndBus = () => {
     lease.requireHeld();
-    if (!connected) throw new ProblemError({ code: 'unavailable', detail: 'the connection to the bus is lost' });
+    if (!state.isConnected)
+      throw new ProblemError({ code: 'unavailable', detail: 'the connection to the bus is lost' });
   };
   const relay = relayOver(database, bus, requireLeaseAndBus);
   const fleet: Fleet = new Fleet({
@@ -146,17 +155,40 @@ async function start(
   atStop(() => app.close());
   leases.start();
   atStop(async () => leases.stop());
-  role = 'active';
-  atStop(async () => void (role = null));
+  state.role = 'active';
+  atStop(async () => void (state.role = null));
   return health.url;
 }
 
-function takeLease(database: Database, options: StartOptions, onStandby: () => void): Promise<ServiceLease> {
+function connect(config: InventoryConfig, state: State, leases: LeaseWatch): Promise<Bus> {
+  return connectService({
+    onRetry: (what, error) => log.warn('NATS is not ready for the start yet', { what, error }),
+    servers: config.nats.servers,
+    principal: { kind: 'service', name: 'inventory' },
+    credentials: { seedFile: config.nats.seedFile },
+    onStatus: (status) => {
+      if (status.type === 'connected' || status.type === 'disconnected')
+        state.isConnected = status.type === 'connected';
+      followBus(status, leases);
+    },
+  });
+}
+
+interface LeaseNews {
+  readonly onStandby: () => void;
+  readonly onTrust: (isHeld: boolean) => void;
+}
+
+function takeLease(database: Database, options: StartOptions, news: LeaseNews): Promise<ServiceLease> {
   return ServiceLease.take(database, {
     name: 'inventory',
     onStandby: (holder) => {
       log.info('standing by: another inventory is active', { holder });
-      onStandby();
+      news.onStandby();
+    },
+    onTrust: (isHeld) => {
+      log.warn(isHeld ? 'the lease is held still' : 'the lease is in doubt: nobody is answered meanwhile');
+      news.onTrust(isHeld);
     },
     onFailed: (what, error) => log.warn('the lease was not answered for', { what, error }),
     onLost: (reason) => {
@@ -241,8 +273,8 @@ async function publisherOver(bus: Bus, fleet: Fleet, permission: Permission): Pr
 }
 
 function followBus(status: BusStatus, leases: LeaseWatch): void {
-  if (status.type === 'disconnected') leases.busLost();
-  if (status.type === 'connected') leases.busBack();
+  if (status.type === 'disconnected') leases.deaf('bus');
+  if (status.type === 'connected') leases.hears('bus');
   const expected = status.type === 'connected' || (status.type === 'closed' && status.error === null);
   log[expected ? 'info' : 'warn']('bus status', { ...status });
 }

@@ -79,18 +79,28 @@ export async function startScheduler(
   }
 }
 
+/** What `/readyz` is made of. */
+interface State {
+  isConnected: boolean;
+  /** Null: starting or stopping. */
+  role: 'active' | 'standby' | null;
+  /** Whether the lease is over by our own clock, and nobody has taken it that we know of. */
+  isDoubtful: boolean;
+}
+
+function readinessOf({ isConnected, role, isDoubtful }: State): Readiness {
+  if (role === null) return { ready: false, reasons: ['starting or stopping'] };
+  if (isDoubtful) return { ready: false, reasons: ['the database does not say whether the lease is still held'] };
+  return isConnected ? { ready: true, role } : { ready: false, reasons: ['not connected to the bus'] };
+}
+
 async function start(
   config: SchedulerConfig & StartOptions,
   prometheusText: () => Promise<string>,
   atStop: AtStop,
 ): Promise<Omit<RunningScheduler, 'stop'>> {
-  let connected = false;
-  let role: 'active' | 'standby' | null = null;
-  const ready = (): Readiness => {
-    if (role === null) return { ready: false, reasons: ['starting or stopping'] };
-    return connected ? { ready: true, role } : { ready: false, reasons: ['not connected to the bus'] };
-  };
-  const health = await startHealthServer({ ...config.health, prometheusText, ready });
+  const state: State = { isConnected: false, role: null, isDoubtful: false };
+  const health = await startHealthServer({ ...config.health, prometheusText, ready: () => readinessOf(state) });
   atStop(() => health.stop());
   const database = await openDatabase(databaseOptions(config.databaseUrl, schedulerDatabase));
   atStop(() => database.destroy());
@@ -100,13 +110,17 @@ async function start(
     principal: { kind: 'service', name: 'scheduler' },
     credentials: { seedFile: config.nats.seedFile },
     onStatus: (status) => {
-      if (status.type === 'connected' || status.type === 'disconnected') connected = status.type === 'connected';
+      if (status.type === 'connected' || status.type === 'disconnected')
+        state.isConnected = status.type === 'connected';
       log[status.type === 'connected' ? 'info' : 'warn']('bus status', { ...status });
     },
   });
   atStop(() => bus.close());
-  const lease = await takeLease(database, config, () => (role = 'standby'));
-  role = null;
+  const lease = await takeLease(database, config, {
+    onStandby: () => (state.role = 'standby'),
+    onTrust: (isHeld) => (state.isDoubtful = !isHeld),
+  });
+  state.role = null;
   atStop(() => lease.release());
   const pruning = { fence: lease.fence, onError: (error: unknown) => log.error('pruning failed', { error }) };
   atStop(startPruning(database, pruning));
@@ -126,17 +140,26 @@ async function start(
   atStop(() => scheduler.idle());
   await hear(bus, { scheduler, fleet, lease }, atStop);
   await scheduler.wakeAgents();
-  role = 'active';
-  atStop(async () => void (role = null));
+  state.role = 'active';
+  atStop(async () => void (state.role = null));
   return { healthUrl: health.url, scheduler };
 }
 
-function takeLease(database: Database, options: StartOptions, onStandby: () => void): Promise<ServiceLease> {
+interface LeaseNews {
+  readonly onStandby: () => void;
+  readonly onTrust: (isHeld: boolean) => void;
+}
+
+function takeLease(database: Database, options: StartOptions, news: LeaseNews): Promise<ServiceLease> {
   return ServiceLease.take(database, {
     name: 'scheduler',
     onStandby: (holder) => {
       log.info('standing by: another scheduler is active', { holder });
-      onStandby();
+      news.onStandby();
+    },
+    onTrust: (isHeld) => {
+      log.warn(isHeld ? 'the lease is held still' : 'the lease is in doubt: nobody is answered meanwhile');
+      news.onTrust(isHeld);
     },
     onFailed: (what, error) => log.warn('the lease was not answered for', { what, error }),
     onLost: (reason) => {

@@ -104,6 +104,25 @@ describe('two schedulers on one PostgreSQL', () => {
     expect(events.filter(({ what }) => what === 'planned')).toHaveLength(3);
   });
 
+  it('the only one answers nobody while its lease is in doubt, and goes on when nobody has taken it', async () => {
+    const only = await start('active');
+    const volume = await settledVolume();
+    const database = await openDatabase(databaseOptions(cell.databaseUrl, schedulerDatabase));
+    try {
+      await database.manager.transaction(async (manager) => {
+        // As a database that does not answer: renewals wait for the row.
+        await manager.query('SET LOCAL idle_in_transaction_session_timeout = 0');
+        await manager.query('SELECT 1 FROM "service_lease" FOR UPDATE');
+        await only.until('none');
+        expect(await askUnanswered(volume, 333)).toBe('deadline-exceeded');
+      });
+    } finally {
+      await database.destroy();
+    }
+    await only.until('active');
+    expect(await client.volume()).toEqual(volume);
+  });
+
   it('one that is stopped in the middle of a transaction keeps its successor from nothing, and loses it', async () => {
     const first = await start('active');
     const second = await start('standby');

@@ -27,22 +27,29 @@ describe('what a holder believes of its lease', () => {
     expect([lease.isHeld(6_499), lease.isHeld(6_500)]).toEqual([true, false]);
   });
 
-  it('has lost it at its end when it asked in vain', () => {
-    expect(beat(new LeaseTime(times, 0), 0, times.leaseMs).verdict).toBe('lost');
+  it('is in doubt of it at its end when it asked in vain, asks more often, and has it again by one answer', () => {
+    const lease = new LeaseTime(times, 0);
+    beat(lease, 0, 1_500);
+    lease.failed();
+    const { verdict, renewals } = beat(lease, 1_750, 5_000);
+    expect({ verdict, renewals }).toEqual({
+      verdict: 'doubt',
+      renewals: [2_000, 2_500, 3_000, 3_500, 4_000, 4_500, 5_000],
+    });
+    lease.renewed(5_000);
+    expect(lease.check(5_250)).toEqual({ verdict: 'held', renew: false });
   });
 
-  it('gets a last try when it was not running, believes nothing meanwhile, and goes on when it still is the holder', () => {
-    const lease = new LeaseTime(times, 0);
-    expect(lease.check(60_000)).toEqual({ verdict: 'expired', renew: true });
-    expect(lease.isHeld(60_000)).toBe(false);
-    lease.renewed(60_000);
-    expect(lease.check(60_250).verdict).toBe('held');
+  it('has lost it when the doubt lasts', () => {
+    expect(beat(new LeaseTime(times, 0), 0, times.leaseMs + times.giveUpMs - 1).verdict).toBe('doubt');
+    expect(beat(new LeaseTime(times, 0), 0, times.leaseMs + times.giveUpMs).verdict).toBe('lost');
   });
 
-  it('has lost it when the last try is not answered in time', () => {
+  it('asks first of all when it was not running, however long, and believes nothing meanwhile', () => {
     const lease = new LeaseTime(times, 0);
-    lease.check(60_000);
-    expect(beat(lease, 60_250, 61_000).verdict).toBe('lost');
+    expect([lease.isHeld(600_000), lease.check(600_000)]).toEqual([false, { verdict: 'doubt', renew: true }]);
+    lease.renewed(600_000);
+    expect(lease.check(600_250).verdict).toBe('held');
   });
 
   it('never believes longer than a lease after the last renewal that was answered', () => {

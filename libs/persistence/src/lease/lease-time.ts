@@ -6,27 +6,31 @@ export interface LeaseTimes {
   readonly renewEveryMs: number;
   /** How often the holder looks at its clock. */
   readonly checkEveryMs: number;
-  /** What a holder that was not running (stopped, starved, swapped out) gets to ask whether it still is one. */
-  readonly lastTryMs: number;
+  /** Between tries when the database does not answer. */
+  readonly retryEveryMs: number;
+  /** How long a holder in doubt asks before it gives up. */
+  readonly giveUpMs: number;
   /** How often a standby looks whether the lease is free. */
   readonly pollEveryMs: number;
 }
 
 /**
  * A standby serves within ten seconds of the holder's end: 5 s of lease, half a second of poll, and what loading takes.
- * Shorter would turn a busy second of the database into a takeover.
+ * Shorter would turn a busy second of the database into a takeover. A database that restarts is back well within half a
+ * minute; after that a new process with new connections is the better bet.
  */
 export const serviceLeaseTimes: LeaseTimes = {
   leaseMs: 5_000,
   renewEveryMs: 1_500,
   checkEveryMs: 250,
-  lastTryMs: 1_000,
+  retryEveryMs: 500,
+  giveUpMs: 30_000,
   pollEveryMs: 500,
 };
 
 export interface LeaseCheck {
-  /** `expired`: not to be trusted until the database has said that nobody else took it. `lost`: it said nothing in time. */
-  readonly verdict: 'held' | 'expired' | 'lost';
+  /** `doubt`: over, and the database has not said yet whether somebody took it. `lost`: it said nothing for too long. */
+  readonly verdict: 'held' | 'doubt' | 'lost';
   /** A renewal is due. */
   readonly renew: boolean;
 }
@@ -40,19 +44,24 @@ export class LeaseTime {
   readonly #times: LeaseTimes;
   #heldSinceMs: number;
   #triedAtMs: number;
-  #checkedAtMs: number;
-  #lastTryUntilMs = Number.NEGATIVE_INFINITY;
+  #hasFailed = false;
+  #doubtSinceMs: number | null = null;
 
   constructor(times: LeaseTimes, askedAtMs: number) {
     this.#times = times;
     this.#heldSinceMs = askedAtMs;
     this.#triedAtMs = askedAtMs;
-    this.#checkedAtMs = askedAtMs;
   }
 
   /** The database said that the lease is still ours. @param askedAtMs when it was asked */
   renewed(askedAtMs: number): void {
     this.#heldSinceMs = Math.max(this.#heldSinceMs, askedAtMs);
+    this.#hasFailed = false;
+  }
+
+  /** The database did not answer. */
+  failed(): void {
+    this.#hasFailed = true;
   }
 
   isHeld(nowMs: number): boolean {
@@ -61,17 +70,13 @@ export class LeaseTime {
 
   /** To be called on a beat. Counts as a try when it says that one is due. */
   check(nowMs: number): LeaseCheck {
-    // A gap means that we did not run and so could not ask: not the same as asking in vain.
-    if (nowMs - this.#checkedAtMs > this.#times.renewEveryMs) this.#lastTryUntilMs = nowMs + this.#times.lastTryMs;
-    this.#checkedAtMs = nowMs;
-    const verdict = this.#verdict(nowMs);
-    const renew = verdict !== 'lost' && nowMs - this.#triedAtMs >= this.#times.renewEveryMs;
+    const { renewEveryMs, retryEveryMs, giveUpMs } = this.#times;
+    const isHeld = this.isHeld(nowMs);
+    // From when it is noticed, not from its end: who was stopped meanwhile could not ask.
+    this.#doubtSinceMs = isHeld ? null : (this.#doubtSinceMs ?? nowMs);
+    if (this.#doubtSinceMs !== null && nowMs - this.#doubtSinceMs >= giveUpMs) return { verdict: 'lost', renew: false };
+    const renew = nowMs - this.#triedAtMs >= (isHeld && !this.#hasFailed ? renewEveryMs : retryEveryMs);
     if (renew) this.#triedAtMs = nowMs;
-    return { verdict, renew };
-  }
-
-  #verdict(nowMs: number): LeaseCheck['verdict'] {
-    if (this.isHeld(nowMs)) return 'held';
-    return nowMs < this.#lastTryUntilMs ? 'expired' : 'lost';
+    return { verdict: isHeld ? 'held' : 'doubt', renew };
   }
 }

@@ -9,7 +9,14 @@ import type { LeaseTimes } from './lease-time.js';
 import { ServiceLease } from './service-lease.js';
 
 /** Much shorter than a service's, so that the suite is quick; a lease of this length still outlives a busy machine's pause. */
-const times: LeaseTimes = { leaseMs: 1_000, renewEveryMs: 100, checkEveryMs: 50, lastTryMs: 1_000, pollEveryMs: 20 };
+const times: LeaseTimes = {
+  leaseMs: 1_000,
+  renewEveryMs: 100,
+  checkEveryMs: 50,
+  retryEveryMs: 50,
+  giveUpMs: 10_000,
+  pollEveryMs: 20,
+};
 const name = 'suite';
 
 const write = (database: Database, lease: ServiceLease, counter: string) =>
@@ -142,12 +149,13 @@ describe('a takeover on PostgreSQL', () => {
     const [first, second] = [await openFor(url), await openFor(url)];
     try {
       const options = { name, times, onStandby: () => undefined, onFailed: () => undefined, onLost: () => undefined };
-      const old = await ServiceLease.take(first, options);
+      // Renews never: its lease runs out while the transaction is open.
+      const rare = { ...times, renewEveryMs: 60_000, retryEveryMs: 60_000 };
+      const old = await ServiceLease.take(first, { ...options, times: rare });
       let next: Promise<ServiceLease> | undefined;
       await transaction(
         first,
         async (manager) => {
-          // Its own renewal waits too: the lease runs out while the transaction is open.
           next = ServiceLease.take(second, options);
           await eventually('the takeover waits for the row', async () => {
             const rows: unknown = await second.manager

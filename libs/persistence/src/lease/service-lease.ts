@@ -7,6 +7,9 @@ import { measureLease } from './lease-metrics.js';
 import { LeaseStore } from './lease-store.js';
 import { LeaseTime, type LeaseTimes, serviceLeaseTimes } from './lease-time.js';
 
+/** Of renewals that are not answered; they keep connections of the database from others. */
+const maxAsking = 4;
+
 /** Refuses a transaction whose process no longer holds the lease; to be its first statement. */
 export type Fence = (manager: EntityManager) => Promise<void>;
 
@@ -18,7 +21,12 @@ export interface ServiceLeaseOptions {
   /** The database did not answer a standby that competes or a holder that renews; both go on asking. */
   readonly onFailed: (what: 'compete' | 'renew', error: unknown) => void;
   /**
-   * Another process may have taken over; called once. Whatever was loaded is no longer true: the process is to end, as
+   * The lease is over and the database does not say whether somebody took it (false), or it said that nobody did (true):
+   * for what counts only the time in which this process could serve.
+   */
+  readonly onTrust?: (isHeld: boolean) => void;
+  /**
+   * Another process has taken over, or the database says nothing for half a minute; called once. Whatever was loaded is no longer true: the process is to end, as
    * soon as it can.
    */
   readonly onLost: (reason: string) => void;
@@ -40,6 +48,8 @@ export class ServiceLease {
   readonly #stopMeasuring: () => void;
   #isLost = false;
   #isReleased = false;
+  #isTrusted = true;
+  #asking = 0;
 
   private constructor(token: number, askedAtMs: number, store: LeaseStore, options: ServiceLeaseOptions) {
     this.token = token;
@@ -108,8 +118,22 @@ export class ServiceLease {
 
   #check(): void {
     const { verdict, renew } = this.#time.check(performance.now());
-    if (verdict === 'lost') return this.#lose('it was not renewed in time');
-    if (renew) this.#renew().catch((error: unknown) => this.#options.onFailed('renew', error));
+    if (verdict === 'lost') return this.#lose('the database does not say who holds it');
+    this.#trust(verdict === 'held');
+    if (!renew || this.#asking >= maxAsking) return;
+    this.#asking += 1;
+    this.#renew()
+      .catch((error: unknown) => {
+        this.#time.failed();
+        this.#options.onFailed('renew', error);
+      })
+      .finally(() => (this.#asking -= 1));
+  }
+
+  #trust(isHeld: boolean): void {
+    if (this.#isTrusted === isHeld) return;
+    this.#isTrusted = isHeld;
+    this.#options.onTrust?.(isHeld);
   }
 
   async #renew(): Promise<boolean> {
