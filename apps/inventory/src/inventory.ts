@@ -120,7 +120,8 @@ async function start(
     onTrust: (isHeld) => {
       state.isDoubtful = !isHeld;
       // What is dropped meanwhile must not look like the agents' silence.
-      leases[isHeld ? 'hears' : 'deaf']('lease');
+      if (isHeld) leases.hears('lease');
+      else leases.deaf('lease');
     },
   });
   state.role = null;
