@@ -17,6 +17,7 @@ import {
   OutboxRelay,
   persistenceEntities,
   persistenceMigrations,
+  ServiceLease,
 } from '@flexbso/persistence';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
@@ -29,7 +30,7 @@ import { measureInventory } from './inventory-metrics.js';
 import { InventoryModule } from './inventory-module.js';
 import { LeaseWatch } from './leases/lease-watch.js';
 import { LeaseTerms } from './rpc/agents-controller.js';
-import { openBuckets } from './snapshots/bus-buckets.js';
+import { openBuckets, type Permission } from './snapshots/bus-buckets.js';
 import { SnapshotPublisher } from './snapshots/snapshot-publisher.js';
 import { SnapshotRepair } from './snapshots/snapshot-repair.js';
 
@@ -48,14 +49,24 @@ const publishTimeoutMs = 5_000;
 /** Retries of what the bus does not take: quick for a lost leader, at most every five seconds for a lost bus. */
 const publishRetry = { firstMs: 100, maxMs: 5_000 };
 
+export interface StartOptions {
+  /**
+   * Another inventory may have taken over. Nothing more is written, published or answered; the process is to end at
+   * once, and not to stop in order: what it would finish is another's.
+   */
+  readonly onLeaseLost?: (reason: string) => void;
+}
+
 /**
- * Starts inventory: database, bus, fleet in memory, then the handlers; in this order, so that nobody is answered from
- * a fleet that is not loaded.
+ * Starts inventory: database, bus, the lease, fleet in memory, then the handlers; in this order, so that nobody is
+ * answered from a fleet that is not loaded, or that another inventory still changes. While another holds the lease
+ * this waits as a standby.
  * @param prometheusText of the process's observability
  */
 export async function startInventory(
   config: InventoryConfig,
   prometheusText: () => Promise<string>,
+  options: StartOptions = {},
 ): Promise<RunningInventory> {
   const started: (() => Promise<void>)[] = [];
   const stop = async () => {
@@ -63,7 +74,7 @@ export async function startInventory(
     for (const close of started.splice(0).toReversed()) await close().catch(logFailed('a part did not close'));
   };
   try {
-    const healthUrl = await start(config, prometheusText, (close) => started.push(close));
+    const healthUrl = await start({ ...config, ...options }, prometheusText, (close) => started.push(close));
     return { healthUrl, stop };
   } catch (error) {
     await stop();
@@ -71,18 +82,28 @@ export async function startInventory(
   }
 }
 
+/** What `/readyz` is made of. */
+interface State {
+  isConnected: boolean;
+  /** Null: starting or stopping. */
+  role: 'active' | 'standby' | null;
+  /** Whether the lease is over by our own clock, and nobody has taken it that we know of. */
+  isDoubtful: boolean;
+}
+
+function readinessOf({ isConnected, role, isDoubtful }: State): Readiness {
+  if (role === null) return { ready: false, reasons: ['starting or stopping'] };
+  if (isDoubtful) return { ready: false, reasons: ['the database does not say whether the lease is still held'] };
+  return isConnected ? { ready: true, role } : { ready: false, reasons: ['not connected to the bus'] };
+}
+
 async function start(
-  config: InventoryConfig,
+  config: InventoryConfig & StartOptions,
   prometheusText: () => Promise<string>,
   atStop: (close: () => Promise<void>) => void,
 ): Promise<string> {
-  let connected = false;
-  let hearing = false;
-  const ready = (): Readiness => {
-    if (!hearing) return { ready: false, reasons: ['starting or stopping'] };
-    return connected ? { ready: true } : { ready: false, reasons: ['not connected to the bus'] };
-  };
-  const health = await startHealthServer({ ...config.health, prometheusText, ready });
+  const state: State = { isConnected: false, role: null, isDoubtful: false };
+  const health = await startHealthServer({ ...config.health, prometheusText, ready: () => readinessOf(state) });
   atStop(() => health.stop());
   const database = await openOwnDatabase(config.databaseUrl);
   atStop(() => database.destroy());
@@ -92,23 +113,27 @@ async function start(
     onExpired: (agent) => void judge(fleet, leases, agent),
     onHeld: (agents) => log.error('verdicts on silent agents are held', { agents, holdMs: config.massSilence.holdMs }),
   });
-  const bus = await connectService({
-    onRetry: (what, error) => log.warn('NATS is not ready for the start yet', { what, error }),
-    servers: config.nats.servers,
-    principal: { kind: 'service', name: 'inventory' },
-    credentials: { seedFile: config.nats.seedFile },
-    onStatus: (status) => {
-      if (status.type === 'connected' || status.type === 'disconnected') connected = status.type === 'connected';
-      followBus(status, leases);
+  const bus = await connect(config, state, leases);
+  atStop(() => bus.close());
+  const lease = await takeLease(database, config, {
+    onStandby: () => (state.role = 'standby'),
+    onTrust: (isHeld) => {
+      state.isDoubtful = !isHeld;
+      // What is dropped meanwhile must not look like the agents' silence.
+      if (isHeld) leases.hears('lease');
+      else leases.deaf('lease');
     },
   });
-  atStop(() => bus.close());
-  const requireBus = () => {
-    if (!connected) throw new ProblemError({ code: 'unavailable', detail: 'the connection to the bus is lost' });
+  state.role = null;
+  atStop(() => lease.release());
+  const requireLeaseAndBus = () => {
+    lease.requireHeld();
+    if (!state.isConnected)
+      throw new ProblemError({ code: 'unavailable', detail: 'the connection to the bus is lost' });
   };
-  const relay = relayOver(database, bus, requireBus);
+  const relay = relayOver(database, bus, requireLeaseAndBus);
   const fleet: Fleet = new Fleet({
-    store: new DatabaseAgentStore(database),
+    store: new DatabaseAgentStore(database, lease.fence),
     nowMs: Date.now,
     onChanged: (record) => {
       publisher.changed(record);
@@ -116,7 +141,10 @@ async function start(
     },
     onHeard: (agent) => leases.heard(agent),
   });
-  const publisher: SnapshotPublisher = await publisherOver(bus, fleet, requireBus);
+  const publisher: SnapshotPublisher = await publisherOver(bus, fleet, {
+    require: requireLeaseAndBus,
+    confirm: () => lease.confirm(),
+  });
   for (const agent of await fleet.load()) leases.heard(agent);
   const repair = new SnapshotRepair(publisher, { everyMs: config.repairMs, graceMs: 2 * config.leaseMs });
   for (const part of [relay, publisher, repair]) {
@@ -124,13 +152,51 @@ async function start(
     atStop(() => part.stop());
   }
   atStop(() => fleet.idle());
-  const app = await hear(bus, fleet, config, { leases, publisher });
+  const app = await hear(bus, fleet, config, { leases, publisher, lease });
   atStop(() => app.close());
   leases.start();
   atStop(async () => leases.stop());
-  hearing = true;
-  atStop(async () => void (hearing = false));
+  state.role = 'active';
+  atStop(async () => void (state.role = null));
   return health.url;
+}
+
+function connect(config: InventoryConfig, state: State, leases: LeaseWatch): Promise<Bus> {
+  return connectService({
+    onRetry: (what, error) => log.warn('NATS is not ready for the start yet', { what, error }),
+    servers: config.nats.servers,
+    principal: { kind: 'service', name: 'inventory' },
+    credentials: { seedFile: config.nats.seedFile },
+    onStatus: (status) => {
+      if (status.type === 'connected' || status.type === 'disconnected')
+        state.isConnected = status.type === 'connected';
+      followBus(status, leases);
+    },
+  });
+}
+
+interface LeaseNews {
+  readonly onStandby: () => void;
+  readonly onTrust: (isHeld: boolean) => void;
+}
+
+function takeLease(database: Database, options: StartOptions, news: LeaseNews): Promise<ServiceLease> {
+  return ServiceLease.take(database, {
+    name: 'inventory',
+    onStandby: (holder) => {
+      log.info('standing by: another inventory is active', { holder });
+      news.onStandby();
+    },
+    onTrust: (isHeld) => {
+      log.warn(isHeld ? 'the lease is held still' : 'the lease is in doubt: nobody is answered meanwhile');
+      news.onTrust(isHeld);
+    },
+    onFailed: (what, error) => log.warn('the lease was not answered for', { what, error }),
+    onLost: (reason) => {
+      log.error('the lease is lost: this inventory ends', { reason });
+      options.onLeaseLost?.(reason);
+    },
+  });
 }
 
 function openOwnDatabase(url: string): Promise<Database> {
@@ -146,10 +212,11 @@ async function hear(
   bus: Bus,
   fleet: Fleet,
   config: InventoryConfig,
-  parts: { leases: LeaseWatch; publisher: SnapshotPublisher },
+  parts: { leases: LeaseWatch; publisher: SnapshotPublisher; lease: ServiceLease },
 ) {
   const strategy = new NatsRpcServer({
     bus,
+    isServing: () => parts.lease.isHeld,
     onQuarantine: ({ role, id, replySubject }) => {
       log.warn('agent quarantined', { role, id, replySubject });
       // An agent that never registered has no standing to lose; it was not answered either.
@@ -183,21 +250,21 @@ async function judge(fleet: Fleet, leases: LeaseWatch, agent: string): Promise<v
   }
 }
 
-/** @param requireBus throws while the bus is away: nothing waits for a deadline then, least of all stopping. */
-function relayOver(database: Database, bus: Bus, requireBus: () => void): OutboxRelay {
+/** @param require throws without the lease, and while the bus is away: nothing waits for a deadline then, least of all stopping. */
+function relayOver(database: Database, bus: Bus, require: () => void): OutboxRelay {
   return new OutboxRelay(
     database,
     async (subject, payload, headers, messageId) => {
-      requireBus();
+      require();
       await publishEvent(bus, subject, payload, { headers, messageId, timeoutMs: publishTimeoutMs });
     },
     { onStatus: (status) => status.kind === 'failed' && log.warn('events wait to be published', { ...status }) },
   );
 }
 
-async function publisherOver(bus: Bus, fleet: Fleet, requireBus: () => void): Promise<SnapshotPublisher> {
+async function publisherOver(bus: Bus, fleet: Fleet, permission: Permission): Promise<SnapshotPublisher> {
   return new SnapshotPublisher({
-    ...(await openBuckets(bus, requireBus)),
+    ...(await openBuckets(bus, permission)),
     find: (name) => fleet.find(name),
     all: () => fleet.all(),
     backoffMs: (failures) => backoffMs(failures - 1, publishRetry),
@@ -207,8 +274,8 @@ async function publisherOver(bus: Bus, fleet: Fleet, requireBus: () => void): Pr
 }
 
 function followBus(status: BusStatus, leases: LeaseWatch): void {
-  if (status.type === 'disconnected') leases.busLost();
-  if (status.type === 'connected') leases.busBack();
+  if (status.type === 'disconnected') leases.deaf('bus');
+  if (status.type === 'connected') leases.hears('bus');
   const expected = status.type === 'connected' || (status.type === 'closed' && status.error === null);
   log[expected ? 'info' : 'warn']('bus status', { ...status });
 }

@@ -6,13 +6,22 @@ import { startInventory } from './inventory.js';
 
 const log = logger('main');
 
-/** `inventory --config FILE`: runs until SIGTERM or SIGINT; prints one JSON line when it is ready. */
+/** Another inventory is active: a supervisor starts this one again, as its standby. EX_TEMPFAIL of sysexits.h. */
+const exitLeaseLost = 75;
+
+/**
+ * `inventory --config FILE`: runs until SIGTERM or SIGINT; prints one JSON line when it is active, and stands by without
+ * one while another inventory is.
+ */
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: { config: { type: 'string' } } });
   if (values.config === undefined) throw new Error('usage: inventory --config FILE');
   const config = readInventoryConfig(values.config);
   const observability = startObservability({ serviceName: 'inventory', serviceVersion: '0.1.0' });
-  const inventory = await startInventory(config, () => observability.prometheusText());
+  const inventory = await startInventory(config, () => observability.prometheusText(), {
+    // At once: an orderly stop would finish what is another's by now.
+    onLeaseLost: () => process.exit(exitLeaseLost),
+  });
   const stop = async () => {
     await inventory.stop();
     await observability.stop();

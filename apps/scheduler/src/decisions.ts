@@ -2,6 +2,7 @@ import type { Problem } from '@flexbso/contracts';
 import { ProblemError } from '@flexbso/contracts';
 import type { Fleet } from '@flexbso/placement';
 import { type Aggregate, aggregateOf, type Deciding, type Draft } from './changes/draft.js';
+import type { Speaker } from './desired/answer.js';
 import { randomId, randomUuid } from './ids.js';
 import type { Vault } from './keys/vault.js';
 import { Lane } from './lane.js';
@@ -29,6 +30,8 @@ export interface SchedulerPorts {
 export interface SchedulerSettings {
   /** At which rate a swap copies, in bytes a second. */
   readonly copyBytesPerSecond: number;
+  /** The fencing token of the lease under which this scheduler decides. */
+  readonly term: number;
 }
 
 /** Inside a decision: the transaction, and how to put a draft into it. */
@@ -67,6 +70,10 @@ export class Decisions {
 
   get incarnation(): string {
     return this.#incarnation;
+  }
+
+  get speaker(): Speaker {
+    return { incarnation: this.#incarnation, term: this.#settings.term };
   }
 
   deciding(): Deciding {
@@ -131,7 +138,7 @@ export class Decisions {
         refuse(books.replace(before?.reservations ?? [], draft.reservations, judged));
         const facts = {
           nowMs: deciding.nowMs,
-          incarnation: this.#incarnation,
+          speaker: this.speaker,
           by,
           newEventId: () => randomUuid(this.ports.randomness),
         };

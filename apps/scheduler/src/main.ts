@@ -6,9 +6,12 @@ import { startScheduler } from './service.js';
 
 const log = logger('main');
 
+/** Another scheduler is active: a supervisor starts this one again, as its standby. EX_TEMPFAIL of sysexits.h. */
+const exitLeaseLost = 75;
+
 /**
- * `scheduler --config FILE [--new-incarnation]`: runs until SIGTERM or SIGINT; prints one JSON line when it is ready.
- * The flag is for the first start over a restored database.
+ * `scheduler --config FILE [--new-incarnation]`: runs until SIGTERM or SIGINT; prints one JSON line when it is active,
+ * and stands by without one while another scheduler is. The flag is for the first start over a restored database.
  */
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -19,6 +22,8 @@ async function main(): Promise<void> {
   const observability = startObservability({ serviceName: 'scheduler', serviceVersion: '0.1.0' });
   const service = await startScheduler(config, () => observability.prometheusText(), {
     newIncarnation: values['new-incarnation'],
+    // At once: an orderly stop would finish what is another's by now.
+    onLeaseLost: () => process.exit(exitLeaseLost),
   });
   const stop = async () => {
     await service.stop();

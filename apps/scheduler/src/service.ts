@@ -2,7 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { type Bus, connectService, NatsRpcServer, publishEvent, quarantineTeller, seal } from '@flexbso/messaging';
 import { logger, type Readiness, startHealthServer, traceHeaders } from '@flexbso/observability';
 import { NestLogger } from '@flexbso/observability/nest';
-import { type Database, databaseOptions, openDatabase, OutboxRelay, startPruning } from '@flexbso/persistence';
+import {
+  type Database,
+  databaseOptions,
+  openDatabase,
+  OutboxRelay,
+  ServiceLease,
+  startPruning,
+} from '@flexbso/persistence';
 import { Fleet } from '@flexbso/placement';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
@@ -36,6 +43,11 @@ export interface RunningScheduler {
 const snapshotLimitMs = 10_000;
 
 export interface StartOptions {
+  /**
+   * Another scheduler may have taken over. Nothing more is written, published or answered; the process is to end at
+   * once, and not to stop in order: what it would finish is another's.
+   */
+  readonly onLeaseLost?: (reason: string) => void;
   /** The database is a restored copy: agents must not take it for the one that they follow. */
   readonly newIncarnation?: boolean;
 }
@@ -43,8 +55,9 @@ export interface StartOptions {
 type AtStop = (close: () => Promise<void>) => void;
 
 /**
- * Starts the scheduler: database, bus, what is held and what was under way, then the handlers; in this order, so that
- * nobody is answered from books that are not loaded.
+ * Starts the scheduler: database, bus, the lease, what is held and what was under way, then the handlers; in this order,
+ * so that nobody is answered from books that are not loaded, or that another scheduler still writes in. While another
+ * holds the lease this waits as a standby.
  * @param prometheusText of the process's observability
  */
 export async function startScheduler(
@@ -67,61 +80,107 @@ export async function startScheduler(
   }
 }
 
+/** What `/readyz` is made of. */
+interface State {
+  isConnected: boolean;
+  /** Null: starting or stopping. */
+  role: 'active' | 'standby' | null;
+  /** Whether the lease is over by our own clock, and nobody has taken it that we know of. */
+  isDoubtful: boolean;
+}
+
+function readinessOf({ isConnected, role, isDoubtful }: State): Readiness {
+  if (role === null) return { ready: false, reasons: ['starting or stopping'] };
+  if (isDoubtful) return { ready: false, reasons: ['the database does not say whether the lease is still held'] };
+  return isConnected ? { ready: true, role } : { ready: false, reasons: ['not connected to the bus'] };
+}
+
 async function start(
   config: SchedulerConfig & StartOptions,
   prometheusText: () => Promise<string>,
   atStop: AtStop,
 ): Promise<Omit<RunningScheduler, 'stop'>> {
-  let connected = false;
-  let hearing = false;
-  const ready = (): Readiness => {
-    if (!hearing) return { ready: false, reasons: ['starting or stopping'] };
-    return connected ? { ready: true } : { ready: false, reasons: ['not connected to the bus'] };
-  };
-  const health = await startHealthServer({ ...config.health, prometheusText, ready });
+  const state: State = { isConnected: false, role: null, isDoubtful: false };
+  const health = await startHealthServer({ ...config.health, prometheusText, ready: () => readinessOf(state) });
   atStop(() => health.stop());
   const database = await openDatabase(databaseOptions(config.databaseUrl, schedulerDatabase));
   atStop(() => database.destroy());
-  atStop(startPruning(database, { onError: (error) => log.error('pruning failed', { error }) }));
-  atStop(startPruningChanges(database, (error) => log.error('changes were not pruned', { error })));
-  const store = new TypeormStore(database);
-  const revisions = await LifeFile.open(`${config.keyFile}.incarnation`, store, {
-    renew: config.newIncarnation ?? false,
-    onRenewed: (reason) => log.warn('the database has a new incarnation: agents act on nothing new', { reason }),
-    onFailed: (error) => log.error('it was not written how far the database has come', { error }),
-  });
-  atStop(() => revisions.close());
   const bus = await connectService({
     onRetry: (what, error) => log.warn('NATS is not ready for the start yet', { what, error }),
     servers: config.nats.servers,
     principal: { kind: 'service', name: 'scheduler' },
     credentials: { seedFile: config.nats.seedFile },
     onStatus: (status) => {
-      if (status.type === 'connected' || status.type === 'disconnected') connected = status.type === 'connected';
+      if (status.type === 'connected' || status.type === 'disconnected')
+        state.isConnected = status.type === 'connected';
       log[status.type === 'connected' ? 'info' : 'warn']('bus status', { ...status });
     },
   });
   atStop(() => bus.close());
-  const relay = relayOver(database, bus);
+  const lease = await takeLease(database, config, {
+    onStandby: () => (state.role = 'standby'),
+    onTrust: (isHeld) => (state.isDoubtful = !isHeld),
+  });
+  state.role = null;
+  atStop(() => lease.release());
+  const pruning = { fence: lease.fence, onError: (error: unknown) => log.error('pruning failed', { error }) };
+  atStop(startPruning(database, pruning));
+  atStop(startPruningChanges(database, pruning));
+  const store = new TypeormStore(database, lease.fence);
+  const revisions = await openLife(config, store);
+  atStop(() => revisions.close());
+  const relay = relayOver(database, bus, lease);
   relay.start();
   atStop(() => relay.stop());
   const fleet = new Fleet();
-  const scheduler = await makeScheduler(config, { store, revisions, bus, relay, fleet });
+  const scheduler = await makeScheduler(config, { store, revisions, bus, relay, fleet, lease });
   const snapshots = await watchSnapshots(bus, scheduler);
   atStop(() => snapshots.stop());
   await withinLimit(snapshots.loaded);
   await scheduler.start();
   atStop(() => scheduler.idle());
-  await hear(bus, scheduler, fleet, atStop);
+  await hear(bus, { scheduler, fleet, lease }, atStop);
   await scheduler.wakeAgents();
-  hearing = true;
-  atStop(async () => void (hearing = false));
+  state.role = 'active';
+  atStop(async () => void (state.role = null));
   return { healthUrl: health.url, scheduler };
+}
+
+interface LeaseNews {
+  readonly onStandby: () => void;
+  readonly onTrust: (isHeld: boolean) => void;
+}
+
+function takeLease(database: Database, options: StartOptions, news: LeaseNews): Promise<ServiceLease> {
+  return ServiceLease.take(database, {
+    name: 'scheduler',
+    onStandby: (holder) => {
+      log.info('standing by: another scheduler is active', { holder });
+      news.onStandby();
+    },
+    onTrust: (isHeld) => {
+      log.warn(isHeld ? 'the lease is held still' : 'the lease is in doubt: nobody is answered meanwhile');
+      news.onTrust(isHeld);
+    },
+    onFailed: (what, error) => log.warn('the lease was not answered for', { what, error }),
+    onLost: (reason) => {
+      log.error('the lease is lost: this scheduler ends', { reason });
+      options.onLeaseLost?.(reason);
+    },
+  });
+}
+
+function openLife(config: SchedulerConfig & StartOptions, store: TypeormStore): Promise<LifeFile> {
+  return LifeFile.open(`${config.keyFile}.incarnation`, store, {
+    renew: config.newIncarnation ?? false,
+    onRenewed: (reason) => log.warn('the database has a new incarnation: agents act on nothing new', { reason }),
+    onFailed: (error) => log.error('it was not written how far the database has come', { error }),
+  });
 }
 
 async function makeScheduler(
   config: SchedulerConfig,
-  parts: { store: TypeormStore; revisions: LifeFile; bus: Bus; relay: OutboxRelay; fleet: Fleet },
+  parts: { store: TypeormStore; revisions: LifeFile; bus: Bus; relay: OutboxRelay; fleet: Fleet; lease: ServiceLease },
 ): Promise<Scheduler> {
   const { wrapKey, sealingSeed } = await loadKeyFile(config.keyFile);
   const randomness: Randomness = { bytes: (length) => randomBytes(length) };
@@ -139,17 +198,22 @@ async function makeScheduler(
       vault: new Vault({ wrapKey, randomness, seal: (plain, recipient) => seal(plain, recipient, sealingSeed) }),
       fleet: parts.fleet,
     },
-    { copyBytesPerSecond: config.copyBytesPerSecond },
+    { copyBytesPerSecond: config.copyBytesPerSecond, term: parts.lease.token },
   );
 }
 
-async function hear(bus: Bus, scheduler: Scheduler, fleet: Fleet, atStop: AtStop): Promise<void> {
+async function hear(
+  bus: Bus,
+  { scheduler, fleet, lease }: { scheduler: Scheduler; fleet: Fleet; lease: ServiceLease },
+  atStop: AtStop,
+): Promise<void> {
   const tellQuarantine = quarantineTeller(bus, {
     by: 'scheduler',
     onFailed: ({ role, id }, error) => log.error('inventory was not told of a quarantine', { role, id, error }),
   });
   const strategy = new NatsRpcServer({
     bus,
+    isServing: () => lease.isHeld,
     onQuarantine: (quarantine) => {
       log.warn('agent asked for its answer to go elsewhere', { ...quarantine });
       tellQuarantine(quarantine);
@@ -166,10 +230,11 @@ async function hear(bus: Bus, scheduler: Scheduler, fleet: Fleet, atStop: AtStop
   await app.listen();
 }
 
-function relayOver(database: Database, bus: Bus): OutboxRelay {
+function relayOver(database: Database, bus: Bus, lease: ServiceLease): OutboxRelay {
   return new OutboxRelay(
     database,
     async (subject, payload, headers, messageId) => {
+      lease.requireHeld();
       await publishEvent(bus, subject, payload, { headers, messageId });
     },
     { onStatus: (status) => status.kind === 'failed' && log.warn('events wait to be published', { ...status }) },

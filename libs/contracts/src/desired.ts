@@ -112,6 +112,11 @@ const answerCommon = {
   to: z.strictObject({ role: z.enum(['card', 'pool']), id: cardIdSchema }),
   /** Which life of the scheduler's database speaks. */
   incarnation: z.uuid(),
+  /**
+   * The fencing token under which the scheduler speaks: a successor's is larger, and an agent takes nothing of a
+   * smaller one than it has heard. 0: from before there were any, which refuses nothing.
+   */
+  term: z.int().min(0).default(0),
   /** What `items` bring the agent up from, and to. An agent at another revision asks instead. */
   sinceRevision: z.int().min(0),
   revision: z.int().min(0),

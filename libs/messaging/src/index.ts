@@ -14,5 +14,11 @@ export { readEvents, type ReadEvents, type StreamedEvent } from './jetstream/rea
 export { StreamSettingsError, type StreamSettings } from './jetstream/settings.js';
 export { BusStartError, connectService, type StartOnBusOptions } from './start-on-bus.js';
 export { ensureEventStream, ensureStream, eventStreamSettings } from './jetstream/stream.js';
-export { SnapshotBucket, snapshotBucket, type SnapshotBucketOptions, type SnapshotChange } from './kv.js';
+export {
+  SnapshotBucket,
+  SnapshotConflictError,
+  snapshotBucket,
+  type SnapshotBucketOptions,
+  type SnapshotChange,
+} from './kv.js';
 export * from './identities.js';

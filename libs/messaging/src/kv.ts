@@ -1,4 +1,4 @@
-import { DiscardPolicy, RetentionPolicy, StorageType } from '@nats-io/jetstream';
+import { DiscardPolicy, JetStreamApiCodes, JetStreamApiError, RetentionPolicy, StorageType } from '@nats-io/jetstream';
 import { Kvm, type KV, type KvEntry, type KvWatchEntry } from '@nats-io/kv';
 import type { QueuedIterator } from '@nats-io/transport-node';
 import { MAX_MESSAGE_BYTES } from '@flexbso/contracts';
@@ -27,6 +27,16 @@ export type SnapshotChange<T> =
 export interface SnapshotBucketOptions {
   /** A lost watch is begun anew; this says why it was lost. */
   readonly onError?: (error: unknown) => void;
+}
+
+/** Somebody else wrote the key since the revision that was expected. */
+export class SnapshotConflictError extends Error {
+  override readonly name = 'SnapshotConflictError';
+  readonly code = 'snapshot_conflict';
+
+  constructor(key: string, options: ErrorOptions) {
+    super(`the snapshot ${key} was written by somebody else meanwhile`, options);
+  }
 }
 
 /** A cell has some thousand cards; a snapshot has a few kB. */
@@ -75,12 +85,26 @@ export class SnapshotBucket<T> {
     this.#options = options;
   }
 
-  /** Stores a value; with `previousRevision` only if nobody else wrote meanwhile. Resolves to its revision. */
+  /**
+   * Stores a value; with `previousRevision` (0: nothing was ever written) only if nobody else wrote meanwhile.
+   * @returns its revision
+   * @throws SnapshotConflictError when somebody did
+   */
   async put(key: string, value: T, options: { readonly previousRevision?: number } = {}): Promise<number> {
     parseOrRefuse(this.#schema, value, `the snapshot ${key}`);
     const data = encodeJson(value, `the snapshot ${key}`);
     const { previousRevision } = options;
-    return this.#bucket.put(key, data, previousRevision === undefined ? {} : { previousSeq: previousRevision });
+    try {
+      return await this.#bucket.put(key, data, previousRevision === undefined ? {} : { previousSeq: previousRevision });
+    } catch (error) {
+      if (!isConflict(error)) throw error;
+      throw new SnapshotConflictError(key, { cause: error });
+    }
+  }
+
+  /** Of what was last written of the key, a deletion too; 0: nothing ever was. */
+  async revisionOf(key: string): Promise<number> {
+    return (await this.#bucket.get(key))?.revision ?? 0;
   }
 
   /** Leaves an explicit tombstone that watchers are told of. */
@@ -161,3 +185,9 @@ export class SnapshotBucket<T> {
 }
 
 const ready = { type: 'ready' } as const;
+
+function isConflict(error: unknown): boolean {
+  if (!(error instanceof JetStreamApiError)) return false;
+  const { StreamWrongLastSequence, StreamWrongLastSequenceUnknown } = JetStreamApiCodes;
+  return error.code === StreamWrongLastSequence || error.code === StreamWrongLastSequenceUnknown;
+}

@@ -2,8 +2,13 @@ import { once } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { logger } from './logger.js';
 
-/** Whether the process can do its work; when not, why: shown by `/readyz`. */
-export type Readiness = { readonly ready: true } | { readonly ready: false; readonly reasons: readonly string[] };
+/**
+ * Whether the process can do its work; when not, why: shown by `/readyz`. A standby is ready for its orchestration,
+ * which is not to wait for it or to replace it, and serves nobody.
+ */
+export type Readiness =
+  | { readonly ready: true; readonly role?: 'active' | 'standby' }
+  | { readonly ready: false; readonly reasons: readonly string[] };
 
 export interface HealthServerOptions {
   /** 0 takes a free port. */

@@ -4,7 +4,8 @@ import { DatabaseError } from './errors.js';
 /** What a column may say beyond its type. */
 export type ColumnSettings = Pick<ColumnOptions, 'name' | 'nullable' | 'primary' | 'unique' | 'update'>;
 
-function safeInteger(value: unknown): number {
+/** @throws DatabaseError `value-unsafe` */
+export function safeInteger(value: unknown): number {
   const number = typeof value === 'string' ? Number(value) : value;
   if (typeof number === 'number' && Number.isSafeInteger(number)) return number;
   throw new DatabaseError('value-unsafe', `${String(value)} is not an integer of at most 2^53 - 1 in size`);

@@ -20,8 +20,13 @@ const sqliteBusyTimeoutMs = 2_000;
 /** PostgreSQL's default is 100 connections for all: ten each leave room for five services with a standby. */
 const postgresPoolSize = 10;
 const postgresConnectTimeoutMs = 5_000;
-/** No statement or idle open transaction of a control plane is legitimate for longer. */
+/** No statement of a control plane is legitimate for longer. */
 const postgresStatementTimeoutMs = 30_000;
+/**
+ * A transaction that waits for its own process. Below the lease of a service (`serviceLeaseTimes`): a process that is
+ * stopped in the middle of one holds the lease's row, and must not keep its successor from it.
+ */
+const postgresIdleTransactionTimeoutMs = 4_000;
 
 /**
  * TypeORM's options for a database URL. Migrations run at start, in one transaction. Open it with `openDatabase`,
@@ -91,7 +96,7 @@ function postgresOptions(url: URL, schema: string) {
       // Raw statements find the service's tables too, and nobody else's.
       options: `-c search_path=${schema}`,
       statement_timeout: postgresStatementTimeoutMs,
-      idle_in_transaction_session_timeout: postgresStatementTimeoutMs,
+      idle_in_transaction_session_timeout: postgresIdleTransactionTimeoutMs,
     },
   };
 }

@@ -1,6 +1,7 @@
 import { type MigrationInterface, type QueryRunner, Table, TableIndex } from 'typeorm';
 import { IdempotencyKey } from './idempotency/idempotency.js';
 import { InboxRow } from './inbox/inbox.js';
+import { LeaseRow } from './lease/lease-row.js';
 import { OutboxRow } from './outbox/outbox-row.js';
 import { tableColumn } from './table-columns.js';
 
@@ -54,6 +55,21 @@ class PersistenceTables implements MigrationInterface {
   }
 }
 
+/** The lease of which one process at a time is the holder. */
+class ServiceLeases implements MigrationInterface {
+  readonly name = 'ServiceLeases1763900000000';
+
+  async up(queryRunner: QueryRunner): Promise<void> {
+    const { text, bigint, instant } = tableColumn;
+    const columns = [text('name', { isPrimary: true }), text('holder'), bigint('token'), instant('expiresAtMs')];
+    await queryRunner.createTable(new Table({ name: 'service_lease', columns }));
+  }
+
+  async down(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.dropTable('service_lease');
+  }
+}
+
 /** To be listed before a service's own entities and migrations. */
-export const persistenceEntities = [OutboxRow, InboxRow, IdempotencyKey];
-export const persistenceMigrations = [PersistenceTables];
+export const persistenceEntities = [OutboxRow, InboxRow, IdempotencyKey, LeaseRow];
+export const persistenceMigrations = [PersistenceTables, ServiceLeases];

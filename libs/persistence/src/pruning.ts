@@ -1,6 +1,8 @@
 import { type DataSource, LessThan } from 'typeorm';
 import { IdempotencyKey } from './idempotency/idempotency.js';
 import { InboxRow } from './inbox/inbox.js';
+import type { Fence } from './lease/service-lease.js';
+import { transaction } from './transaction.js';
 
 export interface PruningOptions {
   /** Default one week: far longer than the streams redeliver. */
@@ -9,6 +11,8 @@ export interface PruningOptions {
   readonly keepIdempotencyKeysMs?: number;
   /** Default one minute: with 1,000 rows a second a pass deletes at most 60,000. */
   readonly everyMs?: number;
+  /** Of a service of which one process at a time may write. */
+  readonly fence?: Fence;
   /** A failed pass; the next one comes anyway. */
   readonly onError: (error: unknown) => void;
 }
@@ -20,11 +24,17 @@ const defaults = { keepInboxMs: 7 * 24 * hourMs, keepIdempotencyKeysMs: 24 * hou
 export async function prune(
   dataSource: DataSource,
   before: { readonly inboxMs: number; readonly idempotencyKeysMs: number },
+  options: Pick<PruningOptions, 'fence'> = {},
 ): Promise<{ inbox: number; idempotencyKeys: number }> {
-  const { manager } = dataSource;
-  const inbox = await manager.delete(InboxRow, { handledAtMs: LessThan(before.inboxMs) });
-  const keys = await manager.delete(IdempotencyKey, { createdAtMs: LessThan(before.idempotencyKeysMs) });
-  return { inbox: inbox.affected ?? 0, idempotencyKeys: keys.affected ?? 0 };
+  return transaction(
+    dataSource,
+    async (manager) => {
+      const inbox = await manager.delete(InboxRow, { handledAtMs: LessThan(before.inboxMs) });
+      const keys = await manager.delete(IdempotencyKey, { createdAtMs: LessThan(before.idempotencyKeysMs) });
+      return { inbox: inbox.affected ?? 0, idempotencyKeys: keys.affected ?? 0 };
+    },
+    options,
+  );
 }
 
 /** Prunes on a beat, so that both tables stay bounded. @returns the function that stops it and waits for a pass under way. */
@@ -33,7 +43,8 @@ export function startPruning(dataSource: DataSource, options: PruningOptions): (
   const run = async (): Promise<void> => {
     const nowMs = Date.now();
     try {
-      await prune(dataSource, { inboxMs: nowMs - keepInboxMs, idempotencyKeysMs: nowMs - keepIdempotencyKeysMs });
+      const before = { inboxMs: nowMs - keepInboxMs, idempotencyKeysMs: nowMs - keepIdempotencyKeysMs };
+      await prune(dataSource, before, options);
     } catch (error) {
       onError(error);
     }

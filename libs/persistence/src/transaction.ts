@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type DataSource, type EntityManager, QueryFailedError } from 'typeorm';
+import type { Fence } from './lease/service-lease.js';
 
 export interface TransactionOptions {
   /**
@@ -8,6 +9,8 @@ export interface TransactionOptions {
    * read but not written. SQLite runs transactions one after the other, which is always serializable.
    */
   readonly isolation?: 'READ COMMITTED' | 'SERIALIZABLE';
+  /** Of a service of which one process at a time may write: the first statement of every try. */
+  readonly fence?: Fence;
 }
 
 /** Each try is a whole transaction; conflicts that outlast five are contention that the caller must know of. */
@@ -24,19 +27,21 @@ const retriable = new Set(['40001', '40P01']);
  * `work` may run again after a conflict, so its effects outside the database (memory, messages, nudges) belong after
  * this promise. On SQLite everybody else waits while it runs: no network calls in it.
  *
- * @throws what `work` throws; TypeORM's `QueryFailedError` when the conflict persists; DatabaseError `database-busy`.
+ * @throws what `work` throws; ProblemError `fenced`; TypeORM's `QueryFailedError` when the conflict persists; DatabaseError `database-busy`.
  */
 export async function transaction<Result>(
   dataSource: DataSource,
   work: (manager: EntityManager) => Promise<Result>,
   options: TransactionOptions = {},
 ): Promise<Result> {
+  const { fence } = options;
+  const fenced = fence ? (manager: EntityManager) => fence(manager).then(() => work(manager)) : work;
   const isolation = dataSource.options.type === 'postgres' ? options.isolation : undefined;
   for (let tries = 1; ; tries += 1) {
     try {
       return isolation === undefined
-        ? await dataSource.transaction(work)
-        : await dataSource.transaction(isolation, work);
+        ? await dataSource.transaction(fenced)
+        : await dataSource.transaction(isolation, fenced);
     } catch (error) {
       if (tries >= maxTries || !isConflict(error)) throw error;
       // Full jitter, so that two which collided do not collide again.

@@ -25,9 +25,12 @@ async function saysReady(logFile: string, pid: number): Promise<boolean> {
   return lines.some((line) => line.startsWith('{"ready":true') && line.includes(`"pid":${pid}`));
 }
 
+/** A standby says that it is ready as well: nobody is served by it, and after a crash it waits for its own old lease. */
 async function answersOk(url: string): Promise<boolean> {
   try {
-    return (await fetch(url, { signal: AbortSignal.timeout(2000) })).ok;
+    const response = await fetch(url, { signal: AbortSignal.timeout(2000) });
+    const text = await response.text();
+    return response.ok && !text.includes('"role":"standby"');
   } catch (error) {
     // Not listening yet, or not answering yet: both are what is waited for.
     if (error instanceof TypeError || (error instanceof DOMException && error.name === 'TimeoutError')) return false;

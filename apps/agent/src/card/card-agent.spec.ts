@@ -174,12 +174,31 @@ describe('a card agent', () => {
     expect(isSettled(card.observed(), plannedVolumeOf(desired))).toBe(true);
   });
 
+  it('refuses the nudge of a scheduler that was replaced, after its own restart too', async () => {
+    const card = new CardFixture();
+    const agent = await card.start();
+    card.scheduler.term = 2;
+    const desired = await card.settle({});
+    await agent.stop();
+    await card.start();
+    const { revision } = card.scheduler;
+    card.scheduler.term = 1;
+    card.scheduler.revision = revision + 1;
+    const stale = { ...desired, qos: { iopsTotal: 500 }, revision: revision + 1 };
+    await card.scheduler.nudge(revision, [stale]);
+    card.scheduler.term = 2;
+    card.scheduler.revision = revision;
+    await card.clock.run(20_000);
+    expect(card.observed().head?.qos).toBeNull();
+    expect(card.scheduler.envelopes.every(({ diverged }) => diverged === null)).toBe(true);
+  });
+
   it('takes nothing from a whole answer that lacks what runs', async () => {
     const card = new CardFixture();
     const agent = await card.start();
     const desired = await card.settle({});
     await agent.stop();
-    await card.store.save({ v: 1, incarnation: card.scheduler.incarnation, revision: 0, items: [] });
+    await card.store.save({ v: 1, incarnation: card.scheduler.incarnation, term: 0, revision: 0, items: [] });
     card.scheduler.items.clear();
     await card.start();
     await card.clock.runUntil(

@@ -11,11 +11,19 @@ export interface AgentState<Item> {
   readonly v: 1;
   /** Which life of the scheduler's database it is from; null: none was followed yet. */
   readonly incarnation: string | null;
+  /** The highest term in which a scheduler spoke: whoever has a lower one was replaced. 0: none was heard yet. */
+  readonly term: number;
   readonly revision: number;
   readonly items: readonly Item[];
 }
 
-const common = { v: z.literal(1), incarnation: z.uuid().nullable(), revision: z.int().min(0) };
+const common = {
+  v: z.literal(1),
+  incarnation: z.uuid().nullable(),
+  // Saved before there were terms: whoever speaks next has a higher one.
+  term: z.int().min(0).default(0),
+  revision: z.int().min(0),
+};
 export const cardStateSchema: z.ZodType<AgentState<DesiredVolume>> = z.strictObject({
   ...common,
   items: z.array(desiredVolumeSchema),
@@ -58,7 +66,8 @@ export class StateKeeper<Item> {
     log: AgentLog,
   ): Promise<StateKeeper<Item>> {
     const saved = await store.load();
-    const state = saved === null ? { v: 1 as const, incarnation: null, revision: 0, items: [] } : schema.parse(saved);
+    const state =
+      saved === null ? { v: 1 as const, incarnation: null, term: 0, revision: 0, items: [] } : schema.parse(saved);
     return new StateKeeper(state, store, clock, log);
   }
 

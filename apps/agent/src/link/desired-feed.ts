@@ -36,6 +36,8 @@ export class DesiredFeed<Item extends { readonly revision: number }> {
   #asked = false;
   #finished: Promise<void> | null = null;
   #diverged: string | null = null;
+  /** Nudges of replaced schedulers, since the start. */
+  #staleNudges = 0;
 
   constructor(ports: FeedPorts<Item>) {
     this.#ports = ports;
@@ -90,7 +92,7 @@ export class DesiredFeed<Item extends { readonly revision: number }> {
 
   async #askOnce(): Promise<void> {
     const { bus, session, keeper, answerSchema, nameOf, running, requestTimeoutMs } = this.#ports;
-    const { incarnation, revision } = keeper.state;
+    const { incarnation, revision, term } = keeper.state;
     const question = { v: 1 as const, ...session, incarnation, sinceRevision: revision };
     const answer = await bus.ask(
       'desired',
@@ -107,6 +109,8 @@ export class DesiredFeed<Item extends { readonly revision: number }> {
       answer.revision <= keeper.state.revision
     )
       return;
+    // Another scheduler took over and was heard while this answer was under way: it is asked instead.
+    if (answer.term >= term && answer.term < keeper.state.term) return this.ask();
     this.#act(judgeAnswer(keeper.state, answer, present, nameOf));
   }
 
@@ -123,6 +127,14 @@ export class DesiredFeed<Item extends { readonly revision: number }> {
         return;
       case 'ask':
         this.ask();
+        return;
+      case 'stale':
+        this.#staleNudges++;
+        log.warn('nudge of a scheduler that was replaced refused', {
+          term: judgement.term,
+          heardTerm: judgement.heard,
+          refused: this.#staleNudges,
+        });
         return;
       case 'diverged':
         if (this.#diverged !== judgement.differences)

@@ -7,8 +7,8 @@ interface Item {
   readonly revision: number;
 }
 const nameOf = ({ name }: Item) => name;
-const state: AgentState<Item> = { v: 1, incarnation: 'one', revision: 5, items: [{ name: 'a', revision: 3 }] };
-const message = { incarnation: 'one', sinceRevision: 5, revision: 6, items: [{ name: 'b', revision: 6 }] };
+const state: AgentState<Item> = { v: 1, incarnation: 'one', term: 3, revision: 5, items: [{ name: 'a', revision: 3 }] };
+const message = { incarnation: 'one', term: 3, sinceRevision: 5, revision: 6, items: [{ name: 'b', revision: 6 }] };
 
 function judge(answer: typeof message, running: readonly string[] = []) {
   return judgeAnswer(state, answer, running, nameOf);
@@ -27,6 +27,24 @@ describe('what an agent makes of a nudge', () => {
     expect(judgeNudge(state, { ...message, revision: 5, sinceRevision: 4 }, nameOf).kind).toBe('ignore');
     expect(judgeNudge(state, { ...message, revision: 8, sinceRevision: 7 }, nameOf).kind).toBe('ask');
     expect(judgeNudge(state, { ...message, incarnation: 'two' }, nameOf).kind).toBe('ask');
+  });
+});
+
+describe('what an agent makes of a scheduler that was replaced', () => {
+  it('takes none of its nudges, whatever they say, and remembers the term of its successor', () => {
+    const stale = { ...message, term: 2 };
+    expect(judgeNudge(state, stale, nameOf)).toEqual({ kind: 'stale', term: 2, heard: 3 });
+    expect(judgeNudge(state, { ...stale, incarnation: 'two' }, nameOf).kind).toBe('stale');
+    expect(judgeNudge(state, { ...message, term: 4 }, nameOf)).toMatchObject({ kind: 'apply', state: { term: 4 } });
+    expect(judge({ ...message, term: 4, revision: 5, items: [] })).toMatchObject({ kind: 'apply', state: { term: 4 } });
+  });
+
+  it('says that it diverged when answers are of an older term', () => {
+    expect(judge({ ...message, term: 2 })).toMatchObject({ kind: 'diverged' });
+  });
+
+  it('judges a message without a term by the rest, and keeps what it has heard', () => {
+    expect(judgeNudge(state, { ...message, term: 0 }, nameOf)).toMatchObject({ kind: 'apply', state: { term: 3 } });
   });
 });
 
@@ -51,7 +69,7 @@ describe('what an agent makes of an answer', () => {
   });
 
   it('follows the first incarnation that it hears of', () => {
-    const fresh: AgentState<Item> = { v: 1, incarnation: null, revision: 0, items: [] };
+    const fresh: AgentState<Item> = { v: 1, incarnation: null, term: 0, revision: 0, items: [] };
     expect(judgeAnswer(fresh, { ...message, sinceRevision: 0 }, [], nameOf)).toMatchObject({
       kind: 'apply',
       state: { incarnation: 'one' },

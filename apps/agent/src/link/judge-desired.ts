@@ -2,6 +2,7 @@ import type { AgentState } from './agent-state.js';
 
 export interface DesiredMessage<Item> {
   readonly incarnation: string;
+  readonly term: number;
   readonly sinceRevision: number;
   readonly revision: number;
   readonly items: readonly Item[];
@@ -12,12 +13,14 @@ export interface DesiredMessage<Item> {
  * - apply: `state` is the new state, `items` are the entries that are new.
  * - ignore: the agent has it already.
  * - ask: it begins at another revision than the agent's.
+ * - stale: a scheduler that was replaced speaks; nothing of it is believed.
  * - diverged: agent and scheduler disagree; nothing of it is acted on, and what runs goes on.
  */
 export type Judgement<Item> =
   | { readonly kind: 'apply'; readonly state: AgentState<Item>; readonly items: readonly Item[] }
   | { readonly kind: 'ignore' }
   | { readonly kind: 'ask' }
+  | { readonly kind: 'stale'; readonly term: number; readonly heard: number }
   | { readonly kind: 'diverged'; readonly differences: string };
 
 type Entry = { readonly revision: number };
@@ -29,6 +32,7 @@ export function judgeNudge<Item extends Entry>(
   nudge: DesiredMessage<Item>,
   nameOf: NameOf<Item>,
 ): Judgement<Item> {
+  if (isStale(state, nudge)) return { kind: 'stale', term: nudge.term, heard: state.term };
   if (nudge.incarnation !== state.incarnation) return { kind: 'ask' };
   if (nudge.revision <= state.revision) return { kind: 'ignore' };
   if (nudge.sinceRevision !== state.revision) return { kind: 'ask' };
@@ -46,6 +50,10 @@ export function judgeAnswer<Item extends Entry>(
     const differences = `the answer is from incarnation ${answer.incarnation}, this agent follows ${state.incarnation}`;
     return { kind: 'diverged', differences };
   }
+  if (isStale(state, answer)) {
+    const differences = `the answer is of term ${answer.term}, this agent has heard term ${state.term}: a scheduler that was replaced speaks, or its database was put back`;
+    return { kind: 'diverged', differences };
+  }
   if (answer.revision < state.revision) {
     const differences = `the answer's revision ${answer.revision} is below this agent's ${state.revision}`;
     return { kind: 'diverged', differences };
@@ -60,6 +68,11 @@ export function judgeAnswer<Item extends Entry>(
   return merged(state, answer, nameOf);
 }
 
+/** A message without a term is from a scheduler that knows none, and is judged by incarnation and revision alone. */
+function isStale<Item>(state: AgentState<Item>, { term }: DesiredMessage<Item>): boolean {
+  return term > 0 && term < state.term;
+}
+
 function merged<Item extends Entry>(
   state: AgentState<Item>,
   message: DesiredMessage<Item>,
@@ -69,8 +82,10 @@ function merged<Item extends Entry>(
   const fresh = message.items.filter((item) => (items.get(nameOf(item))?.revision ?? 0) < item.revision);
   for (const item of fresh) items.set(nameOf(item), item);
   const { incarnation, revision } = message;
-  if (fresh.length === 0 && revision === state.revision && incarnation === state.incarnation) return { kind: 'ignore' };
-  return { kind: 'apply', state: { v: 1, incarnation, revision, items: [...items.values()] }, items: fresh };
+  const term = Math.max(state.term, message.term);
+  if (fresh.length === 0 && revision === state.revision && incarnation === state.incarnation && term === state.term)
+    return { kind: 'ignore' };
+  return { kind: 'apply', state: { v: 1, incarnation, term, revision, items: [...items.values()] }, items: fresh };
 }
 
 /** The report's field holds 500 characters: ten names of at most 40 fit. */

@@ -24,6 +24,7 @@ type Item = { readonly revision: number };
 export class StubScheduler {
   readonly #to: { readonly role: AgentRole; readonly id: string };
   incarnation = randomUUID();
+  term = 1;
   revision = 0;
   items = new Map<string, Item>();
   readonly volumeReports: VolumeReport[] = [];
@@ -139,6 +140,6 @@ export class StubScheduler {
   }
 
   #head() {
-    return { v: 1, to: this.#to, incarnation: this.incarnation };
+    return { v: 1, to: this.#to, incarnation: this.incarnation, term: this.term };
   }
 }

@@ -8,11 +8,15 @@ export interface LeaseWatchOptions extends LeaseOptions {
   readonly onHeld: (agents: number) => void;
 }
 
+/** Why we do not hear agents: the bus is away, or whether inventory's own lease is held is in doubt. */
+export type DeafReason = 'bus' | 'lease';
+
 /** Checks the leases on a beat and tells whose are over. */
 export class LeaseWatch {
   readonly #options: LeaseWatchOptions;
   readonly #book: LeaseBook;
   #timer: NodeJS.Timeout | undefined;
+  readonly #deafFor = new Set<DeafReason>();
   #held = 0;
 
   constructor(options: LeaseWatchOptions) {
@@ -43,12 +47,15 @@ export class LeaseWatch {
     return this.#book.has(agent);
   }
 
-  busLost(): void {
+  /** No lease ends until the reason is over, and every other. */
+  deaf(reason: DeafReason): void {
+    this.#deafFor.add(reason);
     this.#book.goDeaf();
   }
 
-  busBack(): void {
-    this.#book.hearAgain(this.#options.monotonicMs());
+  hears(reason: DeafReason): void {
+    this.#deafFor.delete(reason);
+    if (this.#deafFor.size === 0) this.#book.hearAgain(this.#options.monotonicMs());
   }
 
   #check(): void {

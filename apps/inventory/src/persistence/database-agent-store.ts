@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type BsoEvent, registerCardSchema, registerPoolSchema, subjects } from '@flexbso/contracts';
-import { enqueue, transaction } from '@flexbso/persistence';
+import { enqueue, type Fence, transaction } from '@flexbso/persistence';
 import { trace } from '@opentelemetry/api';
 import type { DataSource, EntityManager } from 'typeorm';
 import { AgentRow } from './agent-entity.js';
@@ -11,9 +11,12 @@ import { type AgentStore, AnotherWriterError, type KeptAgent } from '../agents/a
 /** Agents in the service's database. */
 export class DatabaseAgentStore implements AgentStore {
   readonly #dataSource: DataSource;
+  readonly #fence: Fence;
 
-  constructor(dataSource: DataSource) {
+  /** @param fence refuses every transaction of an inventory that no longer is the active one */
+  constructor(dataSource: DataSource, fence: Fence) {
     this.#dataSource = dataSource;
+    this.#fence = fence;
   }
 
   async load(): Promise<KeptAgent[]> {
@@ -22,10 +25,11 @@ export class DatabaseAgentStore implements AgentStore {
   }
 
   async save(kept: KeptAgent, events: readonly AgentEvent[], atMs: number): Promise<void> {
-    await transaction(this.#dataSource, async (manager) => {
+    const work = async (manager: EntityManager) => {
       await write(manager, kept);
       for (const event of events) await enqueueEvent(manager, kept.record, event, atMs);
-    });
+    };
+    await transaction(this.#dataSource, work, { fence: this.#fence });
   }
 }
 

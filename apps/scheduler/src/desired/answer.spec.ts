@@ -7,6 +7,7 @@ const head = {
   role: 'card' as const,
   agentId: 'card-1',
   incarnation: '018f2f60-0000-4000-8000-0000000000ff',
+  term: 7,
   sinceRevision: 1,
   revision: 1900,
 };
@@ -20,7 +21,7 @@ function entries(count: number) {
 describe('what an agent is sent', () => {
   it('is everything when it fits', () => {
     const message = desiredMessage(head, entries(3));
-    expect(message).toMatchObject({ to: { role: 'card', id: 'card-1' }, sinceRevision: 1, revision: 1900 });
+    expect(message).toMatchObject({ to: { role: 'card', id: 'card-1' }, sinceRevision: 1, revision: 1900, term: 7 });
     expect(message.items).toHaveLength(3);
   });
 

@@ -12,10 +12,16 @@ const roomBytes = MAX_MESSAGE_BYTES - 2_000;
 /** The schema's bound on items. */
 const maxItems = 1_000;
 
-export interface AnswerHead {
+/** In whose name agents are told: which life of the database, and which holder of the lease on it. */
+export interface Speaker {
+  readonly incarnation: string;
+  /** The lease's fencing token. */
+  readonly term: number;
+}
+
+export interface AnswerHead extends Speaker {
   readonly role: AgentRole;
   readonly agentId: string;
-  readonly incarnation: string;
   readonly sinceRevision: number;
   readonly revision: number;
 }
@@ -29,7 +35,8 @@ export function desiredMessage(head: AnswerHead, entries: readonly DesiredEntry[
   const fitting = fittingOf(head, entries);
   const last = fitting.at(-1);
   const revision = fitting.length < entries.length && last ? last.revision : head.revision;
-  const common = { v: 1 as const, incarnation: head.incarnation, sinceRevision: head.sinceRevision, revision };
+  const { incarnation, term, sinceRevision } = head;
+  const common = { v: 1 as const, incarnation, term, sinceRevision, revision };
   const to = { role: head.role, id: head.agentId };
   return head.role === 'card'
     ? {

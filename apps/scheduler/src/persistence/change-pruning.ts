@@ -1,5 +1,5 @@
 import { finalChangeStates } from '@flexbso/contracts';
-import { transaction, writeRows } from '@flexbso/persistence';
+import { type Fence, transaction, writeRows } from '@flexbso/persistence';
 import { type DataSource, type EntityManager, In } from 'typeorm';
 import { ChangeRow } from './change.entity.js';
 import { PrunedCreationRow } from './pruned-creation.entity.js';
@@ -20,20 +20,28 @@ type Victim = Pick<ChangeRow, 'changeId' | 'kind' | 'tenantId' | 'volumeName'>;
  * Deletes a batch of changes that are over: what a volume has beyond its newest, and what is left of volumes that have
  * long been gone. @returns how many went
  */
-export function pruneChanges(dataSource: DataSource, nowMs: number, kept = keptPerVolume): Promise<number> {
-  return transaction(dataSource, async (manager) => {
+export function pruneChanges(
+  dataSource: DataSource,
+  nowMs: number,
+  { kept = keptPerVolume, ...options }: { readonly kept?: number; readonly fence?: Fence } = {},
+): Promise<number> {
+  const prune = async (manager: EntityManager) => {
     const gone = await ofGoneVolumes(manager, nowMs - keepGoneMs);
     const victims = gone.length > 0 ? gone : await ofBusyVolume(manager, kept);
     await rememberCreations(manager, victims);
     if (victims.length > 0) await manager.delete(ChangeRow, { changeId: In(victims.map(({ changeId }) => changeId)) });
     return victims.length;
-  });
+  };
+  return transaction(dataSource, prune, options);
 }
 
 /** Prunes on a beat. @returns the function that stops it and waits for a pass under way. */
-export function startPruningChanges(dataSource: DataSource, onError: (error: unknown) => void): () => Promise<void> {
+export function startPruningChanges(
+  dataSource: DataSource,
+  { fence, onError }: { readonly fence: Fence; readonly onError: (error: unknown) => void },
+): () => Promise<void> {
   let pass = Promise.resolve();
-  const run = () => pruneChanges(dataSource, Date.now()).then(() => undefined, onError);
+  const run = () => pruneChanges(dataSource, Date.now(), { fence }).then(() => undefined, onError);
   const timer = setInterval(() => (pass = pass.then(run)), everyMs);
   timer.unref();
   return async () => {

@@ -2,13 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { type AgentRole, type BsoEvent, subjects } from '@flexbso/contracts';
 import {
   enqueue,
+  type Fence,
   idempotent,
   persistenceEntities,
   persistenceMigrations,
   transaction,
   writeRows,
 } from '@flexbso/persistence';
-import type { DataSource, EntityTarget, ObjectLiteral } from 'typeorm';
+import type { DataSource, EntityManager, EntityTarget, ObjectLiteral } from 'typeorm';
 import type { AgentRecord } from '../agents/agent-record.js';
 import type { ChangeRecord } from '../changes/change-record.js';
 import type { DesiredEntry } from '../desired/desired-entry.js';
@@ -131,13 +132,16 @@ class TypeormTransaction extends TypeormReader implements StoreTransaction {
 /** The scheduler's store on SQLite or PostgreSQL. The data source belongs to whoever opened it. */
 export class TypeormStore implements SchedulerStore {
   readonly #dataSource: DataSource;
+  readonly #fence: Fence;
 
-  constructor(dataSource: DataSource) {
+  /** @param fence refuses every transaction of a scheduler that no longer is the active one */
+  constructor(dataSource: DataSource, fence: Fence) {
     this.#dataSource = dataSource;
+    this.#fence = fence;
   }
 
   transaction<T>(work: (tx: StoreTransaction) => Promise<T>): Promise<T> {
-    return transaction(this.#dataSource, (manager) => work(new TypeormTransaction(manager)));
+    return this.#transaction((manager) => work(new TypeormTransaction(manager)));
   }
 
   read<T>(work: (reader: StoreReader) => Promise<T>): Promise<T> {
@@ -145,7 +149,7 @@ export class TypeormStore implements SchedulerStore {
   }
 
   async incarnation(): Promise<string> {
-    return transaction(this.#dataSource, async (manager) => {
+    return this.#transaction(async (manager) => {
       const known = await manager.findOneBy(IncarnationRow, { one: 1 });
       if (known) return known.incarnation;
       const incarnation = randomUUID();
@@ -157,7 +161,11 @@ export class TypeormStore implements SchedulerStore {
   async renewIncarnation(): Promise<string> {
     const incarnation = randomUUID();
     const row = { one: 1, incarnation, createdAtMs: Date.now() };
-    await transaction(this.#dataSource, (manager) => writeRows(manager, IncarnationRow, [row], 'replace'));
+    await this.#transaction((manager) => writeRows(manager, IncarnationRow, [row], 'replace'));
     return incarnation;
+  }
+
+  #transaction<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
+    return transaction(this.#dataSource, work, { fence: this.#fence });
   }
 }

@@ -23,14 +23,14 @@ export class AgentRequests {
 
   /** What the agent is to do, since the revision that it has. An agent that follows another incarnation is shown everything. */
   answer(role: AgentRole, agentId: string, question: DesiredQuestion): Promise<CardDesired | PoolDesired> {
-    const { incarnation } = this.#decisions;
+    const { speaker } = this.#decisions;
     return this.#decisions.run(async ({ tx }) => {
       const { agent } = await hearSession(tx, role, agentId, { ...question, revision: question.sinceRevision });
-      const isOurs = question.incarnation === null || question.incarnation === incarnation;
+      const isOurs = question.incarnation === null || question.incarnation === speaker.incarnation;
       // A revision above ours is from a life that this database has forgotten: answered by our lower one.
       const sinceRevision = isOurs && question.sinceRevision <= agent.revision ? question.sinceRevision : 0;
       const entries = await tx.desired(role, agentId, sinceRevision);
-      return desiredMessage({ role, agentId, incarnation, sinceRevision, revision: agent.revision }, entries);
+      return desiredMessage({ role, agentId, ...speaker, sinceRevision, revision: agent.revision }, entries);
     });
   }
 
@@ -77,12 +77,12 @@ export class AgentRequests {
   /** Nudges every agent that has not seen its latest revision; one that is away asks when it is back. */
   async nudgeWhoIsBehind(): Promise<void> {
     const { store, nudges } = this.#decisions.ports;
-    const { incarnation } = this.#decisions;
+    const { speaker } = this.#decisions;
     for (const agent of await store.read((reader) => reader.agents())) {
       if (agent.seenRevision >= agent.revision) continue;
       const { role, agentId, revision, seenRevision: sinceRevision } = agent;
       const entries = await store.read((reader) => reader.desired(role, agentId, sinceRevision));
-      nudges.send(role, agentId, desiredMessage({ role, agentId, incarnation, sinceRevision, revision }, entries));
+      nudges.send(role, agentId, desiredMessage({ role, agentId, ...speaker, sinceRevision, revision }, entries));
     }
   }
 

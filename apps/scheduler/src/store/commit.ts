@@ -2,7 +2,7 @@ import type { AgentRole, CardDesired, PoolDesired } from '@flexbso/contracts';
 import { isSame } from '@flexbso/stack';
 import type { AgentRecord } from '../agents/agent-record.js';
 import type { Aggregate, Draft } from '../changes/draft.js';
-import { desiredMessage } from '../desired/answer.js';
+import { desiredMessage, type Speaker } from '../desired/answer.js';
 import type { DesiredEntry, DesiredWrite } from '../desired/desired-entry.js';
 import type { StoreTransaction } from './store.js';
 
@@ -15,7 +15,7 @@ export interface Nudge {
 
 export interface CommitFacts {
   readonly nowMs: number;
-  readonly incarnation: string;
+  readonly speaker: Speaker;
   /** Who caused it: a token's name, or the agent that reported. */
   readonly by: string;
   readonly newEventId: () => string;
@@ -30,7 +30,7 @@ export async function writeDraft(
 ): Promise<Nudge[]> {
   await writeRecords(tx, before, draft);
   await writeEvents(tx, draft, facts);
-  return writeDesired(tx, draft.desired, facts.incarnation);
+  return writeDesired(tx, draft.desired, facts.speaker);
 }
 
 async function writeRecords(tx: StoreTransaction, before: Aggregate | null, draft: Draft): Promise<void> {
@@ -78,16 +78,12 @@ async function writeEvents(
 }
 
 /** Each agent that is to do something else gets one new revision for all of it. */
-async function writeDesired(
-  tx: StoreTransaction,
-  writes: readonly DesiredWrite[],
-  incarnation: string,
-): Promise<Nudge[]> {
+async function writeDesired(tx: StoreTransaction, writes: readonly DesiredWrite[], speaker: Speaker): Promise<Nudge[]> {
   const nudges: Nudge[] = [];
   const byAgent = Map.groupBy(writes, ({ role, agentId }) => `${role} ${agentId}`);
   // In one order, so that two transactions on PostgreSQL never wait for each other.
   for (const [, ofAgent] of [...byAgent].toSorted(([left], [right]) => (left < right ? -1 : 1))) {
-    const nudge = await writeAgent(tx, ofAgent, incarnation);
+    const nudge = await writeAgent(tx, ofAgent, speaker);
     if (nudge) nudges.push(nudge);
   }
   return nudges;
@@ -96,7 +92,7 @@ async function writeDesired(
 async function writeAgent(
   tx: StoreTransaction,
   writes: readonly DesiredWrite[],
-  incarnation: string,
+  speaker: Speaker,
 ): Promise<Nudge | null> {
   const [first] = writes;
   if (!first) return null;
@@ -117,7 +113,7 @@ async function writeAgent(
   if (entries.size === 0) return null;
   for (const entry of entries.values()) await tx.putDesired(entry);
   await tx.putAgent({ ...agent, revision });
-  const head = { role, agentId, incarnation, sinceRevision: agent.revision, revision };
+  const head = { role, agentId, ...speaker, sinceRevision: agent.revision, revision };
   return { role, agentId, message: desiredMessage(head, [...entries.values()]) };
 }
 

@@ -41,7 +41,7 @@ afterEach(async () => {
 
 async function opened(url: string): Promise<SchedulerStore> {
   database = await openDatabase(databaseOptions(url, schedulerDatabase));
-  return new TypeormStore(database);
+  return new TypeormStore(database, async () => undefined);
 }
 
 const stores: Record<string, () => Promise<SchedulerStore>> = {
@@ -219,7 +219,7 @@ describe.each(['SQLite', 'PostgreSQL'])('changes on %s', (name) => {
     });
     const nowMs = 41 * dayMs;
     const went: number[] = [];
-    for (let pass = 0; pass < 4; pass += 1) went.push(await pruneChanges(database, nowMs, 2));
+    for (let pass = 0; pass < 4; pass += 1) went.push(await pruneChanges(database, nowMs, { kept: 2 }));
     expect(went).toEqual([1, 2, 0, 0]);
     expect(await keptIn(store, gone)).toEqual([]);
     expect(await keptIn(store, young)).toEqual([numbered('chg', 7)]);

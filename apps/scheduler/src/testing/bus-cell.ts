@@ -62,6 +62,8 @@ export class BusCell {
   databaseUrl = '';
   service: RunningScheduler | null = null;
   nudges = 0;
+  /** Of each nudge, in the order in which they came: in whose name it was. */
+  readonly terms: number[] = [];
   /** What was said of agents' failures to act on a nudge; empty in a healthy test. */
   readonly failures: unknown[] = [];
   readonly #hearings: { stop(): Promise<void> }[] = [];
@@ -73,14 +75,24 @@ export class BusCell {
   }
 
   static async start(databaseUrl?: string): Promise<BusCell> {
+    const cell = await BusCell.prepare(databaseUrl);
+    await cell.startService();
+    await cell.joinAgents();
+    return cell;
+  }
+
+  /** All but the service and the agents. */
+  static async prepare(databaseUrl?: string): Promise<BusCell> {
     const nats = await startNats({ principals: [inventory, gateway, schedulerService, ...agents] });
     const cell = new BusCell(nats, await mkdtemp(join(tmpdir(), 'flexbso-scheduler-')));
     cell.databaseUrl = databaseUrl ?? `sqlite://${join(cell.folder, 'scheduler.db')}`;
     await cell.#publishFleet();
-    await cell.startService();
-    for (const id of cardIds) cell.cards.push(await cell.#card(id));
-    for (const id of poolIds) cell.pools.push(await cell.#pool(id));
     return cell;
+  }
+
+  async joinAgents(): Promise<void> {
+    for (const id of cardIds) this.cards.push(await this.#card(id));
+    for (const id of poolIds) this.pools.push(await this.#pool(id));
   }
 
   /** @throws what agents met while they acted on nudges: a test must not pass over it. */
@@ -95,13 +107,17 @@ export class BusCell {
 
   /** @param healthPort 0: any free one */
   async startService(options: StartOptions = {}, healthPort = 0): Promise<void> {
-    const config = schedulerConfigSchema.parse({
+    const config = schedulerConfigSchema.parse({ ...this.configuration, health: { port: healthPort } });
+    this.service = await startScheduler(config, async () => '', options);
+  }
+
+  /** The service's, but for its health port. */
+  get configuration() {
+    return {
       nats: { servers: [this.nats.url], seedFile: this.nats.seedFile(schedulerService) },
       databaseUrl: this.databaseUrl,
-      health: { port: healthPort },
       keyFile: join(this.folder, 'wrap.key'),
-    });
-    this.service = await startScheduler(config, async () => '', options);
+    };
   }
 
   async restartService(): Promise<void> {
@@ -178,8 +194,9 @@ export class BusCell {
     agent: FakeCard | FakePool,
   ): Promise<void> {
     let last = Promise.resolve();
-    const handler = async () => {
+    const handler = async ({ term }: Nudge) => {
       this.nudges += 1;
+      this.terms.push(term);
       last = last
         .then(async () => void (await agent.catchUp()))
         .catch((error: unknown) => void this.failures.push(error));

@@ -23,6 +23,12 @@ export interface RpcServerOptions {
   readonly queueLength?: number;
   /** How long closing waits for handlers; below the ten seconds after which a supervisor kills. */
   readonly closeTimeoutMs?: number;
+  /**
+   * Asked for each message, and again before its answer. False: there is none, since another process may be the one to
+   * give it. A wrong answer that comes first would hide the right one; and an agent that is told `fenced` takes it for
+   * its own session's end.
+   */
+  readonly isServing?: () => boolean;
   readonly onQuarantine?: (quarantine: Quarantine) => void;
   /** A message that fits no schema; it was refused (or, without a reply subject, dropped). */
   readonly onInvalid?: (subject: string, problem: Problem) => void;
@@ -126,7 +132,15 @@ export class NatsRpcServer extends Server implements CustomTransportStrategy {
     if (denied.length > 0) throw new RouteError(`the server denied the subscription to ${denied.join(', ')}`);
   }
 
+  #isServing(): boolean {
+    return this.#options.isServing?.() ?? true;
+  }
+
   #receive(route: Route<BusContext>, message: Msg): void {
+    if (!this.#isServing()) {
+      this.#stats.dropped += 1;
+      return;
+    }
     const verdict = judgeReply(message.subject, message.reply);
     if (verdict.kind === 'quarantine') {
       this.#stats.quarantined += 1;
@@ -148,7 +162,9 @@ export class NatsRpcServer extends Server implements CustomTransportStrategy {
   async #handle(route: Route<BusContext>, message: Msg, replySubject: string | null): Promise<void> {
     const span = { operation: 'process', kind: SpanKind.SERVER, subject: message.subject } as const;
     await inMessageSpan({ ...span, parent: contextOf(message.headers) }, async (active) => {
-      this.#reply(replySubject, await this.#answer(route, message, active));
+      const answer = await this.#answer(route, message, active);
+      if (this.#isServing()) this.#reply(replySubject, answer);
+      else this.#stats.dropped += 1;
     });
   }
 

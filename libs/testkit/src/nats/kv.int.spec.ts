@@ -87,7 +87,9 @@ describe('snapshots', () => {
   it('writes only on the revision that was read, when asked so', async () => {
     const revision = await writer.put('card-d', { model: 'five' });
     await writer.put('card-d', { model: 'six' }, { previousRevision: revision });
-    await expect(writer.put('card-d', { model: 'seven' }, { previousRevision: revision })).rejects.toThrow(/sequence/);
+    await expect(writer.put('card-d', { model: 'seven' }, { previousRevision: revision })).rejects.toThrow(
+      /written by somebody else/,
+    );
   });
 
   it('tells what fits no schema apart, and keeps watching', async () => {

@@ -81,6 +81,7 @@ describe('requests over the bus', () => {
   let server: NatsRpcServer;
   let app: INestMicroservice;
   const quarantines: Quarantine[] = [];
+  let isServing = true;
   const failures: Array<{ subject: string; error: unknown; traceId: string }> = [];
   const open = (principal: Principal) =>
     connectBus({ servers: nats.url, principal, credentials: { seedFile: nats.seedFile(principal) } });
@@ -92,6 +93,7 @@ describe('requests over the bus', () => {
       bus: schedulerBus,
       concurrency: 2,
       queueLength: 1,
+      isServing: () => isServing,
       onQuarantine: (quarantine) => quarantines.push(quarantine),
       onError: (failure) => failures.push(failure),
     });
@@ -102,6 +104,24 @@ describe('requests over the bus', () => {
     await app?.close();
     await Promise.all([schedulerBus, gatewayBus, cardBus].map((bus) => bus?.close()));
     await nats?.stop();
+  });
+
+  const refusalBy = (verb: string, timeoutMs: number) =>
+    problemOf(request(gatewayBus, subject(verb), anySchemas, { number: 77 }, { timeoutMs }));
+
+  it('answers nothing while another process may serve, not even what was asked before', async () => {
+    const gate = Promise.withResolvers<void>();
+    gates.set(77, gate);
+    const asked = refusalBy('wait', 1_000);
+    await eventually('the handler runs', () => waiting.has(77));
+    isServing = false;
+    gate.resolve();
+    expect([(await asked).code, (await refusalBy('refuse', 200)).code]).toEqual([
+      'deadline-exceeded',
+      'deadline-exceeded',
+    ]);
+    isServing = true;
+    expect((await refusalBy('refuse', 5_000)).code).toBe('pool-full');
   });
 
   it('answers what a handler returns', async () => {
