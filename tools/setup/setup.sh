@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes this checkout able to build, run and test FlexBSO: npm packages, Debian packages, and the two tools that
-# Debian 12 has only in older versions (nats-server, QEMU), fetched into a cache. Safe to run again at any time; it
+# Makes this checkout able to build, run and test FlexBSO: npm packages, Debian packages, and the tools that
+# Debian 12 has only in older versions (nats-server, QEMU) and what a guest runs, fetched into a cache. Safe to run again at any time; it
 # looks before it acts, so that it takes a moment when nothing is missing.
 #
 # Usage: setup.sh
@@ -15,7 +15,7 @@ set -euo pipefail
 setup_folder="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 workspace="$(cd "$setup_folder/../.." && pwd)"
 # shellcheck source-path=SCRIPTDIR
-for part in report modules versions discover packages fetch record; do source "$setup_folder/lib/$part.sh"; done
+for part in report modules versions discover guest packages fetch record; do source "$setup_folder/lib/$part.sh"; done
 
 main() {
   [ $# -eq 0 ] || stop "setup.sh takes no arguments, got: $*"

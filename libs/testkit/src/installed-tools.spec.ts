@@ -12,6 +12,13 @@ const complete = {
   fio: '/usr/bin/fio',
   setpriv: '/usr/bin/setpriv',
   postgresBin: '/usr/lib/postgresql/15/bin',
+  guest: {
+    qemuSystem: '/opt/qemu-system-x86_64',
+    kernel: '/opt/vmlinuz',
+    modules: '/opt/modules',
+    busybox: '/opt/busybox',
+    cache: '/opt/images',
+  },
   versions: { natsServer: '2.10.27', qemu: '10.0.2', fio: '3.33', postgres: '15.18' },
 };
 
@@ -33,6 +40,10 @@ test('the record that setup wrote is read as it stands', () => {
   expect(installedTools(recordOf(JSON.stringify(complete)))).toEqual(complete);
 });
 
+test('a machine that no guest is known for has none', () => {
+  expect(installedTools(recordOf(JSON.stringify({ ...complete, guest: null }))).guest).toBeNull();
+});
+
 test('a missing record says which command makes it', () => {
   const missing = pathToFileURL(join(folder, 'none.json'));
   expect(() => installedTools(missing)).toThrow(ToolsNotInstalledError);
@@ -42,6 +53,8 @@ test('a missing record says which command makes it', () => {
 test('a record of an older setup names the tool that it lacks', () => {
   expect(() => installedTools(recordOf(JSON.stringify({ ...complete, fio: '' })))).toThrow(/names no fio/);
   expect(() => installedTools(recordOf(JSON.stringify({ ...complete, versions: {} })))).toThrow(/names no natsServer/);
+  expect(() => installedTools(recordOf(JSON.stringify({ ...complete, guest: undefined })))).toThrow(/names no guest/);
+  expect(() => installedTools(recordOf(JSON.stringify({ ...complete, guest: {} })))).toThrow(/names no qemuSystem/);
 });
 
 test('a record that is no object is refused', () => {

@@ -1,5 +1,19 @@
 import { readFileSync } from 'node:fs';
 
+/** What a guest is made of and run by; absolute paths. */
+export interface GuestTools {
+  /** qemu-system-x86_64 of the same QEMU as the storage daemon. */
+  readonly qemuSystem: string;
+  /** A Debian cloud kernel. */
+  readonly kernel: string;
+  /** The folder of that kernel's modules. */
+  readonly modules: string;
+  /** busybox, statically linked. */
+  readonly busybox: string;
+  /** Where images for guests are kept once they are built; made when it is first needed. */
+  readonly cache: string;
+}
+
 /** Absolute paths of the programs that the system is run and tested with. A path starts its program as it is. */
 export interface InstalledTools {
   /** nats-server, 2.10 or newer. */
@@ -14,6 +28,8 @@ export interface InstalledTools {
   readonly setpriv: string;
   /** Folder of PostgreSQL's server programs: initdb, postgres, pg_ctl. */
   readonly postgresBin: string;
+  /** null on a machine whose architecture no guest is known for: any but x86-64. */
+  readonly guest: GuestTools | null;
   /** Dotted version numbers, as the programs give them. */
   readonly versions: Readonly<Record<'natsServer' | 'qemu' | 'fio' | 'postgres', string>>;
 }
@@ -44,7 +60,8 @@ export function installedTools(file: URL = recordFile): InstalledTools {
     if (typeof value !== 'string' || value === '') throw new ToolsNotInstalledError(file, `names no ${key}`);
     return value;
   };
-  const { versions } = record;
+  const { versions, guest } = record;
+  if (guest !== null && !isRecord(guest)) throw new ToolsNotInstalledError(file, 'names no guest');
   if (!isRecord(versions)) throw new ToolsNotInstalledError(file, 'names no versions');
   return {
     natsServer: path(record, 'natsServer'),
@@ -53,6 +70,16 @@ export function installedTools(file: URL = recordFile): InstalledTools {
     fio: path(record, 'fio'),
     setpriv: path(record, 'setpriv'),
     postgresBin: path(record, 'postgresBin'),
+    guest:
+      guest === null
+        ? null
+        : {
+            qemuSystem: path(guest, 'qemuSystem'),
+            kernel: path(guest, 'kernel'),
+            modules: path(guest, 'modules'),
+            busybox: path(guest, 'busybox'),
+            cache: path(guest, 'cache'),
+          },
     versions: {
       natsServer: path(versions, 'natsServer'),
       qemu: path(versions, 'qemu'),

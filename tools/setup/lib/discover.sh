@@ -20,6 +20,7 @@ discover_tools() {
   fio_version="$([ -z "$fio" ] || version_of "$fio")"
   setpriv="$(command -v setpriv || true)"
   discover_postgres
+  discover_guest
 }
 
 discover_nats() {
@@ -67,7 +68,8 @@ folder_of() {
 }
 
 anything_missing() {
-  [ -z "$nats_server" ] || [ -z "$qemu_storage_daemon" ] || [ -z "$fio" ] || [ -z "$setpriv" ] || [ -z "$postgres_bin" ]
+  [ -z "$nats_server" ] || [ -z "$qemu_storage_daemon" ] || [ -z "$fio" ] || [ -z "$setpriv" ] || [ -z "$postgres_bin" ] ||
+    guest_missing
 }
 
 require_everything() {
@@ -76,4 +78,8 @@ require_everything() {
   [ -n "$fio" ] || stop 'fio is still missing'
   [ -n "$setpriv" ] || stop 'setpriv is still missing'
   [ -n "$postgres_bin" ] || stop "PostgreSQL $postgres_least or newer is still missing (found: ${postgres_version:-none})"
+  guest_missing || return 0
+  [ -n "$qemu_system" ] || stop "qemu-system-x86_64 $qemu_least or newer is still missing"
+  [ -n "$guest_kernel" ] || stop "a kernel for guests is still missing in $cache/guest-parts"
+  stop "busybox for guests is still missing in $cache/guest-parts"
 }

@@ -8,6 +8,7 @@ readonly nats_suite=trixie
 fetch_tools() {
   [ -n "$nats_server" ] || fetch_nats
   [ -n "$qemu_storage_daemon" ] || [ "$qemu_choice" = system ] || fetch_qemu
+  ! guest_missing || fetch_guest
 }
 
 # The code name of this Debian, or stops: on anything else, what is missing has to be installed by hand.
@@ -68,8 +69,18 @@ CONFIGURATION
 # Downloads packages with whatever of their dependencies this machine lacks, and unpacks them into $cache/$1.
 # Usage: fetch_packages NAME SUITE SOURCES PACKAGE...   (SOURCES: lines for apt; SUITE: the one that is preferred)
 fetch_packages() {
-  local name="$1" suite="$2" sources="$3" work package
+  local name="$1" suite="$2" sources="$3"
   shift 3
+  fetch_into "$name" "$sources" \
+    apt-get install --download-only --yes --no-install-recommends --target-release "$suite" "$@"
+}
+
+# Unpacks into $cache/$1 the packages that a command downloads from sources $2. The command runs with an apt of its own,
+# in the folder of that apt's archives.
+# Usage: fetch_into NAME SOURCES COMMAND...
+fetch_into() {
+  local name="$1" sources="$2" work package
+  shift 2
   mkdir -p "$cache"
   # What an interrupted fetch left; no other runs now, as there is one setup at a time.
   rm -rf "$cache/.fetch-$name-"*
@@ -77,9 +88,9 @@ fetch_packages() {
   work="$(mktemp -d "$cache/.fetch-$name-XXXXXX")"
   private_apt_configuration "$work/apt"
   printf '%s\n' "$sources" >"$work/apt/sources.list"
-  APT_CONFIG="$work/apt/apt.conf" apt-get update
-  APT_CONFIG="$work/apt/apt.conf" apt-get install --download-only --yes --no-install-recommends \
-    --target-release "$suite" "$@"
+  export APT_CONFIG="$work/apt/apt.conf"
+  apt-get update
+  (cd "$work/apt/archives" && "$@")
   mkdir "$work/unpacked"
   for package in "$work"/apt/archives/*.deb; do dpkg-deb -x "$package" "$work/unpacked"; done
   chmod 755 "$work/unpacked"
@@ -98,32 +109,46 @@ fetch_nats() {
     fetch_packages nats-server "$nats_suite" "$sources" nats-server
 }
 
-fetch_qemu() {
-  local codename sources mirror
-  codename="$(debian_codename)"
-  mirror="$(machine_sources | mirror_of "$codename")"
-  [ -n "$mirror" ] || stop "this machine's apt sources name no mirror for $codename main: install QEMU by hand"
-  sources="$(machine_sources | sort -u | while read -r uri release component; do
+# The machine's own sources of main, one line for apt each.
+own_sources() {
+  machine_sources | sort -u | while read -r uri release component; do
     [ "$component" != main ] || source_line "$uri" "$release"
-  done)
-$(source_line "$mirror" "$codename-backports")"
-  long_step "fetching QEMU from Debian $codename-backports into $cache (FLEXBSO_QEMU=system: do without)" \
-    fetch_packages qemu "$codename-backports" "$sources" qemu-system-common qemu-utils
-  wrap_qemu
+  done
 }
 
-# Programs that find their libraries and modules in the cache. They exec: a process id stays the program's.
+# The same, and the backports of the mirror that the machine uses.
+sources_with_backports() {
+  local mirror
+  mirror="$(machine_sources | mirror_of "$1")"
+  [ -n "$mirror" ] || stop "this machine's apt sources name no mirror for $1 main: install QEMU by hand"
+  own_sources
+  source_line "$mirror" "$1-backports"
+}
+
+fetch_qemu() {
+  local codename sources
+  codename="$(debian_codename)"
+  sources="$(sources_with_backports "$codename")"
+  long_step "fetching QEMU from Debian $codename-backports into $cache (FLEXBSO_QEMU=system: do without)" \
+    fetch_packages qemu "$codename-backports" "$sources" qemu-system-common qemu-utils
+  wrap_qemu qemu '' qemu-storage-daemon qemu-img qemu-io qemu-nbd
+}
+
+# Programs that find their libraries and modules in folder $1 of the cache. They exec: a process id stays the program's.
+# OPTIONS are given to each program before its own.
+# Usage: wrap_qemu NAME OPTIONS PROGRAM...
 wrap_qemu() {
-  local program libraries
-  libraries="$(dirname "$(find "$cache/qemu/usr/lib" -maxdepth 2 -type d -name qemu -path '*-linux-gnu*')")"
-  mkdir -p "$cache/qemu/bin"
-  for program in qemu-storage-daemon qemu-img qemu-io qemu-nbd; do
-    cat >"$cache/qemu/bin/$program" <<WRAPPER
+  local folder="$cache/$1" options="$2" program libraries
+  shift 2
+  libraries="$(dirname "$(find "$folder/usr/lib" -maxdepth 2 -type d -name qemu -path '*-linux-gnu*')")"
+  mkdir -p "$folder/bin"
+  for program in "$@"; do
+    cat >"$folder/bin/$program" <<WRAPPER
 #!/bin/sh
 export LD_LIBRARY_PATH="$libraries\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}" QEMU_MODULE_DIR="$libraries/qemu"
-exec "$cache/qemu/usr/bin/$program" "\$@"
+exec "$folder/usr/bin/$program" $options "\$@"
 WRAPPER
-    chmod 755 "$cache/qemu/bin/$program"
+    chmod 755 "$folder/bin/$program"
   done
 }
 

@@ -4,6 +4,7 @@
 missing_packages() {
   # A QEMU from the cache uses the libraries of the distribution's, so that is installed in any case.
   [ "$system_qemu_present" = yes ] || [ -n "$qemu_storage_daemon" ] || printf '%s\n' qemu-system-common qemu-utils
+  ! qemu_system_is_a_package || echo qemu-system-x86
   [ -n "$fio" ] || echo fio
   [ -n "$setpriv" ] || echo util-linux
   [ -n "$postgres_bin" ] || echo postgresql

@@ -3,7 +3,14 @@
 # Writes .cache/tools.json, only when it says something new. Every value is a path or a dotted number; a path with a
 # quotation mark or a backslash would need escaping and is refused.
 record_tools() {
-  local file="$workspace/.cache/tools.json" text
+  local file="$workspace/.cache/tools.json" text guest=null
+  [ -z "$qemu_system" ] || guest="{
+    \"qemuSystem\": \"$qemu_system\",
+    \"kernel\": \"$guest_kernel\",
+    \"modules\": \"$guest_modules\",
+    \"busybox\": \"$busybox\",
+    \"cache\": \"$cache/guest-images\"
+  }"
   text="$(
     cat <<JSON
 {
@@ -13,6 +20,7 @@ record_tools() {
   "fio": "$fio",
   "setpriv": "$setpriv",
   "postgresBin": "$postgres_bin",
+  "guest": $guest,
   "versions": {
     "natsServer": "$nats_version",
     "qemu": "$qemu_version",
@@ -22,7 +30,7 @@ record_tools() {
 }
 JSON
   )"
-  case "$nats_server$qemu_storage_daemon$qemu_img$fio$setpriv$postgres_bin" in
+  case "$nats_server$qemu_storage_daemon$qemu_img$fio$setpriv$postgres_bin$qemu_system$guest_modules" in
     *[\"\\]*) stop 'a tool stands in a folder whose name holds a quotation mark or a backslash' ;;
   esac
   [ "$(cat "$file" 2>/dev/null)" != "$text" ] || return 0

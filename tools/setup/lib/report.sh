@@ -22,7 +22,8 @@ long_step() {
     trap 'kill "$sleeping" 2>/dev/null; exit 0' TERM
     # Nor does it outlive a setup that was killed.
     while kill -0 $$ 2>/dev/null; do
-      sleep "$sign_of_life_seconds" &
+      # Told to end just here, it leaves the sleep behind, which must not hold this setup's output open.
+      sleep "$sign_of_life_seconds" 2>/dev/null &
       sleeping=$!
       wait "$sleeping"
       say "setup: $title ... $((SECONDS - started)) s"

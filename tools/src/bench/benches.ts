@@ -8,6 +8,7 @@ import type { Cluster } from '../cluster/cluster.js';
 import { freePorts } from '../cluster/ports.js';
 import { BlockLedger } from '../load/block-ledger.js';
 import { fillVolume } from '../load/fio.js';
+import { NbdTarget } from '../load/nbd-target.js';
 import { atMost, atMostTimes, median, percentile } from './measurement.js';
 import type { Measurement } from './measurement.js';
 import { rawSwapSeconds } from './raw-swap.js';
@@ -38,7 +39,13 @@ const swapOfOneGibibyte: Bench = async ({ cluster, folder, say }) => {
   const tools = installedTools();
   const volume = await createdVolume(api, 'bench-swap', GiB);
   await fillVolume(
-    { fioPath: tools.fio, uri: uriOf(volume), sizeBytes: GiB, folder: join(folder, 'load') },
+    new NbdTarget({
+      fioPath: tools.fio,
+      qemuImgPath: tools.qemuImg,
+      uri: uriOf(volume),
+      sizeBytes: GiB,
+      folder: join(folder, 'load'),
+    }),
     new BlockLedger(GiB),
   );
   const whole: number[] = [];

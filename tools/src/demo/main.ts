@@ -1,7 +1,5 @@
 import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { Change } from '@flexbso/contracts';
-import { installedTools } from '@flexbso/testkit';
 import { ApiClient } from '../api/client.js';
 import { Cluster } from '../cluster/cluster.js';
 import { workspaceFolder } from '../cluster/folders.js';
@@ -9,19 +7,21 @@ import { BlockLedger } from '../load/block-ledger.js';
 import { changeUnderLoad } from '../load/change-under-load.js';
 import type { ChangeUnderLoad, LoadSetting } from '../load/change-under-load.js';
 import { fillVolume } from '../load/fio.js';
-import { demoChanges, demoVolume } from './changes.js';
+import type { LoadTarget } from '../load/target.js';
+import { changesFor, demoVolume, protocolOf } from './changes.js';
+import { attach, requireClient } from './client.js';
+import { completed, makeChange } from './make-change.js';
 import { UsageError, demoHelp, parseDemoOptions } from './options.js';
 import type { DemoOptions } from './options.js';
 import { allHeld, tableOf } from './table.js';
 
-/** A change of 256 MiB takes seconds; a minute means that it hangs. */
-const CHANGE_DEADLINE_MS = 60_000;
 const WARM_UP_MS = 2_000;
 const BASELINE_MS = 4_000;
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 async function runDemo(options: DemoOptions): Promise<boolean> {
+  requireClient(options.client);
   const folder = join(workspaceFolder, '.flexbso', 'demo');
   const cluster = await Cluster.startFresh({ folder, say });
   const interrupted = () => void cluster.stop().then(() => process.exit(130));
@@ -52,42 +52,47 @@ async function runDemo(options: DemoOptions): Promise<boolean> {
 async function changesUnderLoad(cluster: Cluster, folder: string, options: DemoOptions): Promise<ChangeUnderLoad[]> {
   const api = new ApiClient(cluster.address);
   say('creating a volume of 256 MiB on the own pool of card-1');
-  const created = await api.createVolume(demoVolume);
+  const created = await api.createVolume({ ...demoVolume, protocol: protocolOf(options.client) });
   await completed(api, created.change);
-  const volume = await api.volume(created.volume.volumeId);
-  if (volume.uri === null) throw new Error(`volume ${volume.volumeId} is settled and has no address`);
-  const tools = installedTools();
-  const target = { fioPath: tools.fio, uri: volume.uri, sizeBytes: volume.sizeBytes, folder: join(folder, 'load') };
-  const ledger = new BlockLedger(volume.sizeBytes);
-  await fillVolume(target, ledger);
-  const setting: LoadSetting = {
-    target,
-    qemuImgPath: tools.qemuImg,
-    ledger,
-    warmUpMs: WARM_UP_MS,
-    baselineMs: BASELINE_MS,
-  };
-  const rows: ChangeUnderLoad[] = [];
-  const wanted = demoChanges.filter(({ name }) => options.only === null || name.includes(options.only));
-  for (const { name, patch } of wanted) {
-    say(`under verified I/O: ${name}`);
-    const planted = options.planted !== null && rows.length === 0 ? { planted: options.planted } : {};
-    rows.push(
-      await changeUnderLoad(name, { ...setting, ...planted }, async () =>
-        completed(api, (await api.changeVolume(volume.volumeId, patch)).change),
-      ),
-    );
+  const { volumeId } = created.volume;
+  if (options.client === 'guest') say('booting a virtual machine with the volume as its disk');
+  const attached = await attach(options.client, await api.volume(volumeId), folder);
+  let rows: ChangeUnderLoad[];
+  try {
+    rows = await eachChange({ cluster, api, volumeId, target: attached.target, options });
+  } finally {
+    await attached.stop();
   }
   say('deleting the volume');
-  await completed(api, (await api.deleteVolume(volume.volumeId)).change);
+  await completed(api, (await api.deleteVolume(volumeId)).change);
   return rows;
 }
 
-async function completed(api: ApiClient, change: Change): Promise<Change> {
-  const ended = await api.ended(change.changeId, CHANGE_DEADLINE_MS);
-  if (ended.state !== 'settled')
-    throw new Error(`change ${ended.changeId} ended as ${ended.state}: ${ended.problem?.detail ?? 'without a reason'}`);
-  return ended;
+async function eachChange(of: {
+  cluster: Cluster;
+  api: ApiClient;
+  volumeId: string;
+  target: LoadTarget;
+  options: DemoOptions;
+}): Promise<ChangeUnderLoad[]> {
+  const { cluster, api, volumeId, target, options } = of;
+  const ledger = new BlockLedger(target.sizeBytes);
+  say('filling it with blocks that tell which write they are');
+  await fillVolume(target, ledger);
+  const setting: LoadSetting = { target, ledger, warmUpMs: WARM_UP_MS, baselineMs: BASELINE_MS };
+  const rows: ChangeUnderLoad[] = [];
+  const wanted = changesFor(options.client).filter(({ name }) => options.only === null || name.includes(options.only));
+  for (const change of wanted) {
+    say(`under verified I/O: ${change.name}`);
+    const planted = options.planted !== null && rows.length === 0 ? { planted: options.planted } : {};
+    rows.push(
+      await changeUnderLoad(change.name, { ...setting, ...planted }, () => makeChange(change, volumeId, cluster)),
+    );
+    const { sizeBytes } = await api.volume(volumeId);
+    if (target.sizeBytes !== sizeBytes)
+      throw new Error(`after "${change.name}" the client sees ${target.sizeBytes} bytes, the volume has ${sizeBytes}`);
+  }
+  return rows;
 }
 
 try {

@@ -1,19 +1,23 @@
 import { parseArgs } from 'node:util';
 import type { Planted } from '../load/change-under-load.js';
+import { demoClients } from './changes.js';
+import type { DemoClient } from './changes.js';
 
 export interface DemoOptions {
+  readonly client: DemoClient;
   readonly jsonFile: string | null;
   readonly only: string | null;
   readonly planted: Planted | null;
   readonly keep: boolean;
 }
 
-export const demoHelp = `npm run demo -- [--client nbd] [--json FILE] [--only TEXT] [--plant wrong-byte|failed-io] [--keep]
+export const demoHelp = `npm run demo -- [--client guest|nbd] [--json FILE] [--only TEXT] [--plant wrong-byte|failed-io] [--keep]
 
 Starts the whole system, makes a volume, changes its stack live under verified I/O, prints what the
 client felt, and stops everything that it started. Exits 0 only when no I/O failed and no byte was wrong.
 
-  --client nbd   the client: fio over NBD (the only one so far, and the default)
+  --client guest a virtual machine with the volume as its disk and fio in it (the default; x86-64 only)
+  --client nbd   fio on this machine, over NBD: only the changes of the volume, in two minutes
   --json FILE    the table as JSON too
   --only TEXT    only the changes whose name holds TEXT
   --plant FAULT  puts one fault in on purpose; the demo must then exit 1
@@ -25,11 +29,12 @@ export class UsageError extends Error {}
 export function parseDemoOptions(argv: readonly string[]): DemoOptions | null {
   const { values } = parse(argv);
   if (values.help === true) return null;
-  if (values.client !== 'nbd') throw new UsageError(`--client ${values.client}: there is only nbd`);
+  const client = demoClients.find((known) => known === values.client);
+  if (client === undefined) throw new UsageError(`--client ${values.client}: guest or nbd`);
   const planted = values.plant ?? null;
   if (planted !== null && planted !== 'wrong-byte' && planted !== 'failed-io')
     throw new UsageError(`--plant ${planted}: wrong-byte or failed-io`);
-  return { jsonFile: values.json ?? null, only: values.only ?? null, planted, keep: values.keep };
+  return { client, jsonFile: values.json ?? null, only: values.only ?? null, planted, keep: values.keep };
 }
 
 function parse(argv: readonly string[]) {
@@ -37,7 +42,7 @@ function parse(argv: readonly string[]) {
     return parseArgs({
       args: [...argv],
       options: {
-        client: { type: 'string', default: 'nbd' },
+        client: { type: 'string', default: 'guest' },
         json: { type: 'string' },
         only: { type: 'string' },
         plant: { type: 'string' },

@@ -43,6 +43,15 @@ describe('the block ledger', () => {
     expect(ledger.check(Buffer.concat([block(0, 0), block(4096, 1), block(8192, 1)]), 0)).toEqual([]);
   });
 
+  it('expects zeros where a volume has grown, and what was written where it was', () => {
+    const ledger = new BlockLedger(LEDGER_BLOCK_BYTES);
+    ledger.enter(ioLog(0));
+    ledger.grow(3 * LEDGER_BLOCK_BYTES);
+    expect(ledger.sizeBytes).toBe(3 * LEDGER_BLOCK_BYTES);
+    const wrong = ledger.check(Buffer.concat([block(0, 0), Buffer.alloc(LEDGER_BLOCK_BYTES), block(8192, 0)]), 0);
+    expect(wrong).toEqual([{ offsetBytes: 8192, why: 'never written, yet not zeros' }]);
+  });
+
   it('keeps what earlier runs wrote and counts each run from its own start', () => {
     const ledger = new BlockLedger(2 * LEDGER_BLOCK_BYTES);
     ledger.enter(ioLog(0, 4096));

@@ -18,10 +18,21 @@ export interface WrongBlock {
 
 export class BlockLedger {
   /** By block: the low 16 bits of the last write's number, or -1 for a block never written. */
-  readonly #sequences: Int32Array;
+  #sequences: Int32Array;
 
   constructor(sizeBytes: number) {
     this.#sequences = new Int32Array(sizeBytes / LEDGER_BLOCK_BYTES).fill(-1);
+  }
+
+  get sizeBytes(): number {
+    return this.#sequences.length * LEDGER_BLOCK_BYTES;
+  }
+
+  /** Makes room for a volume that has grown: what is new was never written. */
+  grow(sizeBytes: number): void {
+    const grown = new Int32Array(sizeBytes / LEDGER_BLOCK_BYTES).fill(-1);
+    grown.set(this.#sequences);
+    this.#sequences = grown;
   }
 
   /** Enters the writes of one fio job from its I/O log (`write_iolog`, version 3), in the order of issue. */

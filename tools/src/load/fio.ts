@@ -1,25 +1,14 @@
-import { spawn } from 'node:child_process';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { parseLatencyLog } from './latency-log.js';
 import type { LoggedIo } from './latency-log.js';
 import { LEDGER_BLOCK_BYTES } from './block-ledger.js';
 import type { BlockLedger } from './block-ledger.js';
+import type { FioJob, FioRun, LoadTarget } from './target.js';
 
 /** A static area at the volume's start is read whole again and again; the rest is written at random. */
 export const STATIC_AREA_SHARE = 1 / 4;
 /** No load outlives this, whatever becomes of who started it. */
 const MAX_LOAD_SECONDS = 900;
 const EILSEQ = 84;
-
-export interface LoadTarget {
-  readonly fioPath: string;
-  /** NBD URI of the volume. */
-  readonly uri: string;
-  readonly sizeBytes: number;
-  /** Where fio may write its logs; emptied for each run. */
-  readonly folder: string;
-}
 
 /** What a run of fio came to. `failedIo` counts I/Os that ended with an error, `wrongBlocks` those whose content was wrong. */
 export interface LoadResult {
@@ -29,7 +18,7 @@ export interface LoadResult {
   readonly ios: readonly LoggedIo[];
 }
 
-interface FioJob {
+interface FioJobResult {
   readonly jobname: string;
   readonly error: number;
   readonly total_err: number;
@@ -42,8 +31,7 @@ const staticBytes = (target: LoadTarget): number => target.sizeBytes * STATIC_AR
 
 const common = (target: LoadTarget): string[] => [
   '[global]',
-  'ioengine=nbd',
-  `uri=${target.uri}`,
+  ...target.device,
   // A header in every 4 kB, however large the request: what one job writes, any other verifies.
   'verify_interval=4k',
   'verify=crc32c',
@@ -56,150 +44,126 @@ const running = (target: LoadTarget): string[] => [
   'time_based=1',
   `runtime=${MAX_LOAD_SECONDS}`,
   'log_unix_epoch=1',
-  // Twelve writers (each write read back and compared after 512 others) and four readers: 16 in flight.
   '[random]',
   'rw=randwrite',
   `offset=${staticBytes(target)}`,
   `size=${target.sizeBytes - staticBytes(target)}`,
-  'iodepth=12',
+  `iodepth=${target.inFlight.writes}`,
+  // Each write is read back and compared after 512 others.
   'do_verify=1',
   'verify_backlog=512',
-  `write_iolog=${join(target.folder, 'random.iolog')}`,
-  `write_lat_log=${join(target.folder, 'random')}`,
+  'write_iolog=random.iolog',
+  'write_lat_log=random',
   '[static]',
   'rw=read',
   `size=${staticBytes(target)}`,
-  'iodepth=4',
-  `write_lat_log=${join(target.folder, 'static')}`,
+  `iodepth=${target.inFlight.reads}`,
+  'write_lat_log=static',
 ];
 
-/** Writes the static area and the first version of every other block, so that every later read has something to compare. */
-export async function fillVolume(target: LoadTarget, ledger: BlockLedger): Promise<LoadResult> {
-  const log = join(target.folder, 'fill.iolog');
-  const result = await runFio(target, 'fill', [
+/**
+ * Writes the first version of every block from `fromBytes` on, the static area among them, so that every later read
+ * has something to compare.
+ */
+export async function fillVolume(target: LoadTarget, ledger: BlockLedger, fromBytes = 0): Promise<LoadResult> {
+  const lines = [
     ...common(target),
     '[fill]',
     'rw=write',
     'bs=1m',
-    `size=${target.sizeBytes}`,
+    `offset=${fromBytes}`,
+    `size=${target.sizeBytes - fromBytes}`,
     'iodepth=16',
     'do_verify=0',
-    `write_iolog=${log}`,
-  ]);
-  ledger.enter(await readFile(log, 'utf8'));
+    'write_iolog=fill.iolog',
+  ];
+  const result = await runFio(target, { name: 'fill', lines });
+  ledger.enter(await target.readFile('fill.iolog'));
   return result;
 }
 
 /** Reads the whole volume and compares every block's checksum. */
 export function readWholeVolume(target: LoadTarget): Promise<LoadResult> {
-  return runFio(target, 'full-read', [
-    ...common(target),
-    '[full-read]',
-    'rw=read',
-    'bs=1m',
-    `size=${target.sizeBytes}`,
-    'iodepth=16',
-  ]);
+  const lines = [...common(target), '[full-read]', 'rw=read', 'bs=1m', `size=${target.sizeBytes}`, 'iodepth=16'];
+  return runFio(target, { name: 'full-read', lines });
 }
 
 /** Sends one write beyond the volume's end: an I/O that must fail. For the self-test that a failure is counted. */
 export const failOneIo = (target: LoadTarget): Promise<LoadResult> =>
-  replayOneWrite(target, target.sizeBytes, LEDGER_BLOCK_BYTES);
+  replayOneWrite(target, target.device, target.sizeBytes, LEDGER_BLOCK_BYTES);
 
 /** Overwrites the first byte of a block's header (0xca) with another. For the self-test that one wrong byte is found. */
 export const plantWrongByte = (target: LoadTarget): Promise<LoadResult> =>
-  replayOneWrite(target, target.sizeBytes / 2, 1);
+  replayOneWrite(target, target.bytewiseDevice, target.sizeBytes / 2, 1);
 
 /** Only a replayed log makes fio send what lies outside the device or is no whole block. */
-async function replayOneWrite(target: LoadTarget, offsetBytes: number, lengthBytes: number): Promise<LoadResult> {
+function replayOneWrite(
+  target: LoadTarget,
+  device: readonly string[],
+  offsetBytes: number,
+  lengthBytes: number,
+): Promise<LoadResult> {
+  const name = target.deviceName;
   const ioLog = [
     'fio version 2 iolog',
-    'volume add',
-    'volume open',
-    `volume write ${offsetBytes} ${lengthBytes}`,
-    'volume close',
+    `${name} add`,
+    `${name} open`,
+    `${name} write ${offsetBytes} ${lengthBytes}`,
+    `${name} close`,
     '',
   ].join('\n');
   const lines = [
     '[global]',
-    'ioengine=nbd',
-    `uri=${target.uri}`,
+    ...device,
     'bs=4k',
     'continue_on_error=all',
     'buffer_pattern=0x5a',
     '[planted]',
     'rw=write',
-    'filename=volume',
-    `read_iolog=${join(target.folder, 'planted.iolog')}`,
+    `filename=${name}`,
+    'read_iolog=planted.iolog',
   ];
-  return (await startFio(target, 'planted', lines, { 'planted.iolog': ioLog })).finished;
+  return runFio(target, { name: 'planted', lines, files: { 'planted.iolog': ioLog } });
 }
 
 /** A verified load that runs until it is told to stop. */
 export class RunningLoad {
   readonly #target: LoadTarget;
-  readonly #process: FioProcess;
+  readonly #fio: FioRun;
 
-  private constructor(target: LoadTarget, process: FioProcess) {
+  private constructor(target: LoadTarget, fio: FioRun) {
     this.#target = target;
-    this.#process = process;
+    this.#fio = fio;
   }
 
   static async start(target: LoadTarget): Promise<RunningLoad> {
-    return new RunningLoad(target, await startFio(target, 'load', [...common(target), ...running(target)]));
+    const lines = [...common(target), ...running(target)];
+    return new RunningLoad(target, await target.startFio({ name: 'load', lines }));
   }
 
-  /** Ends the load after the I/O in flight, enters its writes and returns what it came to. */
+  /** Ends the load after the I/O in flight, enters its writes and returns what it came to, in this machine's time. */
   async stop(ledger: BlockLedger): Promise<LoadResult> {
-    this.#process.interrupt();
-    const result = await this.#process.finished;
-    ledger.enter(await readFile(join(this.#target.folder, 'random.iolog'), 'utf8'));
-    const logs = await Promise.all(
-      ['random_lat.1.log', 'static_lat.2.log'].map((name) => readFile(join(this.#target.folder, name), 'utf8')),
-    );
-    return { ...result, ios: logs.flatMap(parseLatencyLog) };
+    await this.#fio.interrupt();
+    const result = parseFioOutput(await this.#fio.finish());
+    ledger.enter(await this.#target.readFile('random.iolog'));
+    const aheadMs = await this.#target.clockAheadMs();
+    const ios: LoggedIo[] = [];
+    for (const name of ['random_lat.1.log', 'static_lat.2.log'])
+      for (const io of parseLatencyLog(await this.#target.readFile(name)))
+        ios.push({ ...io, endedAtMs: io.endedAtMs - aheadMs });
+    return { ...result, ios };
   }
 }
 
-interface FioProcess {
-  interrupt(): void;
-  readonly finished: Promise<LoadResult>;
+async function runFio(target: LoadTarget, job: FioJob): Promise<LoadResult> {
+  return parseFioOutput(await (await target.startFio(job)).finish());
 }
 
-async function runFio(target: LoadTarget, name: string, lines: readonly string[]): Promise<LoadResult> {
-  return (await startFio(target, name, lines)).finished;
-}
-
-async function startFio(
-  target: LoadTarget,
-  name: string,
-  lines: readonly string[],
-  files: Readonly<Record<string, string>> = {},
-): Promise<FioProcess> {
-  await rm(target.folder, { recursive: true, force: true });
-  await mkdir(target.folder, { recursive: true });
-  const jobFile = join(target.folder, `${name}.fio`);
-  const outputFile = join(target.folder, `${name}.json`);
-  for (const [file, text] of Object.entries(files)) await writeFile(join(target.folder, file), text);
-  await writeFile(jobFile, `${lines.join('\n')}\n`);
-  const child = spawn(target.fioPath, ['--output-format=json', `--output=${outputFile}`, jobFile], {
-    cwd: target.folder,
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  let complaints = '';
-  child.stderr.on('data', (chunk: Buffer) => (complaints = (complaints + chunk.toString()).slice(-4000)));
-  const finished = new Promise<LoadResult>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('exit', () => readResult(outputFile, complaints).then(resolve, reject));
-  });
-  return { interrupt: () => child.kill('SIGINT'), finished };
-}
-
-async function readResult(outputFile: string, complaints: string): Promise<LoadResult> {
-  const text = await readFile(outputFile, 'utf8');
-  const start = text.indexOf('{\n');
-  if (start === -1) throw new Error(`fio gave no result: ${text}${complaints}`);
-  const { jobs }: { jobs: readonly FioJob[] } = JSON.parse(text.slice(start));
+/** Sums up the jobs of one run of fio. Throws when its output holds no result. */
+export function parseFioOutput(text: string): LoadResult {
+  const [start, end] = [text.indexOf('{\n'), text.lastIndexOf('\n}')];
+  if (start === -1 || end === -1) throw new Error(`fio gave no result: ${text}`);
+  const { jobs }: { jobs: readonly FioJobResult[] } = JSON.parse(text.slice(start, end + 2));
   let ioCount = 0;
   let failedIo = 0;
   let wrongBlocks = 0;

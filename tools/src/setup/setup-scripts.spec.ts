@@ -120,11 +120,47 @@ describe("apt's sources", () => {
   });
 });
 
+describe('what a guest is made of', () => {
+  const needed = ['versions', 'discover', 'guest'];
+  const show = 'discover_guest; guest_missing && echo missing; echo "$qemu_system $guest_kernel $busybox"';
+  const onX86 = 'uname() { echo x86_64; }; qemu_storage_daemon=';
+
+  test('all of it in the cache is found', () => {
+    program('cache/qemu-system/bin/qemu-system-x86_64', '10.0.2');
+    program('cache/guest-parts/bin/busybox', '1.35');
+    program('cache/guest-parts/boot/vmlinuz-6.1-cloud', '6.1');
+    mkdirSync(join(folder, 'cache/guest-parts/lib/modules/6.1-cloud'), { recursive: true });
+    const { stdout } = bash(needed, `${onX86}; ${show}`, { PATH: '/usr/bin:/bin' });
+    const cache = join(folder, 'cache');
+    expect(stdout).toBe(
+      `${cache}/qemu-system/bin/qemu-system-x86_64 ${cache}/guest-parts/boot/vmlinuz-6.1-cloud ${cache}/guest-parts/bin/busybox\n`,
+    );
+  });
+
+  test('an old emulator alone, or a kernel without its modules, counts as missing', () => {
+    program('cache/qemu-system/bin/qemu-system-x86_64', '7.2.22');
+    program('cache/guest-parts/boot/vmlinuz-6.1-cloud', '6.1');
+    expect(bash(needed, `${onX86}; ${show}`, { PATH: '/usr/bin:/bin' }).stdout.trim()).toBe('missing');
+  });
+
+  test('nothing is missing where no guest is known', () => {
+    const { stdout } = bash(needed, `uname() { echo aarch64; }; discover_guest; guest_missing || echo complete`);
+    expect(stdout).toBe('complete\n');
+  });
+
+  test("the distribution's emulator is asked for only where its QEMU serves", () => {
+    const asked = 'qemu_system_is_a_package && echo yes || echo no';
+    const code = `${onX86}; qemu_system=; for qemu_storage_daemon in /usr/bin/qsd $cache/qemu/bin/qsd; do ${asked}; done`;
+    expect(bash(needed, code).stdout).toBe('yes\nno\n');
+  });
+});
+
 describe('missing packages', () => {
-  const nothing = 'system_qemu_present=no qemu_storage_daemon= fio= setpriv= postgres_bin=';
+  const nothing =
+    'uname() { echo aarch64; }; qemu_system= system_qemu_present=no qemu_storage_daemon= fio= setpriv= postgres_bin=';
 
   test('each missing program stands for its Debian package', () => {
-    const { stdout } = bash(['packages'], `${nothing}; missing_packages`);
+    const { stdout } = bash(['versions', 'discover', 'guest', 'packages'], `${nothing}; missing_packages`);
     expect(stdout.trim().split('\n')).toEqual(['qemu-system-common', 'qemu-utils', 'fio', 'util-linux', 'postgresql']);
   });
 
@@ -132,7 +168,7 @@ describe('missing packages', () => {
     // An id that is not root's and a PATH without sudo stand for such a user.
     const code = `id() { echo 1000; }; command() { [ "$2" != sudo ] && builtin command "$@"; }
       ${nothing}; fio=/usr/bin/fio setpriv=/usr/bin/setpriv; install_packages; echo done`;
-    const refused = bash(['packages'], code);
+    const refused = bash(['versions', 'discover', 'guest', 'packages'], code);
     expect(refused.status).toBe(1);
     expect(refused.stdout).toBe('');
     expect(refused.stderr).toContain(
@@ -166,12 +202,13 @@ describe('long steps', () => {
 });
 
 test('the record names every tool, and a second recording says nothing', () => {
-  const tools = `nats_server=/n qemu_storage_daemon=/q qemu_img=/i fio=/f setpriv=/s postgres_bin=/p
+  const tools = `qemu_system=/g guest_kernel=/k guest_modules=/m busybox=/b cache=/c; nats_server=/n qemu_storage_daemon=/q qemu_img=/i fio=/f setpriv=/s postgres_bin=/p
     nats_version=2.10.27 qemu_version=10.0.2 fio_version=3.33 postgres_version=15.18`;
   const first = bash(['record'], `${tools}; record_tools; echo again >&2; record_tools`);
   expect(first.stderr).toMatch(/QEMU 10\.0\.2.*\nagain\n$/);
   expect(JSON.parse(readFileSync(join(folder, '.cache/tools.json'), 'utf8'))).toMatchObject({
     natsServer: '/n',
+    guest: { qemuSystem: '/g', kernel: '/k', modules: '/m', busybox: '/b', cache: '/c/guest-images' },
     versions: { qemu: '10.0.2' },
   });
 });

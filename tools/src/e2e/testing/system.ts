@@ -12,7 +12,9 @@ import { Cluster } from '../../cluster/cluster.js';
 import { workspaceFolder } from '../../cluster/folders.js';
 import type { BlockLedger } from '../../load/block-ledger.js';
 import { RunningLoad } from '../../load/fio.js';
-import type { LoadResult, LoadTarget } from '../../load/fio.js';
+import type { LoadResult } from '../../load/fio.js';
+import { NbdTarget } from '../../load/nbd-target.js';
+import type { LoadTarget } from '../../load/target.js';
 import { checkWholeVolume } from '../../load/volume-image.js';
 
 export const MiB = 1024 ** 2;
@@ -114,7 +116,8 @@ export class System {
   targetOf(volume: Volume): LoadTarget {
     if (volume.uri === null) throw new Error(`${volume.volumeId} has no address`);
     const folder = join(this.#root, `load-${volume.name}`);
-    return { fioPath: tools.fio, uri: volume.uri, sizeBytes: volume.sizeBytes, folder };
+    const { sizeBytes, uri } = volume;
+    return new NbdTarget({ fioPath: tools.fio, qemuImgPath: tools.qemuImg, uri, sizeBytes, folder });
   }
 
   /** Does something while a verified load runs on a volume; the load ends also when that fails. */
@@ -131,8 +134,7 @@ export class System {
 
   /** Compares every block of a volume with what was last written there, past everything that served the load. */
   wrongBlocks(volume: Volume, ledger: BlockLedger): ReturnType<typeof checkWholeVolume> {
-    const { uri, folder } = this.targetOf(volume);
-    return checkWholeVolume({ qemuImgPath: tools.qemuImg, uri, folder, ledger });
+    return checkWholeVolume(this.targetOf(volume), ledger);
   }
 
   /** Whether the volume's address answers, not only whether something listens there. */
