@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes this checkout able to build, run and test FlexBSO: npm packages, Debian packages, and the tools that
-# Debian 12 has only in older versions (nats-server, QEMU) and what a guest runs, fetched into a cache. Safe to run again at any time; it
-# looks before it acts, so that it takes a moment when nothing is missing.
+# Makes this checkout able to build, run and test FlexBSO: npm packages, Debian packages, and, fetched into a cache, the
+# tools that Debian 12 has only in older versions (nats-server, QEMU) and what a guest is made of. Safe to run again at
+# any time; it looks before it acts, so that it takes a moment when nothing is missing.
 #
 # Usage: setup.sh
 #   FLEXBSO_CACHE=DIR     where fetched tools are kept and shared by every checkout

@@ -135,7 +135,7 @@ fetch_qemu() {
 }
 
 # Programs that find their libraries and modules in folder $1 of the cache. They exec: a process id stays the program's.
-# OPTIONS are given to each program before its own.
+# OPTIONS are given to each program before its own, as words of a shell.
 # Usage: wrap_qemu NAME OPTIONS PROGRAM...
 wrap_qemu() {
   local folder="$cache/$1" options="$2" program libraries

@@ -52,7 +52,8 @@ fetch_qemu_system() {
   long_step "fetching QEMU's emulator from Debian $codename-backports into $cache (FLEXBSO_QEMU=system: do without)" \
     fetch_packages qemu-system "$codename-backports" "$sources" qemu-system-x86
   # Where its firmware lies: that of a package on its own, and QEMU's.
-  wrap_qemu qemu-system "-L $cache/qemu-system/usr/share/seabios -L $cache/qemu-system/usr/share/qemu" qemu-system-x86_64
+  local data="$cache/qemu-system/usr/share"
+  wrap_qemu qemu-system "-L \"$data/seabios\" -L \"$data/qemu\"" qemu-system-x86_64
 }
 
 fetch_guest_parts() {
