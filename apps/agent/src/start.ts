@@ -21,6 +21,7 @@ import { CardRole } from './card/card-role.js';
 import type { AgentConfig } from './config/config.js';
 import { loadSealer } from './identity/sealing-key.js';
 import { type Session, nextSession } from './identity/session.js';
+import { SignOfLife } from './identity/sign-of-life.js';
 import { StateLock } from './identity/state-lock.js';
 import { FileJournal } from './journal/file-journal.js';
 import { StateKeeper, cardStateSchema, poolStateSchema } from './link/agent-state.js';
@@ -54,13 +55,15 @@ export async function startAgent(config: AgentConfig, endings: Endings): Promise
   const sealer = await loadSealer(config.sealingSeedFile);
   const bus = busOf(config, endings);
   const journal = new FileJournal(journalFolder);
-  const parts = { config, session, sealer, journal, bus, onFenced: endings.onFenced };
+  const life = await SignOfLife.begin(join(stateDirectory, 'last-sign-of-life'), logger('agent'));
+  const parts = { config, session, sealer, journal, bus, life, onFenced: endings.onFenced };
   const { agent, plane } = config.role === 'card' ? await cardAgent(parts, config) : await poolAgent(parts, config);
   await agent.start();
   return {
     session,
     stop: async () => {
       await agent.stop();
+      life.end();
       await bus.close();
       await plane.close();
       await journal.close();
@@ -75,6 +78,7 @@ interface Parts {
   readonly sealer: Sealer;
   readonly journal: FileJournal;
   readonly bus: NatsAgentBus;
+  readonly life: SignOfLife;
   readonly onFenced: Endings['onFenced'];
 }
 
@@ -82,13 +86,15 @@ async function cardAgent(parts: Parts, config: Extract<AgentConfig, { role: 'car
   const { journal, sealer } = parts;
   const shared = sharedPorts(parts);
   const plane = cardPlane(config);
+  const { cardLookMs: lookMs } = config.timings;
+  const lastSignMs = parts.life.previousMs;
   const keeper = await StateKeeper.open(stateStore(config), cardStateSchema, shared.clock, shared.log);
   const ports: AgentPorts<DesiredVolume, VolumeReport> = {
     ...shared,
     keeper,
     answerSchema: cardDesiredSchema,
     makeRole: (report) =>
-      new CardRole({ ...shared, cardId: config.id, plane, journal, sealer, report, lookMs: config.timings.cardLookMs }),
+      new CardRole({ ...shared, cardId: config.id, plane, journal, sealer, report, lookMs, lastSignMs }),
   };
   return { agent: new Agent(ports), plane };
 }

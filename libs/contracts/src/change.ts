@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { changeIdSchema, volumeIdSchema } from './ids.js';
+import { outageSchema } from './outage.js';
 import { planSchema } from './plan.js';
 import { problemSchema } from './problems.js';
 import { progressSchema, stepOutcomeSchema } from './report.js';
@@ -44,6 +45,8 @@ export const changeSchema = z.strictObject({
   waitingSinceMs: z.int().nullable(),
   bytesCopied: z.int().min(0),
   problem: problemSchema.nullable(),
+  /** Of a `heal`: how long the volume's I/O was away, and whether the guest must reset its device. */
+  outage: outageSchema.nullable(),
   requestedBy: z.string(),
   traceId: z.string().nullable(),
   createdAtMs: z.int(),

@@ -10,6 +10,7 @@ export * from './layers.js';
 export * from './limits.js';
 export * from './measure.js';
 export * from './observed.js';
+export * from './outage.js';
 export * from './plan.js';
 export * from './problems.js';
 export * from './registration.js';

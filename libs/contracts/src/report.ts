@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { legIdSchema, operationIdSchema, volumeIdSchema } from './ids.js';
 import { legAccessSchema, legAddressSchema } from './desired.js';
 import { observedVolumeSchema } from './observed.js';
+import { outageSchema } from './outage.js';
 import { problemSchema } from './problems.js';
 
 /** One step as it went; times in ms since the epoch. */
@@ -54,6 +55,8 @@ export const volumeReportSchema = z.strictObject({
   uri: z.string().max(500).nullable(),
   problem: problemSchema.nullable(),
   observed: observedVolumeSchema.nullable(),
+  /** The last one that this card knows of, said again with every report. */
+  outage: outageSchema.nullable(),
 });
 export type VolumeReport = z.infer<typeof volumeReportSchema>;
 

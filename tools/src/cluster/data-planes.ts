@@ -6,7 +6,7 @@ import type { ProcessRecord } from './processes.js';
 /** Whom the stand-in's data planes run as when the agents are root. A number of nobody's: no account is needed. */
 export const STAND_IN_DATA_PLANE_USER = { uid: 64_055, gid: 64_055 };
 
-/** Data planes outlive their agents, so stopping a system ends them too: every process that has a socket in its run folder. */
+/** Data planes outlive their agents, so stopping a system ends them too: every process that serves a socket in its run folder. */
 export async function stopDataPlanes(runFolder: string): Promise<void> {
   await stopProcesses(dataPlanesIn(runFolder));
 }
@@ -16,10 +16,17 @@ export function dataPlanesIn(runFolder: string): ProcessRecord[] {
   for (const entry of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
     const pid = Number(entry);
     const startTicks = startTicksOf(pid);
-    if (startTicks !== null && commandLineOf(pid).includes(`path=${runFolder}/`))
+    if (startTicks !== null && servesSocketIn(runFolder, commandLineOf(pid)))
       found.push({ name: 'data plane', pid, startTicks });
   }
   return found;
+}
+
+/** A guest names such a socket too, as its client. */
+function servesSocketIn(runFolder: string, commandLine: string): boolean {
+  return commandLine
+    .split('\0')
+    .some((argument) => argument.includes(`path=${runFolder}/`) && argument.includes(',server=on'));
 }
 
 /** Empty for a process that ended meanwhile, and for those of the kernel. */

@@ -83,6 +83,11 @@ export async function stopProcesses(records: readonly ProcessRecord[], deadlineM
   for (const record of records) signalProcess(record, 'SIGTERM');
   const until = Date.now() + deadlineMs;
   while (records.some(isRunning) && Date.now() < until) await delay(20);
-  for (const record of records.filter(isRunning)) signalProcess(record, 'SIGKILL');
+  await killProcesses(records.filter(isRunning));
+}
+
+/** Ends processes as a crash does, and waits until they are gone. */
+export async function killProcesses(records: readonly ProcessRecord[]): Promise<void> {
+  for (const record of records) signalProcess(record, 'SIGKILL');
   while (records.some(isRunning)) await delay(20);
 }

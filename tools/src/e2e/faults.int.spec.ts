@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Change, checkReportSchema, type Volume, type VolumePatch } from '@flexbso/contracts';
+import { type Change, changeSchema, checkReportSchema, type Volume, type VolumePatch } from '@flexbso/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { until } from '../api/until.js';
 import { dataPlanesIn } from '../cluster/data-planes.js';
-import { stopProcesses } from '../cluster/processes.js';
+import { killProcesses } from '../cluster/processes.js';
 import { BlockLedger } from '../load/block-ledger.js';
 import { fillVolume, readWholeVolume } from '../load/fio.js';
 import { leftoversOf } from './testing/leftovers.js';
@@ -67,6 +68,21 @@ async function holds({ volume, ledger }: Subject, poolId: string): Promise<void>
   expect({ differences, underWay }).toEqual({ differences: [], underWay: 0 });
 }
 
+/** The record of the volume's only outage, once its card has told of it. */
+async function healOf({ volumeId }: Volume): Promise<Change> {
+  let heal: Change | undefined;
+  await until('the outage is recorded', DEADLINE_MS, async () => {
+    const { items } = await system.api.get(
+      `/v1/changes?volumeId=${volumeId}`,
+      z.object({ items: z.array(changeSchema) }),
+    );
+    heal = items.find(({ kind }) => kind === 'heal');
+    return heal !== undefined;
+  });
+  if (heal === undefined) throw new Error('there is no record of an outage');
+  return heal;
+}
+
 async function legContent({ volumeId }: Volume, poolId: string): Promise<Buffer> {
   const { legs } = await system.api.volume(volumeId);
   const leg = legs.find((one) => one.poolId === poolId);
@@ -115,7 +131,7 @@ describe('a swap under verified I/O', { timeout: 180_000 }, () => {
   it('is taken back or completed, and says which, when the daemon of the new leg is killed during the copy', async () => {
     const subject = await filled('leg-killed');
     const change = await movedThrough(subject, 'pool-4', 'copying', () =>
-      stopProcesses(dataPlanesIn(`${system.cluster.folders.run}/pool-4`)),
+      killProcesses(dataPlanesIn(`${system.cluster.folders.run}/pool-4`)),
     );
     const said = change.state === 'undone' ? change.problem?.detail : change.state;
     expect(said).toMatch(/^settled$|copy/);
@@ -131,7 +147,7 @@ describe('a volume under verified I/O', { timeout: 180_000 }, () => {
     const daemons = () => dataPlanesIn(`${system.cluster.folders.run}/pool-5`);
     const result = await system.underLoad(volume, ledger, async () => {
       const [before] = daemons();
-      await stopProcesses(daemons());
+      await killProcesses(daemons());
       await until('the pool serves the leg again', DEADLINE_MS, async () => {
         const [now] = daemons();
         return now !== undefined && now.pid !== before?.pid;
@@ -156,7 +172,7 @@ describe('a mirror under verified I/O', { timeout: 240_000 }, () => {
     const legDaemons = () => dataPlanesIn(`${cluster.folders.run}/pool-4`);
     const result = await system.underLoad(volume, ledger, async () => {
       await cluster.kill('agent-pool-4', 'SIGKILL');
-      await stopProcesses(legDaemons());
+      await killProcesses(legDaemons());
       await until('the mirror goes on without the leg', DEADLINE_MS, () => system.isServed(volume));
       await cluster.restart('agent-pool-4');
       await until('the leg is served again', DEADLINE_MS, async () => legDaemons().length === 1);
@@ -179,9 +195,13 @@ describe('a card', { timeout: 180_000 }, () => {
     const subject = await filled('daemon-killed', 'pool-4');
     const daemons = () => dataPlanesIn(`${system.cluster.folders.run}/card-1`);
     const before = daemons();
-    await stopProcesses(before);
+    await killProcesses(before);
     await until('the volume is served again', DEADLINE_MS, () => system.isServed(subject.volume));
     expect(daemons()).toHaveLength(before.length);
+    expect(await healOf(subject.volume)).toMatchObject({
+      state: 'settled',
+      outage: { fromIsExact: true, guestMustReset: false },
+    });
     await holds(subject, 'pool-4');
     await system.remove(subject.volume);
   });
@@ -191,17 +211,25 @@ describe('a card', { timeout: 180_000 }, () => {
     const { cluster } = system;
     const away = ['gateway', 'scheduler', 'inventory', 'nats'];
     for (const name of away) await cluster.kill(name, 'SIGKILL');
+    const rebootedAtMs = Date.now();
     await cluster.kill('agent-card-1', 'SIGKILL');
-    await stopProcesses(dataPlanesIn(`${cluster.folders.run}/card-1`));
+    await killProcesses(dataPlanesIn(`${cluster.folders.run}/card-1`));
     expect(await system.isServed(subject.volume)).toBe(false);
     const starting = cluster.restart('agent-card-1');
     await until('the volume is served again', DEADLINE_MS, () => system.isServed(subject.volume));
+    const servedAgainAtMs = Date.now();
     expect(await system.wrongBlocks(subject.volume, subject.ledger)).toEqual([]);
     for (const name of away.toReversed()) await cluster.restart(name);
     await starting;
     await until('the card is known again', DEADLINE_MS, async () =>
       (await system.cards()).every((card) => card.state === 'ready'),
     );
+    const heal = await healOf(subject.volume);
+    // Nobody saw it go: since the last sign of life of the agent that went with it.
+    expect(heal).toMatchObject({ outage: { fromIsExact: false, guestMustReset: false } });
+    const awayMs = Number(heal.outage?.untilMs) - Number(heal.outage?.fromMs);
+    expect(awayMs).toBeGreaterThanOrEqual(servedAgainAtMs - rebootedAtMs);
+    expect((await system.flexbso('describe', 'change', heal.changeId)).stdout).toMatch(/I\/O was away +\S.* at most/);
     await holds(subject, 'pool-4');
     await system.remove(subject.volume);
   });

@@ -40,9 +40,10 @@ export function emulatorArguments(machine: Machine): string[] {
 
 function volumeArguments(socket: string | null): string[] {
   if (socket === null) return [];
+  // A card that lost its data plane serves the same socket again. (`reconnect-ms` is not known to QEMU before 9.2.)
   // The daemon offers four queues; one vCPU fills one.
   const device = `vhost-user-blk-pci,chardev=volume,num-queues=1,addr=${VOLUME_PLACE}`;
-  return ['-chardev', `socket,id=volume,path=${socket}`, '-device', device];
+  return ['-chardev', `socket,id=volume,path=${socket},reconnect=1`, '-device', device];
 }
 
 function imageArguments(file: string | null): string[] {

@@ -93,6 +93,14 @@ export class GuestVm {
     return SECTOR_BYTES * Number((await this.run('cat /sys/block/vda/size')).toString());
   }
 
+  /** Resets /dev/vda, as a guest does whose disk was away: its driver lets go of the device and takes it up again. */
+  async resetVolume(): Promise<void> {
+    const driver = '/sys/bus/pci/drivers/virtio-pci';
+    const device = 'device=$(basename $(dirname $(readlink -f /sys/block/vda/device)))';
+    await this.run(`${device}; echo $device >${driver}/unbind; echo $device >${driver}/bind`);
+    await this.run('until [ -b /dev/vda ]; do usleep 10000; done');
+  }
+
   /** The kernel's messages, among them those about a disk that grew. */
   async kernelLog(): Promise<string> {
     return (await this.run('dmesg')).toString();

@@ -8,6 +8,7 @@ import {
   type VolumePhase,
   desiredVolumeSchema,
   legIdSchema,
+  outageSchema,
   plannedCardStepSchema,
   problemSchema,
   stepOutcomeSchema,
@@ -46,6 +47,9 @@ const conclusionSchema = z.strictObject({
 });
 export type Conclusion = z.infer<typeof conclusionSchema>;
 
+const awaySchema = outageSchema.pick({ fromMs: true, fromIsExact: true });
+export type Away = z.infer<typeof awaySchema>;
+
 /** What the journal tells of one volume; the sum of its entries. */
 export const volumeBookSchema = z.strictObject({
   /** The newest desired state that anything was begun for; survives a lost state file. */
@@ -57,6 +61,10 @@ export const volumeBookSchema = z.strictObject({
   concluded: conclusionSchema.nullable(),
   /** Legs that older operations held and that have not yet been reported closed. */
   formerLegIds: z.array(legIdSchema),
+  /** Set while the volume's I/O is away: since when, as well as it is known. */
+  away: awaySchema.nullable().default(null),
+  /** When its I/O was last away, and how long. */
+  outage: outageSchema.nullable().default(null),
 });
 export type VolumeBook = z.infer<typeof volumeBookSchema>;
 
@@ -66,6 +74,8 @@ export const emptyBook: VolumeBook = {
   operation: null,
   concluded: null,
   formerLegIds: [],
+  away: null,
+  outage: null,
 };
 
 const atMs = z.int();
@@ -84,6 +94,9 @@ export const bookEntrySchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('healing'), generation: z.int(), stepKinds: z.array(z.string()), atMs }),
   /** The wanted stack was seen to carry the guest. */
   z.strictObject({ kind: z.literal('applied'), desired: desiredVolumeSchema, atMs }),
+  /** The volume's I/O was found to be away; and, later, to be back. */
+  z.strictObject({ kind: z.literal('away'), away: awaySchema }),
+  z.strictObject({ kind: z.literal('back'), outage: outageSchema }),
   /** `formerLegIds`: legs that this end did not report as closed, and that a later one has to. */
   z.strictObject({ kind: z.literal('concluded'), conclusion: conclusionSchema, formerLegIds: z.array(legIdSchema) }),
 ]);
@@ -103,6 +116,10 @@ function entered(book: VolumeBook, entry: BookEntry): VolumeBook {
       return book;
     case 'applied':
       return { ...book, applied: entry.desired };
+    case 'away':
+      return { ...book, away: entry.away };
+    case 'back':
+      return { ...book, away: null, outage: entry.outage };
     case 'concluded':
       return concluded(book, entry.conclusion, entry.formerLegIds);
     default:
@@ -126,10 +143,16 @@ function begun(book: VolumeBook, desired: DesiredVolume, plan: PlannedCardStep[]
 
 function concluded(book: VolumeBook, conclusion: Conclusion, formerLegIds: string[]): VolumeBook {
   const isGone = conclusion.phase === 'gone';
-  return { ...book, applied: isGone ? null : book.applied, operation: null, concluded: conclusion, formerLegIds };
+  const served = isGone ? { applied: null, away: null } : {};
+  return { ...book, ...served, operation: null, concluded: conclusion, formerLegIds };
 }
 
-type OperationEntry = Exclude<BookEntry, { kind: 'book' | 'begin' | 'healing' | 'applied' | 'concluded' }>;
+type OperationEntry = Exclude<
+  BookEntry,
+  {
+    kind: 'book' | 'begin' | 'healing' | 'applied' | 'away' | 'back' | 'concluded';
+  }
+>;
 
 function progressed(operation: Operation, entry: OperationEntry): Operation {
   switch (entry.kind) {

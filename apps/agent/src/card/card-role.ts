@@ -30,6 +30,8 @@ export interface CardRolePorts {
     urgent: boolean,
   ) => void;
   readonly lookMs: number;
+  /** When this agent's life before gave its last sign; null: there was none. In ms since the epoch. */
+  readonly lastSignMs: number | null;
 }
 
 interface Volume {
@@ -56,6 +58,7 @@ export class CardRole implements RolePart<DesiredVolume> {
   constructor(ports: CardRolePorts) {
     this.#ports = ports;
     this.#discovery = new Discovery(() => ports.plane.discover(), ports);
+    ports.plane.onGone((volumeId) => this.#gone(volumeId));
   }
 
   nameOf(item: DesiredVolume): string {
@@ -118,6 +121,12 @@ export class CardRole implements RolePart<DesiredVolume> {
   async #halt({ reconciler, worker }: Volume): Promise<void> {
     reconciler.stop();
     await worker.stop();
+  }
+
+  #gone(volumeId: string): void {
+    const volume = this.#ready.get(volumeId);
+    volume?.reconciler.gone();
+    volume?.worker.wake();
   }
 
   #want(volume: Volume, item: DesiredVolume): void {

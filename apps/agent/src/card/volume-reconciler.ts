@@ -10,27 +10,24 @@ import type {
 import type { CardDataPlane, CardSecrets } from '@flexbso/dataplane-port';
 import { span, withTraceHeaders } from '@flexbso/observability';
 import { describe, isApplied, isSettled, plannedVolumeOf } from '@flexbso/stack';
-import type { Clock } from '../ports/clock.js';
-import type { AgentLog } from '../ports/log.js';
 import type { Randomness } from '../ports/randomness.js';
 import { Attempts } from '../work/attempts.js';
 import { backoffMs, jittered } from '../work/backoff.js';
 import type { LookAgain } from '../work/serial-worker.js';
-import { type BookEntry, outcomesOf, stoppedBy } from './book.js';
+import { type BookEntry, type Conclusion, outcomesOf, stoppedBy } from './book.js';
 import { type Decision, decide } from './decide.js';
 import { LegWatch } from './leg-watch.js';
+import { type OutagePorts, OutageWatch } from './outage-watch.js';
 import { type RunResult, type StepRun, runHealing, runSteps, runUndo } from './run-steps.js';
 import type { VolumeJournal } from './volume-journal.js';
 import { concludedReport, conclusionOf, volumeReport } from './volume-report.js';
 
-export interface VolumePorts {
+export interface VolumePorts extends OutagePorts {
   readonly cardId: string;
   readonly plane: CardDataPlane;
   readonly capabilities: () => Capabilities;
   readonly secretsOf: (desired: DesiredVolume) => CardSecrets;
-  readonly clock: Clock;
   readonly random: Randomness;
-  readonly log: AgentLog;
   /** `urgent`: now; otherwise at most twice a second. */
   readonly report: (report: VolumeReport, desired: DesiredVolume, urgent: boolean) => void;
   /** How often a volume at rest is looked at, to find a data plane that died. */
@@ -66,6 +63,7 @@ export class VolumeReconciler {
   /** What the last report that ends an operation said, so that it is said once by each life of the agent. */
   #saidFor: string | null = null;
   readonly #legWatch: LegWatch;
+  readonly #outages: OutageWatch;
 
   constructor(desired: DesiredVolume, journal: VolumeJournal, ports: VolumePorts) {
     this.#volumeId = desired.volumeId;
@@ -73,6 +71,7 @@ export class VolumeReconciler {
     this.#journal = journal;
     this.#ports = ports;
     this.#legWatch = new LegWatch(ports.plane);
+    this.#outages = new OutageWatch(desired.volumeId, journal, ports);
   }
 
   get desired(): DesiredVolume {
@@ -96,6 +95,11 @@ export class VolumeReconciler {
     this.#work.abort();
   }
 
+  /** The data plane was just seen to go; the next pass looks, and builds it again. */
+  gone(): void {
+    this.#outages.gone();
+  }
+
   async pass(): Promise<LookAgain> {
     for (let round = 0; round < MAX_ROUNDS && !this.#stopped; round++) {
       this.#work = new AbortController();
@@ -115,13 +119,11 @@ export class VolumeReconciler {
 
   /** A change's looks stand in its trace; those of a volume at rest, or of a step that fails for days, would fill it. */
   #look(): Promise<ObservedVolume> {
-    const { plane } = this.#ports;
     const { operationId, trace, changeId } = this.#desired;
-    if (this.#failures > 0 || this.#journal.book.concluded?.operationId === operationId)
-      return plane.observe(this.#volumeId);
+    if (this.#failures > 0 || this.#journal.book.concluded?.operationId === operationId) return this.#outages.observe();
     const attributes = { 'bso.volume.id': this.#volumeId, 'bso.change.id': changeId };
     return withTraceHeaders(trace, () =>
-      span('observe', attributes, () => plane.observe(this.#volumeId), { scope: 'flexbso.agent' }),
+      span('observe', attributes, () => this.#outages.observe(), { scope: 'flexbso.agent' }),
     );
   }
 
@@ -147,7 +149,7 @@ export class VolumeReconciler {
   }
 
   async #rest(observed: ObservedVolume): Promise<LookAgain> {
-    const { lookMs, random, report } = this.#ports;
+    const { lookMs, random } = this.#ports;
     this.#beginAnew();
     const { concluded } = this.#journal.book;
     const isSettledNow = concluded?.phase === 'settled' && concluded.operationId === this.#desired.operationId;
@@ -157,11 +159,18 @@ export class VolumeReconciler {
       return { afterMs: jittered(lookMs, random) };
     }
     this.#waitingSinceMs = null;
-    if (concluded?.operationId === this.#desired.operationId && this.#saidFor !== concluded.operationId) {
-      report(concludedReport(this.#desired, concluded, observed, this.#bytesCopied), this.#desired, true);
-      this.#saidFor = concluded.operationId;
-    }
+    if (concluded?.operationId === this.#desired.operationId) this.#sayEnded(concluded, this.#desired, observed);
     return { afterMs: jittered(lookMs, random) };
+  }
+
+  /** Once, and again after each outage. */
+  #sayEnded(conclusion: Conclusion, desired: DesiredVolume, observed: ObservedVolume): void {
+    const { outage } = this.#journal.book;
+    const saying = `${desired.operationId} ${outage?.untilMs}`;
+    if (this.#saidFor === saying) return;
+    const more = { bytesCopied: this.#bytesCopied, outage };
+    this.#ports.report(concludedReport(desired, conclusion, observed, more), desired, true);
+    this.#saidFor = saying;
   }
 
   /** Said also of an operation that has ended: its volume is not as it should be. Once, and *settled* again afterwards. */
@@ -175,7 +184,8 @@ export class VolumeReconciler {
     this.#waitingSinceMs ??= clock.nowMs();
     const waiting = { for: 'a leg is served at another address', sinceMs: this.#waitingSinceMs };
     const steps = this.#journal.book.concluded?.steps ?? [];
-    report(volumeReport({ desired, phase: 'working', steps, observed, waiting, problem }), desired, true);
+    const { outage } = this.#journal.book;
+    report(volumeReport({ desired, phase: 'working', steps, observed, waiting, problem, outage }), desired, true);
   }
 
   /** What failed before has been overcome, or is not wanted any more. */
@@ -252,7 +262,7 @@ export class VolumeReconciler {
     if (failure)
       return this.#wait(`what was applied to be built again: ${failure.problem.detail}`, failure.problem, observed);
     this.#saidFor = null;
-    const after = await this.#ports.plane.observe(this.#volumeId);
+    const after = await this.#outages.observe();
     if (!isSettled(after, plannedVolumeOf(desired)))
       return this.#wait('what was applied to be built again', null, after);
     await this.#journal.enter([{ kind: 'applied', desired, atMs: clock.nowMs() }]);
@@ -285,7 +295,7 @@ export class VolumeReconciler {
     problem: Problem | null,
     observed: ObservedVolume,
   ): Promise<void> {
-    const { clock, log, report } = this.#ports;
+    const { clock, log } = this.#ports;
     const isBegun = this.#journal.book.operation?.desired.operationId === desired.operationId;
     const begin: BookEntry[] = isBegun || this.#journal.book.operation ? [] : [{ kind: 'begin', desired, plan: [] }];
     const applied: BookEntry[] = phase === 'settled' ? [{ kind: 'applied', desired, atMs: clock.nowMs() }] : [];
@@ -297,10 +307,7 @@ export class VolumeReconciler {
     const formerLegIds = isTold ? [] : [...new Set([...before.formerLegIds, ...conclusion.closedLegIds])];
     await this.#journal.enter([...begin, ...pending, ...applied, { kind: 'concluded', conclusion, formerLegIds }]);
     this.#beginAnew();
-    if (isCurrent) {
-      report(concludedReport(desired, conclusion, observed, this.#bytesCopied), desired, true);
-      this.#saidFor = desired.operationId;
-    }
+    if (isCurrent) this.#sayEnded(conclusion, desired, observed);
     log.info('an operation ended', {
       volumeId: this.#volumeId,
       operationId: desired.operationId,
@@ -331,6 +338,7 @@ export class VolumeReconciler {
       steps: outcomesOf(operation),
       waiting,
       problem: more.problem ?? null,
+      outage: this.#journal.book.outage,
     };
     this.#ports.report(volumeReport(situation), desired, phase !== 'working');
   }

@@ -1,6 +1,7 @@
 import type {
   DesiredVolume,
   ObservedVolume,
+  Outage,
   Problem,
   StepOutcome,
   VolumePhase,
@@ -21,6 +22,7 @@ export interface Situation {
   readonly closedLegIds?: readonly string[];
   readonly bytesCopied?: number;
   readonly problem?: Problem | null;
+  readonly outage?: Outage | null;
   readonly waiting?: { readonly for: string; readonly sinceMs: number } | null;
 }
 
@@ -41,6 +43,7 @@ export function volumeReport(situation: Situation): VolumeReport {
     uri: observed?.exports[0]?.uri || null,
     problem: situation.problem ?? null,
     observed,
+    outage: situation.outage ?? null,
   };
 }
 
@@ -49,10 +52,10 @@ export function concludedReport(
   desired: DesiredVolume,
   conclusion: Conclusion,
   observed: ObservedVolume | null,
-  bytesCopied: number,
+  more: { readonly bytesCopied: number; readonly outage: Outage | null },
 ): VolumeReport {
   const { phase, steps, closedLegIds, problem } = conclusion;
-  return volumeReport({ desired, phase, steps, closedLegIds, problem, observed, bytesCopied });
+  return volumeReport({ desired, phase, steps, closedLegIds, problem, observed, ...more });
 }
 
 /** How an operation that was begun in `book` ends; `closedLegIds` are the legs that this card has no use for any more. */

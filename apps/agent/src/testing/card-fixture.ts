@@ -64,6 +64,8 @@ export class CardFixture {
   readonly journal = new MemoryJournal();
   readonly store = new MemoryStore();
   wanted: DesiredVolume | null = null;
+  /** What the next agent finds of the one before. */
+  lastSignMs: number | null = null;
   #lives = 0;
 
   /** Starts an agent; `fuse` kills it. */
@@ -100,6 +102,7 @@ export class CardFixture {
           sealer: openSealer,
           report,
           lookMs: 5_000,
+          lastSignMs: this.lastSignMs,
         }),
       onFenced: () => undefined,
     });

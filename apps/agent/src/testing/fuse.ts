@@ -7,7 +7,7 @@ import type { ValueStore } from '../ports/store.js';
  * have no effect, as if its process were gone; what it had done until then stays.
  */
 export class Fuse {
-  readonly #blowsAt: number;
+  #blowsAt: number;
   readonly moments: string[] = [];
 
   constructor(blowsAt = Infinity) {
@@ -16,6 +16,11 @@ export class Fuse {
 
   get blown(): boolean {
     return this.moments.length >= this.#blowsAt;
+  }
+
+  /** Kills it now. */
+  blow(): void {
+    this.#blowsAt = this.moments.length;
   }
 
   /** Never resolves for the dead. */

@@ -129,6 +129,16 @@ function volumeLines(volume: Volume, styled: Styled): string[] {
   return [...overview, '', ...legs];
 }
 
+function outageFacts(outage: Change['outage']): Record<string, string | null> {
+  if (outage === null) return {};
+  const { fromMs, untilMs, fromIsExact, guestMustReset } = outage;
+  const away = durationText(untilMs - fromMs);
+  return {
+    'I/O was away': `${fromIsExact ? away : `${away} at most`}, until ${timeText(untilMs) ?? ''}`,
+    'the guest': guestMustReset ? 'must reset its device' : 'need not reset its device',
+  };
+}
+
 export function changeLines(change: Change, styled: Styled): string[] {
   const { progress, problem, appliedAtMs, settledAtMs, createdAtMs } = change;
   const since = (atMs: number | null) =>
@@ -144,6 +154,7 @@ export function changeLines(change: Change, styled: Styled): string[] {
     progress: progress === null ? null : `${formatSize(progress.doneBytes)} of ${formatSize(progress.totalBytes)}`,
     copied: formatSize(change.bytesCopied),
     problem: problem === null ? null : `${problem.code}: ${problem.detail}`,
+    ...outageFacts(change.outage),
     'asked by': change.requestedBy,
     'asked at': timeText(createdAtMs),
     applied: since(appliedAtMs),

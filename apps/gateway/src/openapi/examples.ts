@@ -140,6 +140,7 @@ export const changeExample = changeSchema.parse({
   waitingSinceMs: null,
   bytesCopied: 0,
   problem: null,
+  outage: null,
   requestedBy: 'alice',
   traceId,
   createdAtMs: atMs,

@@ -47,7 +47,7 @@ export function announce(draft: Draft, what: string, data: Draft['events'][numbe
   draft.events.push({ kind: 'change', id: change.changeId, what, data: { ...about, ...problem, ...data } });
 }
 
-export function announceVolume(draft: Draft, what: string): void {
+export function announceVolume(draft: Draft, what: string, more: Draft['events'][number]['data'] = {}): void {
   const { volume, change } = draft;
   const data = {
     name: volume.name,
@@ -56,7 +56,7 @@ export function announceVolume(draft: Draft, what: string): void {
     state: volume.state,
     cardId: volume.cardId,
   };
-  draft.events.push({ kind: 'volume', id: volume.volumeId, what, data });
+  draft.events.push({ kind: 'volume', id: volume.volumeId, what, data: { ...data, ...more } });
 }
 
 function prepare(draft: Draft, deciding: Deciding): void {

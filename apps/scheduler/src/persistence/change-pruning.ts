@@ -75,6 +75,7 @@ async function ofBusyVolume(manager: EntityManager, kept: number): Promise<Victi
     .createQueryBuilder(ChangeRow, 'change')
     .select('change.volumeId', 'volumeId')
     .where('change.state IN (:...over)', { over: [...finalChangeStates] })
+    .andWhere(notTheLatest(manager))
     .groupBy('change.volumeId')
     .having('COUNT(*) > :kept', { kept })
     .limit(1)
@@ -82,11 +83,18 @@ async function ofBusyVolume(manager: EntityManager, kept: number): Promise<Victi
   if (!busy) return [];
   return candidates(manager)
     .andWhere('change.volumeId = :volumeId', busy)
+    .andWhere(notTheLatest(manager))
     .orderBy('change.createdAtMs', 'DESC')
     .addOrderBy('change.changeId', 'DESC')
     .offset(kept)
     .limit(batchSize)
     .getMany();
+}
+
+/** A volume needs its latest change, however many outages are recorded after it. */
+function notTheLatest(manager: EntityManager): string {
+  const latest = manager.createQueryBuilder(VolumeRow, 'volume').select('1').where('volume.changeId = change.changeId');
+  return `NOT EXISTS (${latest.getQuery()})`;
 }
 
 async function rememberCreations(manager: EntityManager, victims: readonly Victim[]): Promise<void> {

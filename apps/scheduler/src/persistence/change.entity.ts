@@ -1,4 +1,4 @@
-import type { Change, ChangeState, Plan, Problem } from '@flexbso/contracts';
+import type { Change, ChangeState, Outage, Plan, Problem } from '@flexbso/contracts';
 import { bigintColumn, instantColumn, jsonColumn } from '@flexbso/persistence';
 import { Column, Entity } from 'typeorm';
 import type { ChangeRecord } from '../changes/change-record.js';
@@ -53,6 +53,9 @@ export class ChangeRow implements ChangeRecord {
 
   @jsonColumn({ nullable: true })
   problem!: Problem | null;
+
+  @jsonColumn({ nullable: true })
+  outage!: Outage | null;
 
   @Column('text')
   requestedBy!: string;

@@ -191,4 +191,22 @@ class BoundedChanges implements MigrationInterface {
   }
 }
 
-export const schedulerMigrations = [SchedulerTables, BoundedChanges];
+const outage = json('outage', nullable);
+const lastOutage = instant('lastOutageUntilMs', nullable);
+
+/** How long a volume's I/O was away. */
+class Outages implements MigrationInterface {
+  readonly name = 'Outages1763850000000';
+
+  async up(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.addColumn('change', new TableColumn(outage));
+    await queryRunner.addColumn('volume', new TableColumn(lastOutage));
+  }
+
+  async down(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.dropColumn('volume', lastOutage.name);
+    await queryRunner.dropColumn('change', outage.name);
+  }
+}
+
+export const schedulerMigrations = [SchedulerTables, BoundedChanges, Outages];

@@ -48,6 +48,9 @@ export class VolumeRow implements VolumeRecord {
   @Column({ type: 'text', nullable: true })
   cardOperationId!: string | null;
 
+  @instantColumn({ nullable: true })
+  lastOutageUntilMs!: number | null;
+
   @instantColumn()
   createdAtMs!: number;
 }

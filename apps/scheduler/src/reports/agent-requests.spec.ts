@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { cardReport, legReport } from '../testing/fake-agents.js';
-import { aCard, aSpec } from '../testing/fixtures.js';
+import { aCard, aSpec, reader } from '../testing/fixtures.js';
 import { MemoryCell, refusalOf } from '../testing/memory-cell.js';
 
 let cell: MemoryCell;
@@ -39,6 +39,26 @@ describe('repeated and late messages', () => {
     expect((await card.say(first)).staleOperationIds).toEqual([first.operationId]);
     expect(await cell.volumeNow()).toEqual(before);
     expect(cell.store.takeEvents()).toEqual([]);
+  });
+
+  it('records once, beside the changes that were asked for, that the I/O of a volume was away', async () => {
+    const volume = await cell.create();
+    const card = cell.cardOf(volume);
+    const latest = card.reports.at(-1);
+    if (!latest) throw new Error('the card said nothing');
+    cell.store.takeEvents();
+    const outage = { fromMs: 1_000, untilMs: 3_500, fromIsExact: true, guestMustReset: true };
+    await card.say({ ...latest, outage });
+    await card.say({ ...latest, outage });
+    const { items } = await cell.scheduler.queries.listChanges({ ...reader, volumeId: volume.volumeId, pageSize: 10 });
+    expect(items.filter(({ kind }) => kind === 'heal')).toMatchObject([{ state: 'settled', outage }]);
+    expect(cell.store.takeEvents()).toMatchObject([
+      { kind: 'volume', what: 'interrupted', data: { awayMs: 2_500, awayMsIsExact: true, guestMustReset: true } },
+    ]);
+    expect((await cell.volumeNow()).changeId).toBe(volume.changeId);
+    await cell.change({ qos: { iopsTotal: 5 } });
+    await cell.settle();
+    expect((await cell.volumeNow()).settledGeneration).toBe(2);
   });
 
   it('takes no report from a card or pool that is not the holder', async () => {

@@ -3,6 +3,7 @@ import type { Deciding, Draft } from '../changes/draft.js';
 import { advance, announceVolume, moveTo, turnBack } from '../changes/saga.js';
 import { isFinal } from '../changes/transitions.js';
 import { givePool } from '../desired/desired-items.js';
+import { noteOutage } from './outage.js';
 import { noteSteps } from './steps.js';
 
 /**
@@ -12,6 +13,7 @@ import { noteSteps } from './steps.js';
 export function hearCard(draft: Draft, report: VolumeReport, deciding: Deciding): void {
   const { volume, change } = draft;
   if (report.uri !== null) volume.uri = report.uri;
+  noteOutage(draft, report.outage, deciding);
   if (change.operationId !== report.operationId || isFinal(change.state)) {
     hearBetweenChanges(draft, report);
     return;

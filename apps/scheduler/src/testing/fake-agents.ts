@@ -172,6 +172,7 @@ export function cardReport(item: DesiredVolume, phase: VolumeReport['phase']): V
     bytesCopied: 0,
     uri: item.tombstone ? null : `nbd+unix:///${item.volumeId}`,
     problem: null,
+    outage: null,
     observed: phase === 'settled' ? expectedObservation(plannedVolumeOf(item)) : null,
   };
 }

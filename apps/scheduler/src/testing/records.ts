@@ -37,6 +37,7 @@ export function aVolumeRecord(over: Partial<VolumeRecord> = {}): VolumeRecord {
     uri: null,
     changeId,
     cardOperationId: null,
+    lastOutageUntilMs: null,
     createdAtMs: 1_700_000_000_123,
     ...over,
   };
@@ -60,6 +61,7 @@ export function aChangeRecord(over: Partial<ChangeRecord> = {}): ChangeRecord {
     waitingSinceMs: 5,
     bytesCopied: 2 ** 41,
     problem: null,
+    outage: { fromMs: 1, untilMs: 2, fromIsExact: true, guestMustReset: false },
     requestedBy: 'alice',
     traceId: null,
     trace: { traceparent: 'x' },

@@ -1,4 +1,4 @@
-import { type Caller, type Capabilities, type Change, type Plan, ProblemError } from '@flexbso/contracts';
+import { type Caller, type Capabilities, type Change, type Outage, type Plan, ProblemError } from '@flexbso/contracts';
 import { type Fleet } from '@flexbso/placement';
 import { acceptedPlanOf, destroysOf, digestOf, type PlannedVolume, planChange } from '@flexbso/stack';
 import type { ChangeRecord } from '../changes/change-record.js';
@@ -74,7 +74,7 @@ export const emptyPlan: Plan = {
 export function newChange(
   volume: VolumeRecord,
   what: Pick<Change, 'kind' | 'differences' | 'fromGeneration' | 'toGeneration' | 'plan'> & { from: VolumeWant | null },
-  { caller, trace }: Asking,
+  { caller, trace }: { caller: Pick<Caller, 'name'>; trace: Record<string, string> },
   { nowMs, newId }: Deciding,
 ): ChangeRecord {
   return {
@@ -90,6 +90,7 @@ export function newChange(
     waitingSinceMs: null,
     bytesCopied: 0,
     problem: null,
+    outage: null,
     requestedBy: caller.name,
     traceId: traceIdOf(trace),
     trace,
@@ -102,6 +103,25 @@ export function newChange(
     appliedAtMs: null,
     settledAtMs: null,
   };
+}
+
+/** What a card did by itself to serve a volume again, as a change that is over. In the trace of the change before it. */
+export function healOf(
+  volume: VolumeRecord,
+  outage: Outage,
+  { trace }: ChangeRecord,
+  deciding: Deciding,
+): ChangeRecord {
+  const { appliedGeneration: generation, cardId } = volume;
+  const range = { fromGeneration: generation, toGeneration: Math.max(1, generation) };
+  const asking = { caller: { name: `card ${cardId}` }, trace };
+  const heal = newChange(
+    volume,
+    { kind: 'heal', differences: [], ...range, plan: emptyPlan, from: null },
+    asking,
+    deciding,
+  );
+  return { ...heal, state: 'settled', outage, appliedAtMs: deciding.nowMs, settledAtMs: deciding.nowMs };
 }
 
 /** Legs of a new stack. Their ids follow from volume and generation: a dry run names the same ones. */

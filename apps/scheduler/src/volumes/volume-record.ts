@@ -41,5 +41,7 @@ export interface VolumeRecord {
   changeId: Volume['changeId'];
   /** What the card's desired entry carries; a card's report with another is an old one. Null: the card was given nothing. */
   cardOperationId: string | null;
+  /** End of its last outage that is recorded; a card's report names it again and again. Null: it had none. */
+  lastOutageUntilMs: number | null;
   createdAtMs: number;
 }

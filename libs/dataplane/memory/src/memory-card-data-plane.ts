@@ -110,6 +110,10 @@ export class MemoryCardDataPlane implements CardDataPlane {
     return hooked(this.#hooks, this.#call('measure', volumeId), () => ({ volumeId, ...counts }));
   }
 
+  onGone(listener: (volumeId: string) => void): void {
+    this.#card.whenKilled(listener);
+  }
+
   async close(): Promise<void> {
     // Nothing is held open: the data planes are the card's.
   }

@@ -27,6 +27,7 @@ export class MemoryCard {
   readonly world: MemoryWorld;
   readonly #nowMs: () => number;
   readonly #volumes = new Map<string, MemoryVolume>();
+  #onKilled: (volumeId: string) => void = () => undefined;
 
   constructor(world: MemoryWorld, cardId: string, nowMs: () => number) {
     this.world = world;
@@ -90,6 +91,12 @@ export class MemoryCard {
   kill(volumeId: string): void {
     this.copyOf(volumeId);
     this.#volumes.delete(volumeId);
+    this.#onKilled(volumeId);
+  }
+
+  /** One agent at a time has the card: the listener takes the place of the one before. */
+  whenKilled(listener: (volumeId: string) => void): void {
+    this.#onKilled = listener;
   }
 
   killAll(): void {

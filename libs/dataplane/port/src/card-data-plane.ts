@@ -65,6 +65,11 @@ export interface CardDataPlane {
   /** Takes back what `perform` of the same step did, in whole or in part; nothing done is a success. */
   undo(volumeId: string, step: CardStep, context: CardStepContext): Promise<void>;
   measure(volumeId: string): Promise<VolumeMeasurement>;
+  /**
+   * From now on, tells of volumes whose data plane went away, told to or not, the moment that it is seen. A hint: what is
+   * not told is found by the next look.
+   */
+  onGone(listener: (volumeId: string) => void): void;
   /** Lets go of connections. What runs goes on running. */
   close(): Promise<void>;
 }

@@ -217,6 +217,16 @@ function whatRunsIsFoundAgain(card: Card): void {
     expect(seen).toEqual(modelled);
   });
 
+  test('a data plane that dies is told of at once, and found to be gone', async () => {
+    await card().perform(...creation);
+    const gone = Promise.withResolvers<string>();
+    card().dataPlane.onGone(gone.resolve);
+    await card().observe();
+    await card().fixture.kill(volumeId);
+    expect(await gone.promise).toBe(volumeId);
+    expect(await card().observe()).toEqual(nothing);
+  });
+
   test('how each open leg is reached is found again, as it was opened', async () => {
     expect(await card().dataPlane.openLegs(volumeId)).toEqual([]);
     await card().perform(...creation);

@@ -18,6 +18,8 @@ export interface CardFixture {
     write(volumeId: string, offset: number, bytes: Buffer): Promise<void>;
     read(volumeId: string, offset: number, length: number): Promise<Buffer>;
   } | null;
+  /** Ends the data plane of a volume without a word, as a crash does. */
+  kill(volumeId: string): Promise<void>;
   /** Ends everything that the test started. */
   dispose(): Promise<void>;
 }

@@ -17,6 +17,7 @@ async function fixtureOf(qemu: Qemu, reach: 'host' | 'network') {
     makeLeg: (legId: string, sizeBytes: number) => site.makeLeg(reach, legId, sizeBytes),
     scribble: (legId: string) => site.scribble(legId),
     restart: () => site.restartCard(),
+    kill: (volumeId: string) => site.killVolume(volumeId),
     dispose: () => site.dispose(),
   };
 }

@@ -33,6 +33,7 @@ export class QsdCardDataPlane implements CardDataPlane {
   readonly #daemons = new Map<string, Daemon>();
   /** Two discoveries at once would share one probe, and the first would end it. */
   readonly #discovery = new Turn();
+  #onGone: (volumeId: string) => void = () => undefined;
 
   constructor(options: QsdCardOptions) {
     this.#config = qsdCardConfigSchema.parse(options);
@@ -104,6 +105,10 @@ export class QsdCardDataPlane implements CardDataPlane {
     );
   }
 
+  onGone(listener: (volumeId: string) => void): void {
+    this.#onGone = listener;
+  }
+
   async close(): Promise<void> {
     const daemons = [...this.#daemons.values()];
     this.#daemons.clear();
@@ -120,6 +125,7 @@ export class QsdCardDataPlane implements CardDataPlane {
     let daemon = this.#daemons.get(volumeId);
     if (daemon === undefined) {
       daemon = new Daemon(this.#config, volumeId, { 'bso.volume.id': volumeId });
+      daemon.qmp.whenLost(() => this.#onGone(volumeId));
       this.#daemons.set(volumeId, daemon);
     }
     return daemon;

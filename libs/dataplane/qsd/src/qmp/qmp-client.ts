@@ -23,6 +23,7 @@ export class QmpClient {
   #live: QmpConnection | null = null;
   #wake = Promise.withResolvers<void>();
   #eventCount = 0;
+  #onLost: () => void = () => undefined;
 
   constructor(path: string, timeoutMs: number, attributes: Record<string, string> = {}) {
     this.#path = path;
@@ -59,6 +60,11 @@ export class QmpClient {
     }
   }
 
+  /** From now on, calls `listener` when a connection that stood is lost, other than by {@link close}. */
+  whenLost(listener: () => void): void {
+    this.#onLost = listener;
+  }
+
   /** How many events the daemon sent so far; for {@link nextEvent}. */
   get eventCount(): number {
     return this.#eventCount;
@@ -83,6 +89,7 @@ export class QmpClient {
   async close(): Promise<void> {
     const opening = this.#connection;
     this.#connection = null;
+    this.#live = null;
     if (opening === null) return;
     const [settled] = await Promise.allSettled([opening]);
     if (settled.status === 'fulfilled') settled.value.close();
@@ -106,13 +113,21 @@ export class QmpClient {
 
   async #open(): Promise<QmpConnection> {
     try {
-      this.#live = await QmpConnection.open(this.#path, this.#timeoutMs, () => this.#woken());
+      this.#live = await QmpConnection.open(this.#path, this.#timeoutMs, () => this.#heard());
       return this.#live;
     } catch (cause) {
       this.#connection = null;
       if (cause instanceof QmpUnreachableError) throw cause;
       throw new QmpUnreachableError(`cannot connect to ${this.#path}`, { cause });
     }
+  }
+
+  /** The end of a connection is heard as an event too. */
+  #heard(): void {
+    this.#woken();
+    if (this.#live === null || this.#live.isOpen) return;
+    this.#live = null;
+    this.#onLost();
   }
 
   #woken(): void {

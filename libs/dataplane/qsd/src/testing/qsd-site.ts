@@ -1,6 +1,6 @@
 import type { DesiredCardLeg, DesiredLeg } from '@flexbso/contracts';
 import type { CardSecrets } from '@flexbso/dataplane-port';
-import { installedTools } from '@flexbso/testkit';
+import { eventually, installedTools } from '@flexbso/testkit';
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, open, readdir, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -160,6 +160,14 @@ export class QsdSite {
     await this.card.close();
     this.card = new QsdCardDataPlane({ ...this.cardOptions, ...difference });
     return this.card;
+  }
+
+  /** Ends a volume's daemon without a word, as a crash does; its run directory stays. */
+  async killVolume(volumeId: string): Promise<void> {
+    const pid = await this.daemonIn(this.cardOptions.runDirectory, volumeId).pid();
+    if (pid === null) throw new Error(`no daemon of ${volumeId} runs`);
+    process.kill(pid, 'SIGKILL');
+    await eventually('the daemon is gone', () => !existsSync(`/proc/${pid}/exe`));
   }
 
   /** Ends a network leg's daemon without a word, as a crash does. */
