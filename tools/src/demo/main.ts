@@ -1,22 +1,16 @@
 import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { ApiClient } from '../api/client.js';
 import { Cluster } from '../cluster/cluster.js';
 import { workspaceFolder } from '../cluster/folders.js';
-import { BlockLedger } from '../load/block-ledger.js';
-import { changeUnderLoad } from '../load/change-under-load.js';
-import type { ChangeUnderLoad, LoadSetting } from '../load/change-under-load.js';
-import { fillVolume } from '../load/fio.js';
-import type { LoadTarget } from '../load/target.js';
-import { changesFor, demoVolume, protocolOf } from './changes.js';
-import { attach, requireClient } from './client.js';
-import { completed, makeChange } from './make-change.js';
+import { changesFor } from './changes.js';
+import { requireClient } from './client.js';
 import { UsageError, demoHelp, parseDemoOptions } from './options.js';
 import type { DemoOptions } from './options.js';
+import { runChanges } from './run-changes.js';
 import { allHeld, tableOf } from './table.js';
 
-const WARM_UP_MS = 2_000;
-const BASELINE_MS = 4_000;
+/** Enough to show what is felt, not to measure it: that is for the benchmarks. */
+const TIMINGS = { warmUpMs: 2_000, baselineMs: 4_000 };
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
@@ -28,7 +22,11 @@ async function runDemo(options: DemoOptions): Promise<boolean> {
   process.once('SIGINT', interrupted);
   process.once('SIGTERM', interrupted);
   try {
-    const rows = await changesUnderLoad(cluster, folder, options);
+    const changes = changesFor(options.client).filter(
+      ({ name }) => options.only === null || name.includes(options.only),
+    );
+    const { client, planted } = options;
+    const rows = await runChanges({ cluster, client, changes, folder, ...TIMINGS, planted, say });
     const ok = allHeld(rows);
     say(`\n${tableOf(rows)}\n`);
     if (options.jsonFile !== null)
@@ -47,52 +45,6 @@ async function runDemo(options: DemoOptions): Promise<boolean> {
     await cluster.stop();
     if (!options.keep) await cluster.removeFiles();
   }
-}
-
-async function changesUnderLoad(cluster: Cluster, folder: string, options: DemoOptions): Promise<ChangeUnderLoad[]> {
-  const api = new ApiClient(cluster.address);
-  say('creating a volume of 256 MiB on the own pool of card-1');
-  const created = await api.createVolume({ ...demoVolume, protocol: protocolOf(options.client) });
-  await completed(api, created.change);
-  const { volumeId } = created.volume;
-  if (options.client === 'guest') say('booting a virtual machine with the volume as its disk');
-  const attached = await attach(options.client, await api.volume(volumeId), folder);
-  let rows: ChangeUnderLoad[];
-  try {
-    rows = await eachChange({ cluster, api, volumeId, target: attached.target, options });
-  } finally {
-    await attached.stop();
-  }
-  say('deleting the volume');
-  await completed(api, (await api.deleteVolume(volumeId)).change);
-  return rows;
-}
-
-async function eachChange(of: {
-  cluster: Cluster;
-  api: ApiClient;
-  volumeId: string;
-  target: LoadTarget;
-  options: DemoOptions;
-}): Promise<ChangeUnderLoad[]> {
-  const { cluster, api, volumeId, target, options } = of;
-  const ledger = new BlockLedger(target.sizeBytes);
-  say('filling it with blocks that tell which write they are');
-  await fillVolume(target, ledger);
-  const setting: LoadSetting = { target, ledger, warmUpMs: WARM_UP_MS, baselineMs: BASELINE_MS };
-  const rows: ChangeUnderLoad[] = [];
-  const wanted = changesFor(options.client).filter(({ name }) => options.only === null || name.includes(options.only));
-  for (const change of wanted) {
-    say(`under verified I/O: ${change.name}`);
-    const planted = options.planted !== null && rows.length === 0 ? { planted: options.planted } : {};
-    rows.push(
-      await changeUnderLoad(change.name, { ...setting, ...planted }, () => makeChange(change, volumeId, cluster)),
-    );
-    const { sizeBytes } = await api.volume(volumeId);
-    if (target.sizeBytes !== sizeBytes)
-      throw new Error(`after "${change.name}" the client sees ${target.sizeBytes} bytes, the volume has ${sizeBytes}`);
-  }
-  return rows;
 }
 
 try {

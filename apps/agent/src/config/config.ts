@@ -10,8 +10,8 @@ const memorySchema = z.strictObject({ driver: z.literal('memory') });
 const timingsSchema = z.strictObject({
   /** Between two questions for the desired state: what a lost nudge costs at most. */
   beatMs: z.int().min(100).default(5_000),
-  /** Between two looks at a volume at rest: how long a data plane that died goes unnoticed. */
-  cardLookMs: z.int().min(100).default(5_000),
+  /** Between two looks at a volume at rest. A data plane that dies is seen at once: a look finds what nobody told of. */
+  cardLookMs: z.int().min(100).default(15_000),
   /** Between two looks at a leg: a holder's I/O waits for a daemon that died, 30 s at most, so this is short. */
   poolLookMs: z.int().min(100).default(2_000),
   measureMs: z.int().min(100).default(10_000),

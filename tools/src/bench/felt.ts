@@ -1,0 +1,72 @@
+import { changesFor } from '../demo/changes.js';
+import type { DemoClient } from '../demo/changes.js';
+import { requireClient } from '../demo/client.js';
+import { runChanges } from '../demo/run-changes.js';
+import { LONGEST_IO_LIMIT_MS } from '../demo/table.js';
+import type { ChangeUnderLoad } from '../load/change-under-load.js';
+import type { Bench } from './bench.js';
+import { atMost, median } from './measurement.js';
+import type { Measurement } from './measurement.js';
+
+/** Single longest I/Os scatter with the machine's noise; medians of five tell a change from it. */
+const REPEATS = 5;
+const TIMINGS = { warmUpMs: 5_000, baselineMs: 10_000 };
+/** A change may be felt as an I/O of twice what was the longest before it, or of so much more, whichever is larger. */
+const MOST_TIMES = 2;
+const MOST_MORE_MS = 25;
+
+/** What each change of the demo made a client feel. */
+export const feltBy =
+  (client: DemoClient): Bench =>
+  async ({ cluster, folder, say }) => {
+    requireClient(client);
+    const changes = changesFor(client);
+    const repeats: ChangeUnderLoad[][] = [];
+    while (repeats.length < REPEATS) {
+      repeats.push(
+        await runChanges({ cluster, client, changes, folder, ...TIMINGS, planted: null, say: () => undefined }),
+      );
+      say(`  repeat ${repeats.length} of ${REPEATS}`);
+    }
+    return changes.flatMap(({ name }) => {
+      const rows = repeats.flat().filter((row) => row.name === name);
+      say(rawLine(name, rows));
+      return feltMeasurements(`${client}: ${name}`, rows);
+    });
+  };
+
+const listOf = (rows: readonly ChangeUnderLoad[], valueOf: (row: ChangeUnderLoad) => number, digits = 1): string =>
+  rows.map((row) => valueOf(row).toFixed(digits)).join(', ');
+
+function rawLine(name: string, rows: readonly ChangeUnderLoad[]): string {
+  return [
+    `  ${name}`,
+    `    longest I/O ${listOf(rows, (row) => row.longestIoMs)} ms, before it ${listOf(rows, (row) => row.baselineLongestIoMs)} ms`,
+    `    p99.9 ${listOf(rows, (row) => row.p999IoMs)} ms`,
+    `    took ${listOf(rows, (row) => row.seconds, 2)} s, failed ${listOf(rows, (row) => row.failedIo, 0)}, wrong bytes ${listOf(rows, (row) => row.wrongBytes, 0)}`,
+  ].join('\n');
+}
+
+/** The medians of the repeats of one change. None holds when a repeat had a failed I/O, a wrong byte, or an I/O over a second. */
+export function feltMeasurements(name: string, rows: readonly ChangeUnderLoad[]): Measurement[] {
+  const whole = rows.every(
+    (row) => row.failedIo === 0 && row.wrongBytes === 0 && row.longestIoMs <= LONGEST_IO_LIMIT_MS,
+  );
+  const before = median(rows.map((row) => row.baselineLongestIoMs));
+  const mostMs = Math.max(MOST_TIMES * before, before + MOST_MORE_MS);
+  const longest = atMost(`${name}, longest I/O`, median(rows.map((row) => row.longestIoMs)), 'ms', mostMs);
+  const p999 = atMost(`${name}, p99.9`, median(rows.map((row) => row.p999IoMs)), 'ms', mostMs);
+  return [
+    {
+      ...longest,
+      comparedWith: { name: 'the longest just before', value: before },
+      reach: `x${MOST_TIMES} or +${MOST_MORE_MS} ms`,
+      holds: whole && longest.holds,
+    },
+    {
+      ...p999,
+      reach: `the reach of the longest I/O, ${mostMs.toFixed(1)} ms`,
+      holds: whole && p999.holds,
+    },
+  ];
+}
