@@ -4,7 +4,7 @@ import { readSeedFile } from './identity/seed-file.js';
 import { inboxPrefixOf, principalName, type Principal } from './principal.js';
 import { ReconnectPace } from './reconnect-pace.js';
 import { isNewEnough, ServerTooOldError } from './server-version.js';
-import { statusOf, type BusStatusListener } from './status.js';
+import { statusOf, type BusStatus, type BusStatusListener } from './status.js';
 
 /** Where the nkey seed comes from: a file of mode 0600, or the seed itself (`SU...`). */
 export type Credentials = { readonly seedFile: string } | { readonly seed: string };
@@ -36,6 +36,8 @@ export class Bus {
   readonly principal: Principal;
   /** The client library's connection, for the other modules of this package only. */
   readonly connection: NatsConnection;
+  /** Set while there is no connection; resolves with the next. */
+  #away: PromiseWithResolvers<void> | null = null;
 
   constructor(principal: Principal, connection: NatsConnection) {
     this.principal = principal;
@@ -48,6 +50,22 @@ export class Bus {
 
   get closed(): boolean {
     return this.connection.isClosed();
+  }
+
+  /** Told of each status by whoever follows the connection. */
+  heard({ type }: BusStatus): void {
+    if (type === 'disconnected') this.#away ??= Promise.withResolvers();
+    if (type !== 'connected' && type !== 'closed') return;
+    this.#away?.resolve();
+    this.#away = null;
+  }
+
+  /**
+   * Waits until there is a connection, for a time. What is sent without one is lost without a word: the client library
+   * empties its buffer at each attempt to connect again. @returns whether there is one
+   */
+  async connectedWithin(timeoutMs: number): Promise<boolean> {
+    return this.#away === null || within(this.#away.promise, timeoutMs);
   }
 
   /** Resolves once the server has seen everything sent before. */
@@ -86,8 +104,12 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
   }
   const listener = options.onStatus ?? (() => undefined);
   listener({ type: 'connected', server: connection.getServer(), version, reconnected: false });
-  void follow(connection, pace, listener);
-  return new Bus(options.principal, connection);
+  const bus = new Bus(options.principal, connection);
+  void follow(connection, pace, (status) => {
+    bus.heard(status);
+    listener(status);
+  });
+  return bus;
 }
 
 function connectionOptions(options: BusOptions, seed: string, pace: ReconnectPace): NodeConnectionOptions {

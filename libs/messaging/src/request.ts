@@ -21,7 +21,7 @@ export interface RequestOptions {
  *
  * @param payload checked against `schemas.request` before anything is sent, and sent as it is
  * @throws ProblemError the one that the receiver answered with; `deadline-exceeded` without an answer in time;
- *   `unavailable` when nobody listens or the connection is closed; `forbidden` when the server denies the subject
+ *   `unavailable` when nobody listens, or there is no connection in time; `forbidden` when the server denies the subject
  */
 export function request<Request, Reply>(
   bus: Bus,
@@ -39,8 +39,14 @@ export function request<Request, Reply>(
 }
 
 async function exchange(bus: Bus, subject: string, data: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
+  const askedAtMs = performance.now();
+  if (!(await bus.connectedWithin(timeoutMs))) {
+    const detail = `${subject} was not sent: the bus has been away for ${timeoutMs} ms and more`;
+    throw new ProblemError({ code: 'unavailable', detail, facts: { subject, timeoutMs } });
+  }
   try {
-    const message = await bus.connection.request(subject, data, { timeout: timeoutMs, headers: traceHeaders() });
+    const timeout = Math.max(1, timeoutMs - (performance.now() - askedAtMs));
+    const message = await bus.connection.request(subject, data, { timeout, headers: traceHeaders() });
     return message.data;
   } catch (error) {
     throw problemOfFailure(subject, timeoutMs, error);

@@ -197,6 +197,22 @@ describe('requests over the bus', () => {
     expect(nobody.code).toBe('unavailable');
   });
 
+  it('holds what is asked while the bus is away until it is back, or says that it was not sent', async () => {
+    await nats.pause();
+    await eventually('the loss is seen', async () => !(await gatewayBus.connectedWithin(0)));
+    const unsent = await problemOf(
+      request(gatewayBus, subject('double'), doubleSchemas, { number: 1 }, { timeoutMs: 50 }),
+    );
+    expect(unsent).toMatchObject({ code: 'unavailable', detail: expect.stringContaining('was not sent') });
+    const held = problemOf(request(gatewayBus, subject('unheard-of'), anySchemas, {}, { timeoutMs: 60_000 }));
+    await nats.resume();
+    // Its own deadline is not what ended it: it reached the server, which knows that nobody listens.
+    expect(await held).toMatchObject({ code: 'unavailable', detail: expect.stringContaining('nobody answers') });
+    expect(await schedulerBus.connectedWithin(60_000)).toBe(true);
+    const answer = await request(gatewayBus, subject('double'), doubleSchemas, { number: 21 }, { timeoutMs: 5000 });
+    expect(answer).toEqual({ doubled: 42 });
+  });
+
   it('turns away what exceeds its handlers and its queue', async () => {
     for (const number of [11, 12]) gates.set(number, Promise.withResolvers());
     const schemas = { request: numberSchema, reply: z.number() };
