@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cardSnapshotSchema, poolSnapshotSchema } from '@flexbso/contracts';
 import { makeIdentities, natsServerConfig, readUsers } from '@flexbso/messaging';
@@ -9,6 +9,7 @@ import { z } from 'zod';
 import { until } from '../api/until.js';
 import { ApiClient } from '../api/client.js';
 import type { ApiAddress } from '../api/client.js';
+import { readIfThere } from '../files/read-if-there.js';
 import { writeConfigurations } from './configurations.js';
 import type { ConfiguredProcess } from './configurations.js';
 import { stopDataPlanes } from './data-planes.js';
@@ -245,15 +246,6 @@ async function writeClientFiles(folders: ClusterFolders, address: ApiAddress): P
     },
   ];
   await writeFile(join(folders.configurations, 'tokens.json'), `${JSON.stringify(tokens, null, 2)}\n`, { mode: 0o600 });
-}
-
-async function readIfThere(file: string): Promise<string | null> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
-    throw error;
-  }
 }
 
 const networkPoolIds = (): string[] =>
