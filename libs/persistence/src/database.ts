@@ -19,7 +19,13 @@ class GuardedManager extends EntityManager {
     const isolation = typeof isolationOrWork === 'string' ? isolationOrWork : this.dataSource.options.isolationLevel;
     const work = typeof isolationOrWork === 'string' ? maybeWork : isolationOrWork;
     if (work === undefined) throw new TypeError('transaction() needs the work to do');
-    const guarded = (manager: EntityManager) => insideTransaction(this.dataSource, () => work(manager));
+    const guarded = async (manager: EntityManager) => {
+      try {
+        return await insideTransaction(this.dataSource, () => work(manager));
+      } catch (error) {
+        throw manager.queryRunner instanceof PostgresRunner ? manager.queryRunner.judged(error) : error;
+      }
+    };
     return isolation === undefined ? super.transaction(guarded) : super.transaction(isolation, guarded);
   }
 }

@@ -1,4 +1,4 @@
-import { type PostgresServer, startPostgres } from '@flexbso/testkit';
+import { eventually, type PostgresServer, startPostgres } from '@flexbso/testkit';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Database } from '../database.js';
 import { Counter, openFor } from '../testing/databases.js';
@@ -35,6 +35,16 @@ describe('a PostgreSQL whose connections are cut', () => {
     });
     await expect(cut).rejects.toMatchObject(unavailable);
     expect(await database.manager.count(Counter)).toBe(0);
+  });
+
+  test('between two statements, and noticed by then, is unavailable', async () => {
+    const cut = transaction(database, async (manager) => {
+      await manager.insert(Counter, lost);
+      await cutConnections();
+      await eventually('the loss is noticed', () => manager.queryRunner?.isReleased === true);
+      await manager.sql`SELECT 1`;
+    });
+    await expect(cut).rejects.toMatchObject(unavailable);
   });
 
   test('just before the commit is unavailable', async () => {

@@ -25,11 +25,17 @@ export class PostgresRunner extends PostgresQueryRunner {
     try {
       return await super.query(sql, parameters, useStructuredResult);
     } catch (error) {
-      // A connection that breaks between two statements releases its runner, behind the back of whoever uses it.
-      const isBroken = this.isReleased && !this.#isReleasedByUs;
       const cause: unknown = error instanceof QueryFailedError ? error.driverError : error;
-      throw isBroken || isAway(cause) ? away(error) : error;
+      throw isAway(cause) ? away(error) : this.judged(error);
     }
+  }
+
+  /**
+   * What an error of whoever uses this runner says. A connection that breaks between two statements releases its
+   * runner behind their backs, and TypeORM tells them of a mistake of theirs.
+   */
+  judged(error: unknown): unknown {
+    return this.isReleased && !this.#isReleasedByUs ? away(error) : error;
   }
 
   override release(): Promise<void> {
