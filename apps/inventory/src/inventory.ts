@@ -8,7 +8,7 @@ import {
   NatsRpcServer,
   publishEvent,
 } from '@flexbso/messaging';
-import { logger, type Readiness, startHealthServer } from '@flexbso/observability';
+import { logger, startHealthServer } from '@flexbso/observability';
 import { NestLogger } from '@flexbso/observability/nest';
 import {
   databaseOptions,
@@ -17,7 +17,10 @@ import {
   OutboxRelay,
   persistenceEntities,
   persistenceMigrations,
-  ServiceLease,
+  readinessOf,
+  type ServiceLease,
+  type ServiceStanding,
+  takeStandingLease,
 } from '@flexbso/persistence';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
@@ -82,27 +85,12 @@ export async function startInventory(
   }
 }
 
-/** What `/readyz` is made of. */
-interface State {
-  isConnected: boolean;
-  /** Null: starting or stopping. */
-  role: 'active' | 'standby' | null;
-  /** Whether the lease is over by our own clock, and nobody has taken it that we know of. */
-  isDoubtful: boolean;
-}
-
-function readinessOf({ isConnected, role, isDoubtful }: State): Readiness {
-  if (role === null) return { ready: false, reasons: ['starting or stopping'] };
-  if (isDoubtful) return { ready: false, reasons: ['the database does not say whether the lease is still held'] };
-  return isConnected ? { ready: true, role } : { ready: false, reasons: ['not connected to the bus'] };
-}
-
 async function start(
   config: InventoryConfig & StartOptions,
   prometheusText: () => Promise<string>,
   atStop: (close: () => Promise<void>) => void,
 ): Promise<string> {
-  const state: State = { isConnected: false, role: null, isDoubtful: false };
+  const state: ServiceStanding = { isConnected: false, role: null, isDoubtful: false };
   const health = await startHealthServer({ ...config.health, prometheusText, ready: () => readinessOf(state) });
   atStop(() => health.stop());
   const database = await openOwnDatabase(config.databaseUrl);
@@ -115,16 +103,14 @@ async function start(
   });
   const bus = await connect(config, state, leases);
   atStop(() => bus.close());
-  const lease = await takeLease(database, config, {
-    onStandby: () => (state.role = 'standby'),
-    onTrust: (isHeld) => {
-      state.isDoubtful = !isHeld;
-      // What is dropped meanwhile must not look like the agents' silence.
-      if (isHeld) leases.hears('lease');
-      else leases.deaf('lease');
-    },
+  const lease = await takeStandingLease(database, {
+    service: 'inventory',
+    standing: state,
+    log,
+    // What is dropped meanwhile must not look like the agents' silence.
+    onTrust: (isHeld) => (isHeld ? leases.hears('lease') : leases.deaf('lease')),
+    onLost: config.onLeaseLost,
   });
-  state.role = null;
   atStop(() => lease.release());
   const requireLeaseAndBus = () => {
     lease.requireHeld();
@@ -161,7 +147,7 @@ async function start(
   return health.url;
 }
 
-function connect(config: InventoryConfig, state: State, leases: LeaseWatch): Promise<Bus> {
+function connect(config: InventoryConfig, state: ServiceStanding, leases: LeaseWatch): Promise<Bus> {
   return connectService({
     onRetry: (what, error) => log.warn('NATS is not ready for the start yet', { what, error }),
     servers: config.nats.servers,
@@ -171,30 +157,6 @@ function connect(config: InventoryConfig, state: State, leases: LeaseWatch): Pro
       if (status.type === 'connected' || status.type === 'disconnected')
         state.isConnected = status.type === 'connected';
       followBus(status, leases);
-    },
-  });
-}
-
-interface LeaseNews {
-  readonly onStandby: () => void;
-  readonly onTrust: (isHeld: boolean) => void;
-}
-
-function takeLease(database: Database, options: StartOptions, news: LeaseNews): Promise<ServiceLease> {
-  return ServiceLease.take(database, {
-    name: 'inventory',
-    onStandby: (holder) => {
-      log.info('standing by: another inventory is active', { holder });
-      news.onStandby();
-    },
-    onTrust: (isHeld) => {
-      log.warn(isHeld ? 'the lease is held still' : 'the lease is in doubt: nobody is answered meanwhile');
-      news.onTrust(isHeld);
-    },
-    onFailed: (what, error) => log.warn('the lease was not answered for', { what, error }),
-    onLost: (reason) => {
-      log.error('the lease is lost: this inventory ends', { reason });
-      options.onLeaseLost?.(reason);
     },
   });
 }

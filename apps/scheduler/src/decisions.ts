@@ -55,6 +55,8 @@ export class Decisions {
   readonly #lane = new Lane();
   readonly #cache = new AggregateCache();
   #incarnation = '';
+  /** Whether a commit was asked for and not answered: the books may lack what it holds. */
+  #isInDoubt = false;
 
   constructor(ports: SchedulerPorts, settings: SchedulerSettings) {
     this.ports = ports;
@@ -63,9 +65,14 @@ export class Decisions {
 
   /** Loads what is held. To be awaited before anything is decided. */
   async load(): Promise<void> {
+    this.#incarnation = await this.ports.store.incarnation();
+    await this.#loadBooks();
+  }
+
+  async #loadBooks(): Promise<void> {
     const { store, fleet } = this.ports;
-    this.#incarnation = await store.incarnation();
     loadBooks(fleet, await store.read((reader) => reader.reservations()));
+    this.#isInDoubt = false;
   }
 
   get incarnation(): string {
@@ -85,25 +92,34 @@ export class Decisions {
     };
   }
 
-  /** @throws what `work` throws, with nothing changed. */
+  /**
+   * @throws what `work` throws, with nothing changed; what the store throws when it does not say whether it has
+   *   committed. The next decision finds that out.
+   */
   run<T>(work: (decision: Decision) => Promise<T>): Promise<T> {
     return this.#lane.run(async () => {
+      if (this.#isInDoubt) await this.#loadBooks();
       const { store, fleet, relay } = this.ports;
       const books = new BookEntries(fleet);
       const reads = new CachedReads(this.#cache);
       const nudges: Nudge[] = [];
       let result: T;
+      let isDecided = false;
       try {
-        result = await store.transaction((tx) => {
+        result = await store.transaction(async (tx) => {
           // A transaction that met a conflict is run again: what its first run left in memory goes first.
           books.rollBack();
           reads.failed();
           nudges.length = 0;
-          return work(this.#decision(tx, { books, reads, nudges }));
+          isDecided = false;
+          const decided = await work(this.#decision(tx, { books, reads, nudges }));
+          isDecided = true;
+          return decided;
         });
       } catch (error) {
         books.rollBack();
         reads.failed();
+        this.#isInDoubt = isDecided;
         throw error;
       }
       reads.committed();

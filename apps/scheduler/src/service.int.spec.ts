@@ -1,10 +1,10 @@
 import { chmod, cp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type BsoEvent, eventSchema, type ProblemCode, ProblemError, subjects } from '@flexbso/contracts';
-import { createSealingKey, open, readEvents } from '@flexbso/messaging';
+import { subjects } from '@flexbso/contracts';
+import { createSealingKey, open } from '@flexbso/messaging';
 import { eventually, type PostgresServer, startPostgres } from '@flexbso/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { BusCell, type SchedulerClient, sendRaw } from './testing/bus-cell.js';
+import { BusCell, codeOf, type SchedulerClient, sendRaw } from './testing/bus-cell.js';
 import { failWith, serve } from './testing/fake-agents.js';
 import { encrypted } from './testing/fixtures.js';
 
@@ -29,27 +29,6 @@ const databaseUrls: Record<string, () => Promise<string | undefined>> = {
   PostgreSQL: () => postgres.createDatabase(`service_${(databases += 1)}`),
 };
 
-async function codeOf(work: Promise<unknown>): Promise<ProblemCode | null> {
-  try {
-    await work;
-    return null;
-  } catch (error) {
-    if (error instanceof ProblemError) return error.code;
-    throw error;
-  }
-}
-
-async function allEvents(): Promise<BsoEvent[]> {
-  const abort = new AbortController();
-  const bus = await cell.bus({ kind: 'service', name: 'gateway' });
-  const events: BsoEvent[] = [];
-  for await (const { payload } of readEvents(bus, { schema: eventSchema, fromSequence: 1, signal: abort.signal })) {
-    events.push(payload);
-    if (payload.what === 'deleted') abort.abort();
-  }
-  return events;
-}
-
 describe.each(Object.keys(databaseUrls))('the scheduler on a real bus and %s', (name) => {
   it('makes, changes, moves and deletes a volume by nudges alone', async () => {
     await begin(await databaseUrls[name]?.());
@@ -65,7 +44,7 @@ describe.each(Object.keys(databaseUrls))('the scheduler on a real bus and %s', (
     const gone = await client.delete();
     await client.until(gone.change.changeId, 'settled');
     expect(await codeOf(client.volume())).toBe('not-found');
-    const events = await allEvents();
+    const events = await cell.eventsToDeletion();
     expect(new Set(events.map(({ eventId }) => eventId)).size).toBe(events.length);
     expect(events.filter(({ kind }) => kind === 'volume').map(({ what }) => what)).toEqual([
       'created',
@@ -116,7 +95,7 @@ describe('volume keys', () => {
     const gone = await client.delete();
     await client.until(gone.change.changeId, 'settled');
     const written = [
-      JSON.stringify(await allEvents()),
+      JSON.stringify(await cell.eventsToDeletion()),
       ...(await textsUnder(cell.folder)),
       ...(await textsUnder(join(cell.nats.seedFile({ kind: 'service', name: 'scheduler' }), '../..'))),
     ];
@@ -302,7 +281,7 @@ describe('a bus that is away', () => {
       for (const agent of [...cell.cards, ...cell.pools]) await agent.catchUp();
       return (await client.changeNow(gone.change.changeId)).state === 'settled';
     });
-    expect((await allEvents()).filter(({ kind }) => kind === 'volume').map(({ what }) => what)).toEqual([
+    expect((await cell.eventsToDeletion()).filter(({ kind }) => kind === 'volume').map(({ what }) => what)).toEqual([
       'created',
       'changed',
       'deleted',

@@ -1,14 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { type Bus, connectService, NatsRpcServer, publishEvent, quarantineTeller, seal } from '@flexbso/messaging';
-import { logger, type Readiness, startHealthServer, traceHeaders } from '@flexbso/observability';
+import { logger, startHealthServer, traceHeaders } from '@flexbso/observability';
 import { NestLogger } from '@flexbso/observability/nest';
 import {
   type Database,
   databaseOptions,
   openDatabase,
   OutboxRelay,
-  ServiceLease,
+  readinessOf,
+  type ServiceLease,
+  type ServiceStanding,
   startPruning,
+  takeStandingLease,
 } from '@flexbso/persistence';
 import { Fleet } from '@flexbso/placement';
 import { NestFactory } from '@nestjs/core';
@@ -80,27 +83,12 @@ export async function startScheduler(
   }
 }
 
-/** What `/readyz` is made of. */
-interface State {
-  isConnected: boolean;
-  /** Null: starting or stopping. */
-  role: 'active' | 'standby' | null;
-  /** Whether the lease is over by our own clock, and nobody has taken it that we know of. */
-  isDoubtful: boolean;
-}
-
-function readinessOf({ isConnected, role, isDoubtful }: State): Readiness {
-  if (role === null) return { ready: false, reasons: ['starting or stopping'] };
-  if (isDoubtful) return { ready: false, reasons: ['the database does not say whether the lease is still held'] };
-  return isConnected ? { ready: true, role } : { ready: false, reasons: ['not connected to the bus'] };
-}
-
 async function start(
   config: SchedulerConfig & StartOptions,
   prometheusText: () => Promise<string>,
   atStop: AtStop,
 ): Promise<Omit<RunningScheduler, 'stop'>> {
-  const state: State = { isConnected: false, role: null, isDoubtful: false };
+  const state: ServiceStanding = { isConnected: false, role: null, isDoubtful: false };
   const health = await startHealthServer({ ...config.health, prometheusText, ready: () => readinessOf(state) });
   atStop(() => health.stop());
   const database = await openDatabase(databaseOptions(config.databaseUrl, schedulerDatabase));
@@ -117,11 +105,12 @@ async function start(
     },
   });
   atStop(() => bus.close());
-  const lease = await takeLease(database, config, {
-    onStandby: () => (state.role = 'standby'),
-    onTrust: (isHeld) => (state.isDoubtful = !isHeld),
+  const lease = await takeStandingLease(database, {
+    service: 'scheduler',
+    standing: state,
+    log,
+    onLost: config.onLeaseLost,
   });
-  state.role = null;
   atStop(() => lease.release());
   const pruning = { fence: lease.fence, onError: (error: unknown) => log.error('pruning failed', { error }) };
   atStop(startPruning(database, pruning));
@@ -144,30 +133,6 @@ async function start(
   state.role = 'active';
   atStop(async () => void (state.role = null));
   return { healthUrl: health.url, scheduler };
-}
-
-interface LeaseNews {
-  readonly onStandby: () => void;
-  readonly onTrust: (isHeld: boolean) => void;
-}
-
-function takeLease(database: Database, options: StartOptions, news: LeaseNews): Promise<ServiceLease> {
-  return ServiceLease.take(database, {
-    name: 'scheduler',
-    onStandby: (holder) => {
-      log.info('standing by: another scheduler is active', { holder });
-      news.onStandby();
-    },
-    onTrust: (isHeld) => {
-      log.warn(isHeld ? 'the lease is held still' : 'the lease is in doubt: nobody is answered meanwhile');
-      news.onTrust(isHeld);
-    },
-    onFailed: (what, error) => log.warn('the lease was not answered for', { what, error }),
-    onLost: (reason) => {
-      log.error('the lease is lost: this scheduler ends', { reason });
-      options.onLeaseLost?.(reason);
-    },
-  });
 }
 
 function openLife(config: SchedulerConfig & StartOptions, store: TypeormStore): Promise<LifeFile> {

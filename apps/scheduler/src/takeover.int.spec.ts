@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type BsoEvent, eventSchema, type ProblemCode, ProblemError, rpc, type Volume } from '@flexbso/contracts';
-import { readEvents, RpcClient } from '@flexbso/messaging';
+import { type ProblemCode, rpc, type Volume } from '@flexbso/contracts';
+import { RpcClient } from '@flexbso/messaging';
 import { type Database, databaseOptions, openDatabase, serviceLeaseTimes } from '@flexbso/persistence';
 import { eventually, type PostgresServer, ServiceProcess, startPostgres } from '@flexbso/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { schedulerDatabase } from './persistence/typeorm-store.js';
-import { BusCell, type SchedulerClient } from './testing/bus-cell.js';
+import { BusCell, codeOf, type SchedulerClient } from './testing/bus-cell.js';
 import { operator } from './testing/fixtures.js';
 
 const mainPath = fileURLToPath(new URL('../dist/main.js', import.meta.url));
@@ -99,7 +99,7 @@ describe('two schedulers on one PostgreSQL', () => {
     await start('standby');
     const gone = await client.delete();
     await client.until(gone.change.changeId, 'settled');
-    const events = await eventsToDeletion(cell);
+    const events = await cell.eventsToDeletion();
     expect(new Set(events.map(({ eventId }) => eventId)).size).toBe(events.length);
     expect(events.filter(({ what }) => what === 'planned')).toHaveLength(3);
   });
@@ -149,29 +149,8 @@ describe('two schedulers on one PostgreSQL', () => {
   });
 });
 
-async function codeOf(work: Promise<unknown>): Promise<ProblemCode | null> {
-  try {
-    await work;
-    return null;
-  } catch (error) {
-    if (error instanceof ProblemError) return error.code;
-    throw error;
-  }
-}
-
 async function waiting(manager: Database['manager']): Promise<number> {
   const rows: unknown =
     await manager.sql`SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND application_name = 'flexbso-scheduler'`;
   return Array.isArray(rows) ? rows.length : 0;
-}
-
-async function eventsToDeletion(cell: BusCell): Promise<BsoEvent[]> {
-  const abort = new AbortController();
-  const bus = await cell.bus({ kind: 'service', name: 'gateway' });
-  const events: BsoEvent[] = [];
-  for await (const { payload } of readEvents(bus, { schema: eventSchema, fromSequence: 1, signal: abort.signal })) {
-    events.push(payload);
-    if (payload.what === 'deleted') abort.abort();
-  }
-  return events;
 }

@@ -27,7 +27,7 @@ export const problemTable = {
   'generation-required': { status: 428, title: 'An update needs the generation that it is based on' },
   'too-many-requests': { status: 429, title: 'Too many at once' },
   internal: { status: 500, title: 'The service failed' },
-  unavailable: { status: 503, title: 'A service behind the gateway does not answer' },
+  unavailable: { status: 503, title: 'A service behind the gateway, or its database, does not answer' },
   'deadline-exceeded': { status: 504, title: 'A service behind the gateway did not answer in time' },
   'step-failed': { status: 500, title: 'A step of the plan failed' },
   'data-plane-failed': { status: 500, title: 'The data plane refused or failed' },

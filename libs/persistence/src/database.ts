@@ -1,8 +1,10 @@
 import { Client } from 'pg';
 import { DataSource, type DataSourceOptions, EntityManager, type QueryRunner } from 'typeorm';
 import { BetterSqlite3Driver } from 'typeorm/driver/better-sqlite3/BetterSqlite3Driver.js';
+import { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
 import type { IsolationLevel } from 'typeorm/driver/types/IsolationLevel.js';
 import type { ReplicationMode } from 'typeorm/driver/types/ReplicationMode.js';
+import { PostgresRunner } from './postgres/postgres-runner.js';
 import { SerialQueryRunner } from './sqlite/serial-query-runner.js';
 import { Turn } from './sqlite/turn.js';
 import { insideTransaction, refuseInsideTransaction } from './transaction-scope.js';
@@ -17,25 +19,37 @@ class GuardedManager extends EntityManager {
     const isolation = typeof isolationOrWork === 'string' ? isolationOrWork : this.dataSource.options.isolationLevel;
     const work = typeof isolationOrWork === 'string' ? maybeWork : isolationOrWork;
     if (work === undefined) throw new TypeError('transaction() needs the work to do');
-    const guarded = (manager: EntityManager) => insideTransaction(this.dataSource, () => work(manager));
+    const guarded = async (manager: EntityManager) => {
+      try {
+        return await insideTransaction(this.dataSource, () => work(manager));
+      } catch (error) {
+        throw manager.queryRunner instanceof PostgresRunner ? manager.queryRunner.judged(error) : error;
+      }
+    };
     return isolation === undefined ? super.transaction(guarded) : super.transaction(isolation, guarded);
   }
 }
 
 /**
  * A TypeORM data source with what both databases need to be safe: on SQLite a serial query runner per operation
- * (see `SerialQueryRunner`), on PostgreSQL the service's schema and one starter at a time, on both a clear error
- * where a transaction would wait for itself.
+ * (see `SerialQueryRunner`), on PostgreSQL the service's schema, one starter at a time, and `unavailable` whenever the
+ * server is away; on both a clear error where a transaction would wait for itself.
  */
 export class Database extends DataSource {
   readonly #turn = new Turn();
 
   override createQueryRunner(mode: ReplicationMode = 'master'): QueryRunner {
     refuseInsideTransaction(this);
-    if (!(this.driver instanceof BetterSqlite3Driver)) return super.createQueryRunner(mode);
-    const runner = new SerialQueryRunner(this.driver, this.#turn);
+    const runner = this.#runner(mode);
     runner.manager = this.createEntityManager(runner);
     return runner;
+  }
+
+  #runner(mode: ReplicationMode): SerialQueryRunner | PostgresRunner {
+    const { driver } = this;
+    if (driver instanceof BetterSqlite3Driver) return new SerialQueryRunner(driver, this.#turn);
+    if (driver instanceof PostgresDriver) return new PostgresRunner(driver, mode);
+    throw new TypeError(`there is no query runner for ${this.options.type}: use databaseOptions()`);
   }
 
   override createEntityManager(queryRunner?: QueryRunner): EntityManager {

@@ -7,6 +7,7 @@ export { InboxRow, once, type Once } from './inbox/inbox.js';
 export { LeaseRow } from './lease/lease-row.js';
 export { type LeaseTimes, serviceLeaseTimes } from './lease/lease-time.js';
 export { type Fence, ServiceLease, type ServiceLeaseOptions } from './lease/service-lease.js';
+export { readinessOf, type ServiceStanding, takeStandingLease } from './lease/service-standing.js';
 export { enqueue, type OutboxMessage } from './outbox/enqueue.js';
 export { OutboxRelay, type OutboxRelayOptions, type OutboxStatus, type Publish } from './outbox/outbox-relay.js';
 export { OutboxRow } from './outbox/outbox-row.js';

@@ -27,7 +27,8 @@ const retriable = new Set(['40001', '40P01']);
  * `work` may run again after a conflict, so its effects outside the database (memory, messages, nudges) belong after
  * this promise. On SQLite everybody else waits while it runs: no network calls in it.
  *
- * @throws what `work` throws; ProblemError `fenced`; TypeORM's `QueryFailedError` when the conflict persists; DatabaseError `database-busy`.
+ * @throws what `work` throws; ProblemError `fenced`, or `unavailable` when the database is away: if `work` had resolved
+ *   by then, it may be committed, and what was done is found out by reading; TypeORM's `QueryFailedError` when the conflict persists; DatabaseError `database-busy`.
  */
 export async function transaction<Result>(
   dataSource: DataSource,

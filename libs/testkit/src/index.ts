@@ -1,5 +1,5 @@
 export { installedTools, ToolsNotInstalledError, type GuestTools, type InstalledTools } from './installed-tools.js';
-export { type PostgresServer, startPostgres } from './postgres.js';
+export { type PostgresServer, postgresUser, startPostgres } from './postgres.js';
 export { natsServerPath, startNats, type StartNats, type TestNats } from './nats/start-nats.js';
 export { ServiceProcess, type ServiceRole } from './service-process.js';
 export { eventually } from './eventually.js';

@@ -37,7 +37,7 @@ export interface PostgresServer {
  */
 export async function startPostgres(): Promise<PostgresServer> {
   const bin = await binFolder();
-  const user = await unprivilegedUser();
+  const user = await postgresUser();
   const folder = await mkdtemp(join(tmpdir(), 'flexbso-postgres-'));
   try {
     if (user !== undefined) await chown(folder, user.uid, user.gid);
@@ -142,8 +142,8 @@ async function binFolder(): Promise<string> {
   return join(debianFolder, newest, 'bin');
 }
 
-/** Whom to run as; undefined when we are unprivileged ourselves. */
-async function unprivilegedUser(): Promise<{ uid: number; gid: number } | undefined> {
+/** Whom PostgreSQL is run as, since it refuses root: `postgres`, or `nobody`; undefined when we are not root ourselves. */
+export async function postgresUser(): Promise<{ uid: number; gid: number } | undefined> {
   if (process.getuid?.() !== 0) return undefined;
   const name = await run('id', ['-u', 'postgres']).then(
     () => 'postgres',

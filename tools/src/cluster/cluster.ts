@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cardSnapshotSchema, poolSnapshotSchema } from '@flexbso/contracts';
 import { makeIdentities, natsServerConfig, readUsers } from '@flexbso/messaging';
@@ -9,14 +9,18 @@ import { z } from 'zod';
 import { until } from '../api/until.js';
 import { ApiClient } from '../api/client.js';
 import type { ApiAddress } from '../api/client.js';
-import { writeConfigurations } from './configurations.js';
+import { readIfThere } from '../files/read-if-there.js';
+import { stages, writeConfigurations } from './configurations.js';
 import type { ConfiguredProcess } from './configurations.js';
+import { databaseKinds } from './database-kind.js';
+import type { DatabaseKind } from './database-kind.js';
 import { stopDataPlanes } from './data-planes.js';
 import { clusterFolders } from './folders.js';
 import type { ClusterFolders } from './folders.js';
 import { choosePorts, isPortTaken } from './ports.js';
 import type { ClusterPorts } from './ports.js';
-import { isRunning, startProcess, stopProcesses } from './processes.js';
+import { POSTGRESQL, preparePostgresql } from './postgresql.js';
+import { childrenOf, isRunning, signalProcess, startProcess, stopProcesses } from './processes.js';
 import type { ProcessRecord } from './processes.js';
 import { ready } from './readiness.js';
 import { standInTopology } from './topology.js';
@@ -29,10 +33,20 @@ const portsRecord = z.object({
   inventoryHealth: z.number(),
   schedulerHealth: z.number(),
   telemetryHealth: z.number(),
+  // Absent where an earlier version wrote it, which had no use for them.
+  postgresql: z.number().default(0),
+  secondInventoryHealth: z.number().default(0),
+  secondSchedulerHealth: z.number().default(0),
   legs: z.record(z.string(), z.number()),
 });
-/** What is kept of a system: its ports for good, its processes while they run. */
-const clusterRecord = z.object({ v: z.literal(1), ports: portsRecord, processes: z.array(processRecord) });
+/** What is kept of a system: its database and ports for good, its processes while they run. */
+const clusterRecord = z.object({
+  v: z.literal(1),
+  database: z.enum(databaseKinds).default('sqlite'),
+  ports: portsRecord,
+  processes: z.array(processRecord),
+});
+type ClusterRecord = z.infer<typeof clusterRecord>;
 const clientRecord = z.object({ server: z.url(), token: z.string() });
 
 export type Say = (line: string) => void;
@@ -41,29 +55,30 @@ export type Say = (line: string) => void;
 export class Cluster {
   readonly folders: ClusterFolders;
   readonly address: ApiAddress;
-  readonly #ports: ClusterPorts;
+  readonly #record: ClusterRecord;
   readonly #plans: readonly ConfiguredProcess[];
-  #processes: ProcessRecord[] = [];
+  #processes: ProcessRecord[];
 
   private constructor(
     folders: ClusterFolders,
-    ports: ClusterPorts,
+    record: ClusterRecord,
     address: ApiAddress,
     plans: readonly ConfiguredProcess[],
   ) {
     this.folders = folders;
-    this.#ports = ports;
+    this.#record = record;
     this.address = address;
     this.#plans = plans;
+    this.#processes = record.processes;
   }
 
   /** Starts a system from nothing: what an earlier one left in the folder is ended and removed first. */
-  static async startFresh(options: { folder: string; say: Say }): Promise<Cluster> {
+  static async startFresh(options: { folder: string; database?: DatabaseKind; say: Say }): Promise<Cluster> {
     const folders = clusterFolders(options.folder);
     await stopCluster(folders);
     await removeCluster(folders);
     try {
-      return await Cluster.start({ ...options, gatewayPort: null });
+      return await Cluster.start({ database: 'sqlite', ...options, gatewayPort: null });
     } catch (error) {
       // Nobody else has a handle to what started before the failure. The files stay: they say why.
       await stopCluster(folders);
@@ -73,12 +88,19 @@ export class Cluster {
 
   /**
    * Starts a system, or what of it does not run, with the state that is there. `gatewayPort`: where nothing of it runs
-   * yet; null keeps the one that it had, or takes any.
+   * yet; null keeps the one that it had, or takes any. `database`: of a new system; null keeps the one that it had, or
+   * takes SQLite.
    */
-  static async start(options: { folder: string; gatewayPort: number | null; say: Say }): Promise<Cluster> {
+  static async start(options: {
+    folder: string;
+    gatewayPort: number | null;
+    database: DatabaseKind | null;
+    say: Say;
+  }): Promise<Cluster> {
     const folders = clusterFolders(options.folder);
     await makeFolders(folders);
     const kept = await readRecord(folders);
+    const database = databaseFor(kept, options.database, folders);
     const ports = await portsFor(kept, options.gatewayPort);
     const token = await keptToken(folders);
     const address = { server: `http://127.0.0.1:${ports.gateway}`, token };
@@ -91,15 +113,12 @@ export class Cluster {
       natsServerConfig({ port: ports.nats, storeDir: folders.nats, users: await readUsers(folders.identities) }),
       { mode: 0o600 },
     );
-    const plans = await writeConfigurations({
-      folders,
-      ports,
-      topology: standInTopology,
-      tools: installedTools(),
-      natsFile,
-    });
-    const cluster = new Cluster(folders, ports, address, plans);
-    cluster.#processes = (kept?.processes ?? []).filter(isRunning);
+    const tools = installedTools();
+    const server = { folders, port: ports.postgresql, bin: tools.postgresBin };
+    const postgresql = database === 'postgresql' ? await preparePostgresql(server) : null;
+    const plans = await writeConfigurations({ folders, ports, topology: standInTopology, tools, natsFile, postgresql });
+    const processes = (kept?.processes ?? []).filter(isRunning);
+    const cluster = new Cluster(folders, { v: 1, database, ports, processes }, address, plans);
     await cluster.#startMissing(options.say);
     return cluster;
   }
@@ -107,19 +126,24 @@ export class Cluster {
   /** Ends one process by name and waits until it is gone. SIGKILL: as by a crash. */
   async kill(name: string, signal: NodeJS.Signals): Promise<void> {
     const record = this.process(name);
+    // PostgreSQL's end a moment after it, and it cannot be started again before. An agent's data planes outlive it.
+    const children = name === POSTGRESQL ? childrenOf(record) : [];
     process.kill(record.pid, signal);
     await stopProcesses([record]);
+    await stopProcesses(children);
     this.#processes = this.#processes.filter((other) => other !== record);
     await this.#keep();
   }
 
-  /** Starts a process that was ended by `kill`. */
+  /** Starts a process that was ended by `kill`, or has ended by itself. */
   async restart(name: string): Promise<void> {
+    if (this.#processes.some((process) => process.name === name && isRunning(process)))
+      throw new Error(`${name} runs: it is to be ended first`);
     const plan = this.#plans.find((candidate) => candidate.name === name);
     if (plan === undefined)
       throw new Error(`no process is called ${name}: there are ${this.#plans.map((known) => known.name).join(', ')}`);
     const record = await startProcess(plan);
-    this.#processes.push(record);
+    this.#processes = [...this.#processes.filter((other) => other.name !== name), record];
     await this.#keep();
     await ready(plan, record);
   }
@@ -128,6 +152,11 @@ export class Cluster {
     const record = this.#processes.find((candidate) => candidate.name === name);
     if (record === undefined) throw new Error(`${name} does not run`);
     return record;
+  }
+
+  /** What was started and not ended by `kill`; whether it runs still is to be looked at. */
+  get processes(): readonly ProcessRecord[] {
+    return this.#processes;
   }
 
   async stop(): Promise<void> {
@@ -139,9 +168,8 @@ export class Cluster {
     return removeCluster(this.folders);
   }
 
-  /** In the order of the plans: the bus, the services, the agents; each group is ready before the next begins. */
   async #startMissing(say: Say): Promise<void> {
-    for (const stage of ['bus', 'service', 'agent'] as const) {
+    for (const stage of stages) {
       const plans = this.#plans.filter((plan) => plan.stage === stage);
       const missing = plans.filter((plan) => !this.#processes.some((process) => process.name === plan.name));
       if (missing.length > 0) say(`starting ${missing.map((plan) => plan.name).join(', ')}`);
@@ -169,12 +197,12 @@ export class Cluster {
   }
 
   async #keep(): Promise<void> {
-    const record: z.infer<typeof clusterRecord> = { v: 1, ports: this.#ports, processes: this.#processes };
+    const record: ClusterRecord = { ...this.#record, processes: this.#processes };
     await writeFile(this.folders.recordFile, `${JSON.stringify(record, null, 2)}\n`, { mode: 0o600 });
   }
 }
 
-/** Ends every process of a system: agents first, so that none rebuilds what is being ended, the bus last. */
+/** Ends every process of a system: agents first, so that none rebuilds what is being ended, what services rest on last. */
 export async function stopCluster(folders: ClusterFolders): Promise<boolean> {
   const record = await readRecord(folders);
   if (record === null) return false;
@@ -183,8 +211,11 @@ export async function stopCluster(folders: ClusterFolders): Promise<boolean> {
   // Those of cards first: one whose leg is served no more waits for it, and would be killed at the deadline.
   await Promise.all(standInTopology.cards.map(({ cardId }) => stopDataPlanes(join(folders.run, cardId))));
   await stopDataPlanes(folders.run);
-  await stopProcesses(running.filter((process) => process.name !== 'nats'));
-  await stopProcesses(running.filter((process) => process.name === 'nats'));
+  const base = running.filter(({ name }) => name === 'nats' || name === POSTGRESQL);
+  await stopProcesses(running.filter((process) => !base.includes(process)));
+  // PostgreSQL's fast shutdown: on SIGTERM alone it would wait for whoever looks in by hand.
+  for (const process of base.filter(({ name }) => name === POSTGRESQL)) signalProcess(process, 'SIGINT');
+  await stopProcesses(base);
   await writeFile(folders.recordFile, `${JSON.stringify({ ...record, processes: [] }, null, 2)}\n`, { mode: 0o600 });
   await rm(folders.run, { recursive: true, force: true });
   return running.length > 0;
@@ -210,8 +241,16 @@ async function makeFolders(folders: ClusterFolders): Promise<void> {
   for (const folder of closed) await mkdir(folder, { recursive: true, mode: 0o700 });
 }
 
+/** @throws where another is asked for than the system has: nothing would be carried over. */
+function databaseFor(kept: ClusterRecord | null, asked: DatabaseKind | null, folders: ClusterFolders): DatabaseKind {
+  if (kept === null || asked === null || asked === kept.database) return asked ?? kept?.database ?? 'sqlite';
+  throw new Error(
+    `the system in ${folders.root} keeps its state in ${kept.database}, and cannot be moved to ${asked}: stop it and remove that folder for a new one`,
+  );
+}
+
 /** A running system keeps its ports. One that starts anew keeps those that others know: the gateway's and the legs'. */
-async function portsFor(kept: z.infer<typeof clusterRecord> | null, gatewayPort: number | null): Promise<ClusterPorts> {
+async function portsFor(kept: ClusterRecord | null, gatewayPort: number | null): Promise<ClusterPorts> {
   if (kept?.processes.some(isRunning)) return kept.ports;
   const gateway = gatewayPort ?? kept?.ports.gateway ?? null;
   if (gateway !== null && (await isPortTaken(gateway)))
@@ -222,7 +261,7 @@ async function portsFor(kept: z.infer<typeof clusterRecord> | null, gatewayPort:
   return kept === null ? chosen : { ...chosen, legs: kept.ports.legs };
 }
 
-async function readRecord(folders: ClusterFolders): Promise<z.infer<typeof clusterRecord> | null> {
+async function readRecord(folders: ClusterFolders): Promise<ClusterRecord | null> {
   const text = await readIfThere(folders.recordFile);
   return text === null ? null : clusterRecord.parse(JSON.parse(text));
 }
@@ -245,15 +284,6 @@ async function writeClientFiles(folders: ClusterFolders, address: ApiAddress): P
     },
   ];
   await writeFile(join(folders.configurations, 'tokens.json'), `${JSON.stringify(tokens, null, 2)}\n`, { mode: 0o600 });
-}
-
-async function readIfThere(file: string): Promise<string | null> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
-    throw error;
-  }
 }
 
 const networkPoolIds = (): string[] =>

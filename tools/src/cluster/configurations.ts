@@ -6,15 +6,21 @@ import { workspaceFolder } from './folders.js';
 import type { ClusterFolders } from './folders.js';
 import { LEG_PORTS_PER_POOL } from './ports.js';
 import type { ClusterPorts } from './ports.js';
+import type { DatabaseService, Postgresql } from './postgresql.js';
 import type { ProcessPlan } from './processes.js';
 import type { CardPlan, PoolPlan, Topology } from './topology.js';
 
+/** In this order, each when the one before is ready. `base`: what the services rest on. */
+export const stages = ['base', 'service', 'standby', 'agent'] as const;
+type Stage = (typeof stages)[number];
+
 /** A process with everything that starting it takes; its configuration is on disk. */
 export interface ConfiguredProcess extends ProcessPlan {
-  readonly stage: 'bus' | 'service' | 'agent';
+  readonly stage: Stage;
   /** How it tells that it is ready: it answers, or its log holds a line that says so and names its pid. */
   readonly readiness:
-    | { readonly kind: 'http'; readonly url: string }
+    | { readonly kind: 'http'; readonly url: string; readonly mayStandBy: boolean }
+    | { readonly kind: 'command'; readonly command: string; readonly arguments: readonly string[] }
     | { readonly kind: 'tcp'; readonly port: number }
     | { readonly kind: 'log' };
 }
@@ -25,6 +31,8 @@ export interface ConfigurationInput {
   readonly topology: Topology;
   readonly tools: InstalledTools;
   readonly natsFile: string;
+  /** What the services keep their state in; null: an SQLite file each, and no standbys. */
+  readonly postgresql: Postgresql | null;
 }
 
 const GiB = 1024 ** 3;
@@ -35,31 +43,34 @@ const FUNCTIONS_PER_CARD = 16;
 
 /** Writes the configuration of every process of a system and says how each is started, in order. */
 export async function writeConfigurations(input: ConfigurationInput): Promise<ConfiguredProcess[]> {
-  const { folders, ports, tools, topology, natsFile } = input;
+  const { folders, ports, tools, topology, natsFile, postgresql } = input;
   const nats: ConfiguredProcess = {
     name: 'nats',
-    stage: 'bus',
+    stage: 'base',
     command: tools.natsServer,
     arguments: ['--config', natsFile],
     environment: {},
     logFile: join(folders.logs, 'nats.log'),
     readiness: { kind: 'tcp', port: ports.nats },
   };
-  const services = Object.entries(serviceConfigurations(input)).map(([name, { configuration, readyUrl }]) =>
-    nodeProcess(input, name, 'service', join('apps', name, 'dist', 'main.js'), configuration, readyUrl),
-  );
+  const services = serviceConfigurations(input).map(({ name, service, configuration, readyUrl }) => {
+    const program = join('apps', service ?? name, 'dist', 'main.js');
+    const stage = service === undefined ? 'service' : 'standby';
+    return nodeProcess(input, name, stage, program, configuration, readyUrl);
+  });
   const bundle = join('apps', 'agent', 'dist', 'bundle', 'agent.mjs');
   const agents = [
     ...topology.cards.map((card) => ({ id: card.cardId, configuration: cardConfiguration(input, card) })),
     ...topology.pools.map((pool) => ({ id: pool.poolId, configuration: poolConfiguration(input, pool) })),
   ].map(({ id, configuration }) => nodeProcess(input, `agent-${id}`, 'agent', bundle, configuration, null));
-  return [nats, ...(await Promise.all([...services, ...agents]))];
+  const base = postgresql === null ? [nats] : [nats, postgresql.process];
+  return [...base, ...(await Promise.all([...services, ...agents]))];
 }
 
 async function nodeProcess(
-  { folders, ports }: ConfigurationInput,
+  { folders, ports, postgresql }: ConfigurationInput,
   name: string,
-  stage: 'service' | 'agent',
+  stage: Stage,
   program: string,
   configuration: object,
   readyUrl: string | null,
@@ -77,48 +88,68 @@ async function nodeProcess(
       NODE_COMPILE_CACHE: join(workspaceFolder, '.cache', 'compiled'),
     },
     logFile: join(folders.logs, `${name}.log`),
-    readiness: readyUrl === null ? { kind: 'log' } : { kind: 'http', url: readyUrl },
+    readiness: readyUrl === null ? { kind: 'log' } : { kind: 'http', url: readyUrl, mayStandBy: postgresql !== null },
   };
 }
 
 const local = (port: number) => ({ host: '127.0.0.1', port });
 const readyAt = (port: number): string => `http://127.0.0.1:${port}/readyz`;
 
-function serviceConfigurations({ folders, ports }: ConfigurationInput) {
-  const bus = (service: string) => ({
-    servers: [`127.0.0.1:${ports.nats}`],
-    seedFile: join(folders.identities, `service-${service}.seed`),
+interface ServicePlan {
+  readonly name: string;
+  /** Whose second process it is: the one that stands by at first. */
+  readonly service?: DatabaseService;
+  readonly configuration: object;
+  readonly readyUrl: string;
+}
+
+function serviceConfigurations(input: ConfigurationInput): ServicePlan[] {
+  const { folders, ports, postgresql } = input;
+  const inventory = (healthPort: number) => ({
+    configuration: kept(input, 'inventory', healthPort),
+    readyUrl: readyAt(healthPort),
   });
-  const databaseUrl = (service: string): string => `sqlite://${join(folders.databases, `${service}.db`)}`;
-  const kept = (service: string, healthPort: number) => ({
-    nats: bus(service),
-    databaseUrl: databaseUrl(service),
-    health: local(healthPort),
+  const keyFile = join(folders.identities, 'volume-keys.key');
+  const scheduler = (healthPort: number) => ({
+    configuration: { ...kept(input, 'scheduler', healthPort), keyFile },
+    readyUrl: readyAt(healthPort),
   });
-  return {
-    telemetry: {
-      configuration: { ...kept('telemetry', ports.telemetryHealth), otlp: local(ports.otlp) },
+  const standbys: ServicePlan[] = [
+    { name: 'inventory-2', service: 'inventory', ...inventory(ports.secondInventoryHealth) },
+    { name: 'scheduler-2', service: 'scheduler', ...scheduler(ports.secondSchedulerHealth) },
+  ];
+  return [
+    {
+      name: 'telemetry',
+      configuration: { ...kept(input, 'telemetry', ports.telemetryHealth), otlp: local(ports.otlp) },
       readyUrl: readyAt(ports.telemetryHealth),
     },
-    inventory: {
-      configuration: kept('inventory', ports.inventoryHealth),
-      readyUrl: readyAt(ports.inventoryHealth),
-    },
-    scheduler: {
+    { name: 'inventory', ...inventory(ports.inventoryHealth) },
+    { name: 'scheduler', ...scheduler(ports.schedulerHealth) },
+    ...(postgresql === null ? [] : standbys),
+    {
+      name: 'gateway',
       configuration: {
-        ...kept('scheduler', ports.schedulerHealth),
-        keyFile: join(folders.identities, 'volume-keys.key'),
-      },
-      readyUrl: readyAt(ports.schedulerHealth),
-    },
-    gateway: {
-      configuration: {
-        nats: bus('gateway'),
+        nats: busOf(input, 'gateway'),
         listen: local(ports.gateway),
         tokensFile: join(folders.configurations, 'tokens.json'),
       },
       readyUrl: readyAt(ports.gateway),
     },
+  ];
+}
+
+const busOf = ({ folders, ports }: ConfigurationInput, service: string) => ({
+  servers: [`127.0.0.1:${ports.nats}`],
+  seedFile: join(folders.identities, `service-${service}.seed`),
+});
+
+function kept(input: ConfigurationInput, service: DatabaseService, healthPort: number) {
+  const { folders, postgresql } = input;
+  return {
+    nats: busOf(input, service),
+    databaseUrl: postgresql?.urlOf(service) ?? `sqlite://${join(folders.databases, `${service}.db`)}`,
+    health: local(healthPort),
   };
 }
 

@@ -44,9 +44,12 @@ function commandLineOf(pid: number): string {
  * own user without any capability, where it cannot: when not root, or in a workspace that is closed to others.
  */
 export function dataPlaneUserFor(folder: string): { uid: number; gid: number } | null {
-  if (process.getuid?.() !== 0) return null;
-  for (let parent = dirname(folder); ; parent = dirname(parent)) {
-    if ((statSync(parent).mode & 0o001) === 0) return null;
-    if (parent === dirname(parent)) return STAND_IN_DATA_PLANE_USER;
-  }
+  return process.getuid?.() === 0 && closedParentOf(folder) === null ? STAND_IN_DATA_PLANE_USER : null;
+}
+
+/** A folder on the way to a folder that other users cannot pass through; null: there is none. */
+export function closedParentOf(folder: string): string | null {
+  const parent = dirname(folder);
+  if (parent === folder) return null;
+  return (statSync(parent).mode & 0o001) === 0 ? parent : closedParentOf(parent);
 }

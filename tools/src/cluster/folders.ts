@@ -12,7 +12,10 @@ export interface ClusterFolders {
   readonly identities: string;
   readonly configurations: string;
   readonly logs: string;
+  /** Of services on SQLite. */
   readonly databases: string;
+  /** Of the PostgreSQL server, whose user it belongs to. */
+  readonly postgresql: string;
   readonly nats: string;
   readonly agents: string;
   readonly pools: string;
@@ -33,6 +36,7 @@ export function clusterFolders(root: string): ClusterFolders {
     configurations: join(root, 'configurations'),
     logs: join(root, 'logs'),
     databases: join(root, 'databases'),
+    postgresql: join(root, 'postgresql'),
     nats: join(root, 'nats'),
     agents: join(root, 'agents'),
     pools: join(root, 'pools'),

@@ -5,10 +5,14 @@ export interface ClusterPorts {
   readonly nats: number;
   readonly gateway: number;
   readonly otlp: number;
+  /** This and the standbys' are used on PostgreSQL only. */
+  readonly postgresql: number;
   /** Health and metrics of each service. */
   readonly inventoryHealth: number;
   readonly schedulerHealth: number;
   readonly telemetryHealth: number;
+  readonly secondInventoryHealth: number;
+  readonly secondSchedulerHealth: number;
   /** By storage target: the first of its ports for legs. */
   readonly legs: Readonly<Record<string, number>>;
 }
@@ -20,7 +24,7 @@ const FIRST_LEG_PORT = 20_000;
 const LAST_LEG_PORT = 32_000;
 
 export async function choosePorts(poolIds: readonly string[], gateway: number | null): Promise<ClusterPorts> {
-  const free = await freePorts(6);
+  const free = await freePorts(9);
   const next = (): number => {
     const port = free.pop();
     if (port === undefined) throw new Error('fewer ports were asked for than are handed out');
@@ -35,6 +39,9 @@ export async function choosePorts(poolIds: readonly string[], gateway: number | 
     inventoryHealth: next(),
     schedulerHealth: next(),
     telemetryHealth: next(),
+    postgresql: next(),
+    secondInventoryHealth: next(),
+    secondSchedulerHealth: next(),
     legs: Object.fromEntries(poolIds.map((poolId, index) => [poolId, start + index * LEG_PORTS_PER_POOL])),
   };
 }

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync, renameSync, statSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** A process as it can be found again: a pid alone may by then be somebody else's. */
@@ -16,15 +16,34 @@ export interface ProcessPlan {
   readonly arguments: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   readonly logFile: string;
+  /** Whom it runs as, of root's choice; undefined: whoever starts it. */
+  readonly user?: { readonly uid: number; readonly gid: number };
 }
 
 /** Field 22 of /proc/PID/stat (proc(5)); the name in field 2 may hold spaces, so fields are counted behind it. */
 export function startTicksOf(pid: number): number | null {
+  const fields = statOf(pid);
+  // A zombie has ended; only its parent has not looked yet.
+  return fields === null || fields[0] === 'Z' ? null : Number(fields[19]);
+}
+
+/** The processes that a process has started and not outlived. */
+export function childrenOf(parent: ProcessRecord): ProcessRecord[] {
+  const pids = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+  return pids.flatMap((pid) => {
+    const startTicks = startTicksOf(pid);
+    const isChild = startTicks !== null && statOf(pid)?.[1] === String(parent.pid);
+    return isChild ? [{ name: `of ${parent.name}`, pid, startTicks }] : [];
+  });
+}
+
+/** The fields of /proc/PID/stat from the third on, the state; null when there is no such process. */
+function statOf(pid: number): string[] | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    // A zombie has ended; only its parent has not looked yet.
-    return fields[0] === 'Z' ? null : Number(fields[19]);
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   } catch (error) {
     if (isAbsent(error)) return null;
     throw error;
@@ -45,6 +64,7 @@ export async function startProcess(plan: ProcessPlan): Promise<ProcessRecord> {
       detached: true,
       stdio: ['ignore', log, log],
       env: { ...process.env, ...plan.environment },
+      ...plan.user,
     });
     const pid = await new Promise<number>((resolve, reject) => {
       child.once('error', reject);

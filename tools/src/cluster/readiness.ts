@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { until } from '../api/until.js';
@@ -10,13 +11,17 @@ const READY_DEADLINE_MS = 60_000;
 
 /** Waits until a process answers where its plan says. */
 export async function ready(plan: ConfiguredProcess, record: ProcessRecord): Promise<void> {
-  const { readiness } = plan;
   await until(`${plan.name} is ready (its log: ${plan.logFile})`, READY_DEADLINE_MS, async () => {
     // Waiting on for a process that has ended would hide why it did.
     if (!isRunning(record)) throw new Error(`${plan.name} ended before it was ready; its log: ${plan.logFile}`);
-    if (readiness.kind === 'http') return answersOk(readiness.url);
-    return readiness.kind === 'tcp' ? accepts(readiness.port) : saysReady(plan.logFile, record.pid);
+    return isReady(plan, record);
   });
+}
+
+function isReady({ readiness, logFile }: ConfiguredProcess, { pid }: ProcessRecord): Promise<boolean> {
+  if (readiness.kind === 'http') return answersOk(readiness.url, readiness.mayStandBy);
+  if (readiness.kind === 'command') return succeeds(readiness.command, readiness.arguments);
+  return readiness.kind === 'tcp' ? accepts(readiness.port) : saysReady(logFile, pid);
 }
 
 /** The log holds earlier lives too; the pid tells them apart. */
@@ -25,17 +30,28 @@ async function saysReady(logFile: string, pid: number): Promise<boolean> {
   return lines.some((line) => line.startsWith('{"ready":true') && line.includes(`"pid":${pid}`));
 }
 
-/** A standby says that it is ready as well: nobody is served by it, and after a crash it waits for its own old lease. */
-async function answersOk(url: string): Promise<boolean> {
+/**
+ * A standby says that it is ready as well, but nobody is served by it. Where there is only one, it is one after a crash
+ * too, and waits for its own old lease.
+ */
+async function answersOk(url: string, mayStandBy: boolean): Promise<boolean> {
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(2000) });
     const text = await response.text();
-    return response.ok && !text.includes('"role":"standby"');
+    return response.ok && (mayStandBy || !text.includes('"role":"standby"'));
   } catch (error) {
     // Not listening yet, or not answering yet: both are what is waited for.
     if (error instanceof TypeError || (error instanceof DOMException && error.name === 'TimeoutError')) return false;
     throw error;
   }
+}
+
+function succeeds(command: string, words: readonly string[]): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, words, { stdio: 'ignore' });
+    child.once('error', reject);
+    child.once('exit', (status) => resolve(status === 0));
+  });
 }
 
 function accepts(port: number): Promise<boolean> {

@@ -17,7 +17,7 @@ const say = (line: string): void => void process.stdout.write(`${line}\n`);
 async function runDemo(options: DemoOptions): Promise<boolean> {
   requireClient(options.client);
   const folder = join(workspaceFolder, '.flexbso', 'demo');
-  const cluster = await Cluster.startFresh({ folder, say });
+  const cluster = await Cluster.startFresh({ folder, database: options.database, say });
   const interrupted = () => void cluster.stop().then(() => process.exit(130));
   process.once('SIGINT', interrupted);
   process.once('SIGTERM', interrupted);

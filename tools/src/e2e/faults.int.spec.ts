@@ -1,72 +1,22 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Change, changeSchema, checkReportSchema, type Volume, type VolumePatch } from '@flexbso/contracts';
+import { type Change, changeSchema, type Volume } from '@flexbso/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { until } from '../api/until.js';
 import { dataPlanesIn } from '../cluster/data-planes.js';
 import { killProcesses } from '../cluster/processes.js';
-import { BlockLedger } from '../load/block-ledger.js';
-import { fillVolume, readWholeVolume } from '../load/fio.js';
-import { leftoversOf } from './testing/leftovers.js';
-import { type Place, reach } from './testing/places.js';
-import { DEADLINE_MS, MiB, START_OR_END_MS, System } from './testing/system.js';
+import { readWholeVolume } from '../load/fio.js';
+import type { Place } from './testing/places.js';
+import { subjectsOn } from './testing/subjects.js';
+import { DEADLINE_MS, START_OR_END_MS, System } from './testing/system.js';
 
 const system = new System();
 beforeAll(() => system.start(), START_OR_END_MS);
 afterAll(() => system.end(), START_OR_END_MS);
 
-interface Subject {
-  readonly volume: Volume;
-  readonly ledger: BlockLedger;
-}
-
-async function filled(name: string, poolId = 'pool-1'): Promise<Subject> {
-  const placement = { cardId: 'card-1', poolIds: [poolId] };
-  const volume = await system.create(name, { sizeBytes: 128 * MiB, placement });
-  const ledger = new BlockLedger(volume.sizeBytes);
-  await fillVolume(system.targetOf(volume), ledger);
-  return { volume, ledger };
-}
-
-const ended = (change: Change): Promise<Change> => system.api.ended(change.changeId, DEADLINE_MS);
-
-/** Moves the subject to another pool under verified I/O, with a fault put in at a place; the change must end by itself. */
-async function movedThrough(
-  { volume, ledger }: Subject,
-  poolId: string,
-  place: Place,
-  fault: () => Promise<void>,
-  stack?: VolumePatch['stack'],
-): Promise<Change> {
-  let outcome: Change | null = null;
-  const result = await system.underLoad(volume, ledger, async () => {
-    const { change } = await system.api.changeVolume(volume.volumeId, {
-      placement: { poolIds: [poolId] },
-      ...(stack === undefined ? {} : { stack }),
-    });
-    await reach(system, place, change);
-    await fault();
-    outcome = await ended(change);
-  });
-  expect(result).toMatchObject({ failedIo: 0, wrongBlocks: 0 });
-  expect(result.ioCount).toBeGreaterThan(1000);
-  if (outcome === null) throw new Error('the change has no outcome');
-  return outcome;
-}
-
-/** One complete stack on one leg, every byte as written, nothing left over, and what is recorded is what is observed. */
-async function holds({ volume, ledger }: Subject, poolId: string): Promise<void> {
-  const now = await system.api.volume(volume.volumeId);
-  expect(now.legs.map((leg) => leg.poolId)).toEqual([poolId]);
-  expect(now).toMatchObject({ state: 'ready', appliedGeneration: now.generation, settledGeneration: now.generation });
-  expect(await readWholeVolume(system.targetOf(volume))).toMatchObject({ failedIo: 0, wrongBlocks: 0 });
-  expect(await system.wrongBlocks(volume, ledger)).toEqual([]);
-  expect(await leftoversOf(system)).toEqual([]);
-  const { differences, underWay } = await system.api.get('/v1/check', checkReportSchema);
-  expect({ differences, underWay }).toEqual({ differences: [], underWay: 0 });
-}
+const { filled, movedThrough, holds } = subjectsOn(system);
 
 /** The record of the volume's only outage, once its card has told of it. */
 async function healOf({ volumeId }: Volume): Promise<Change> {

@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { access, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { GuestTools } from '@flexbso/testkit';
+import { readIfThere } from '../files/read-if-there.js';
 import type { Accelerator } from './emulator.js';
 import { GuestVm } from './guest-vm.js';
 
@@ -43,14 +44,5 @@ async function bootsUnderKvm(tools: GuestTools, initramfs: string, consoleFile: 
     return false;
   } finally {
     await rm(consoleFile, { force: true });
-  }
-}
-
-async function readIfThere(file: string): Promise<string | null> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
-    throw error;
   }
 }

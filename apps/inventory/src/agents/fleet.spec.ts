@@ -31,6 +31,8 @@ function card(changes: Partial<RegisterCard> = {}): RegisterCard {
 class StoreInMemory implements AgentStore {
   readonly saved: { kept: KeptAgent; events: readonly AgentEvent[] }[] = [];
   failing = false;
+  /** The next write is committed, and its answer lost. */
+  losingAnswer = false;
 
   async load(): Promise<KeptAgent[]> {
     return [...new Map(this.saved.map(({ kept }) => [kept.record.id, kept])).values()];
@@ -39,6 +41,9 @@ class StoreInMemory implements AgentStore {
   async save(kept: KeptAgent, events: readonly AgentEvent[]): Promise<void> {
     if (this.failing) throw new Error('the database is away');
     this.saved.push({ kept, events });
+    if (!this.losingAnswer) return;
+    this.losingAnswer = false;
+    throw new Error('the connection to the database broke');
   }
 
   get told(): string[] {
@@ -135,6 +140,15 @@ describe('registering', () => {
     store.failing = false;
     await register();
     expect(fleet.all()).toHaveLength(1);
+  });
+
+  it('that was committed without an answer is found, published, and made only once', async () => {
+    store.losingAnswer = true;
+    await expect(register()).rejects.toThrow('the connection to the database broke');
+    await register();
+    expect([store.told, published]).toEqual([['registered'], ['card-1@1']]);
+    await fleet.cordon(name, true, 'alice');
+    expect(fleet.get(name).record).toMatchObject({ revision: 2, cordoned: true });
   });
 
   it('at the same time, many times, is one registration', async () => {

@@ -26,7 +26,8 @@ export interface FleetOptions {
 export type Heard = 'heard' | 'register';
 
 /**
- * All cards and pools, in memory as the database has them: loaded at the start, and changed only after the commit.
+ * All cards and pools, in memory as the database has them: loaded at the start, and changed only after the commit. After
+ * a write that failed, which may be committed all the same, the next change reads what the database has.
  * This is the only writer; a change waits for those before it, so that each decides on what the last one left.
  */
 export class Fleet {
@@ -36,6 +37,8 @@ export class Fleet {
   readonly #lastHeardAtMs = new Map<string, number>();
   readonly #idBySerial = new Map<string, string>();
   #last: Promise<unknown> = Promise.resolve();
+  /** Whether a write failed, and may have been committed all the same. */
+  #isInDoubt = false;
 
   constructor(options: FleetOptions) {
     this.#options = options;
@@ -138,12 +141,32 @@ export class Fleet {
   async #commit({ next, events }: Decision, heardAtMs: number | null): Promise<KeptAgent> {
     if (events.length > 0) {
       const lastHeardAtMs = heardAtMs ?? this.#kept(next).lastHeardAtMs;
-      await this.#options.store.save({ record: next, lastHeardAtMs }, events, this.#options.nowMs());
+      await this.#save({ record: next, lastHeardAtMs }, events);
       this.#remember(next);
     }
     if (heardAtMs !== null) this.#touch(next, heardAtMs);
     if (events.length > 0) this.#options.onChanged(next);
     return this.#kept(next);
+  }
+
+  async #save(kept: KeptAgent, events: Decision['events']): Promise<void> {
+    try {
+      await this.#options.store.save(kept, events, this.#options.nowMs());
+    } catch (error) {
+      this.#isInDoubt = true;
+      throw error;
+    }
+  }
+
+  /** Finds out what became of a write that failed; what was committed is published now. */
+  async #leaveDoubt(): Promise<void> {
+    for (const { record, lastHeardAtMs } of await this.#options.store.load()) {
+      if (!this.#lastHeardAtMs.has(keyOf(record))) this.#touch(record, lastHeardAtMs);
+      if (this.#records.get(keyOf(record))?.revision === record.revision) continue;
+      this.#remember(record);
+      this.#options.onChanged(record);
+    }
+    this.#isInDoubt = false;
   }
 
   #remember(record: AgentRecord): void {
@@ -176,7 +199,10 @@ export class Fleet {
 
   /** One at a time, in order. The bus server bounds how many handlers there are, and so how many wait here. */
   async #serially<Result>(work: () => Promise<Result>): Promise<Result> {
-    const done = this.#last.then(work);
+    const done = this.#last.then(async () => {
+      if (this.#isInDoubt) await this.#leaveDoubt();
+      return work();
+    });
     // The next one's turn comes whatever became of this one; its own caller is told.
     this.#last = done.then(
       () => undefined,

@@ -89,8 +89,10 @@ function legOf({ reservationId, ownerId, capacityBytes, iops, bytesPerSecond }: 
   return { legId: reservationId, poolId: ownerId, capacityBytes, iops, bytesPerSecond };
 }
 
-/** Loads what the database says is held; at start, before anything is decided. */
+/** Makes the books what the database says is held: at the start, and where it is not known what was committed. */
 export function loadBooks(fleet: Fleet, reservations: readonly ReservationRecord[]): void {
+  for (const { volumeId } of fleet.cardReservations()) fleet.releaseCard(volumeId);
+  for (const { legId } of fleet.legReservations()) fleet.releaseLeg(legId);
   for (const record of reservations) fleet.adopt(reservationOf(record));
 }
 

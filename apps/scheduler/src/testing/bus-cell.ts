@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
+  type BsoEvent,
   CARD_BUCKET,
   cardDesiredSchema,
   type CardDesired,
@@ -9,11 +10,14 @@ import {
   cardSnapshotSchema,
   type Change,
   desiredQuestionSchema,
+  eventSchema,
   POOL_BUCKET,
   poolDesiredSchema,
   type PoolDesired,
   poolReportSchema,
   poolSnapshotSchema,
+  type ProblemCode,
+  ProblemError,
   reportReplySchema,
   rpc,
   subjects,
@@ -27,6 +31,7 @@ import {
   createSealingKey,
   hearDown,
   type Principal,
+  readEvents,
   request,
   RpcClient,
   snapshotBucket,
@@ -146,6 +151,18 @@ export class BusCell {
   /** A client of the scheduler's verbs, as the gateway is. */
   async client(): Promise<SchedulerClient> {
     return new SchedulerClient(new RpcClient(await this.bus(gateway)), () => `key-${(this.#keys += 1)}`);
+  }
+
+  /** Every event so far, up to a volume's deletion, for which it waits. */
+  async eventsToDeletion(): Promise<BsoEvent[]> {
+    const abort = new AbortController();
+    const bus = await this.bus(gateway);
+    const events: BsoEvent[] = [];
+    for await (const { payload } of readEvents(bus, { schema: eventSchema, fromSequence: 1, signal: abort.signal })) {
+      events.push(payload);
+      if (payload.what === 'deleted') abort.abort();
+    }
+    return events;
   }
 
   /** As inventory does when an operator has released the card with another sealing key. */
@@ -279,6 +296,17 @@ export class SchedulerClient {
       states.includes((await this.changeNow(changeId)).state),
     );
     return this.changeNow(changeId);
+  }
+}
+
+/** The code by which something was refused; null when it was not. */
+export async function codeOf(work: Promise<unknown>): Promise<ProblemCode | null> {
+  try {
+    await work;
+    return null;
+  } catch (error) {
+    if (error instanceof ProblemError) return error.code;
+    throw error;
   }
 }
 

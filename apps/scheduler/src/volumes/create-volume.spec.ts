@@ -48,6 +48,24 @@ describe('creating a volume', () => {
     ]);
   });
 
+  it('that was committed without an answer is found when it is repeated, and so is what it holds', async () => {
+    const asked = { ...cell.asked(), spec: aSpec() };
+    const commit = cell.store.transaction.bind(cell.store);
+    cell.store.transaction = async (work) => {
+      cell.store.transaction = commit;
+      await commit(work);
+      throw new Error('the connection to the database broke');
+    };
+    await expect(cell.scheduler.volumes.create(asked)).rejects.toThrow('the connection to the database broke');
+    const { change } = await cell.scheduler.volumes.create(asked);
+    await cell.settle();
+    expect((await cell.changeNow(change.changeId)).state).toBe('settled');
+    expect(await cell.scheduler.checkReservations()).toEqual([]);
+    await cell.change({ placement: { poolIds: ['pool-2'] } });
+    await cell.settle();
+    expect(await cell.scheduler.checkReservations()).toEqual([]);
+  });
+
   it('refuses a name that is taken in the tenant, and allows it in another', async () => {
     await cell.create();
     expect(await refusalOf(cell.scheduler.volumes.create({ ...cell.asked(), spec: aSpec() }))).toBe('name-taken');

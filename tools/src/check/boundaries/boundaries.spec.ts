@@ -85,7 +85,7 @@ test('a package without a known layer is refused', () => {
 
 test('the testkit is for specs and for what helps them, and not for what runs in production', () => {
   const text = "import { startNats } from '@flexbso/testkit';";
-  const files = { 'a.int.spec.ts': text, 'testing/servers.ts': text, 'a.ts': text };
+  const files = { 'a.int.spec.ts': text, 'testing/servers.ts': text, 'deep/testing/servers.ts': text, 'a.ts': text };
   const devDependencies = new Set([testkit.name]);
   const graphDependencies = [testkit.name];
   const app = packageWith('agent', 'apps/agent', 'app', { files, devDependencies, graphDependencies });

@@ -20,7 +20,7 @@ const specsMayUseTestkit = new Set(['port', 'dataplane', 'infrastructure', 'app'
 
 /** Whether a file is a spec or, in a folder `testing`, helps specs of its own package. */
 export function servesSpecs(path: string): boolean {
-  return path.endsWith('.spec.ts') || path.includes('/src/testing/');
+  return path.endsWith('.spec.ts') || /\/src\/(?:.*\/)?testing\//.test(path);
 }
 
 /** Checks every edge of the project graph, and every import in the sources, against the layers. */

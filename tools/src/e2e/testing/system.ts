@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -9,6 +9,7 @@ import { installedTools } from '@flexbso/testkit';
 import { z } from 'zod';
 import { ApiClient } from '../../api/client.js';
 import { Cluster } from '../../cluster/cluster.js';
+import type { DatabaseKind } from '../../cluster/database-kind.js';
 import { workspaceFolder } from '../../cluster/folders.js';
 import type { BlockLedger } from '../../load/block-ledger.js';
 import { RunningLoad } from '../../load/fio.js';
@@ -29,20 +30,23 @@ const quiet = (): void => undefined;
 const legPortsSchema = z.looseObject({
   dataPlane: z.looseObject({ listen: z.strictObject({ host: z.string(), firstPort: z.int(), lastPort: z.int() }) }),
 });
+const healthSchema = z.looseObject({ health: z.strictObject({ host: z.string(), port: z.int() }) });
 
 /** One whole system for the specs of one file, used from outside: over HTTP, by the command, by its volumes' addresses. */
 export class System {
   #root = '';
   #cluster: Cluster | null = null;
 
-  async start(): Promise<void> {
+  async start(database: DatabaseKind = 'sqlite'): Promise<void> {
     this.#root = await mkdtemp(join(tmpdir(), 'flexbso-e2e-'));
-    this.#cluster = await Cluster.startFresh({ folder: this.#root, say: quiet });
+    // A database server runs as another user when this is root, and passes through to its own folder.
+    if (database === 'postgresql') await chmod(this.#root, 0o711);
+    this.#cluster = await Cluster.startFresh({ folder: this.#root, database, say: quiet });
   }
 
   /** Starts what was stopped, on the state that is there. */
   async startAgain(): Promise<void> {
-    this.#cluster = await Cluster.start({ folder: this.#root, gatewayPort: null, say: quiet });
+    this.#cluster = await Cluster.start({ folder: this.#root, gatewayPort: null, database: null, say: quiet });
   }
 
   /** Ends every process and removes every file. The files of a system that did not start stay: they say why. */
@@ -141,6 +145,20 @@ export class System {
   async isServed({ uri }: Volume): Promise<boolean> {
     const [answer] = await Promise.allSettled([run(tools.qemuImg, ['info', uri ?? ''])]);
     return answer.status === 'fulfilled';
+  }
+
+  /** Which process of inventory or scheduler is the active one; null at moments when none is. */
+  async activeOf(service: 'inventory' | 'scheduler'): Promise<string | null> {
+    const names = this.cluster.processes.map(({ name }) => name).filter((name) => name.replace('-2', '') === service);
+    for (const name of names) if (await this.#isActive(name)) return name;
+    return null;
+  }
+
+  async #isActive(name: string): Promise<boolean> {
+    const file = join(this.cluster.folders.configurations, `${name}.json`);
+    const { health } = healthSchema.parse(JSON.parse(await readFile(file, 'utf8')));
+    const [response] = await Promise.allSettled([fetch(`http://${health.host}:${health.port}/readyz`)]);
+    return response.status === 'fulfilled' && (await response.value.text()).includes('"role":"active"');
   }
 
   /** The ports on which a pool now serves legs. */
