@@ -48,6 +48,9 @@ export class VolumeRow implements VolumeRecord {
   @Column({ type: 'text', nullable: true })
   cardOperationId!: string | null;
 
+  @jsonColumn()
+  formerCards!: VolumeRecord['formerCards'];
+
   @instantColumn()
   createdAtMs!: number;
 }

@@ -37,6 +37,7 @@ export function aVolumeRecord(over: Partial<VolumeRecord> = {}): VolumeRecord {
     uri: null,
     changeId,
     cardOperationId: null,
+    formerCards: [],
     createdAtMs: 1_700_000_000_123,
     ...over,
   };

@@ -8,10 +8,12 @@ import {
   bothReservations,
   cardReservation,
   exactReservations,
+  formerReservations,
   legReservations,
 } from '../placement/volume-reservations.js';
 import { type Difference, differencesOf, needsNewStack, patched } from './differences.js';
 import { plannedVolume } from './planned.js';
+import { isCarriedByNobody } from './propose-failover.js';
 import {
   type Asking,
   emptyPlan,
@@ -53,6 +55,13 @@ export function proposeChange(world: World, present: Aggregate, patch: VolumePat
     throw new ProblemError({
       code: 'change-refused',
       detail: `volume ${volume.name} was never made (${present.change.problem?.detail ?? 'its creation failed'}); delete it and create it again`,
+    });
+  }
+  if (isCarriedByNobody(present)) {
+    throw new ProblemError({
+      code: 'change-refused',
+      detail: `nothing carries volume ${volume.name}: its failover ${present.change.changeId} was ${present.change.state} (${present.change.problem?.detail ?? 'no reason given'}); fail it over again, to the same card or another`,
+      facts: { changeId: present.change.changeId },
     });
   }
   const presentLegs = legsOfStack(present, volume.want);
@@ -99,7 +108,11 @@ function withoutWork(
     appliedAtMs: deciding.nowMs,
     settledAtMs: deciding.nowMs,
   };
-  return { volume, change, legs: present.legs, reservations: exactReservations(volume, present.legs), toldLegIds: [] };
+  const reservations = [
+    ...exactReservations(volume, present.legs),
+    ...formerReservations(volume, present.reservations),
+  ];
+  return { volume, change, legs: present.legs, reservations, toldLegIds: [] };
 }
 
 /** At the head: limits, and size where data plane and legs can. */

@@ -23,6 +23,15 @@ export interface VolumeWant {
   keyRef: string | null;
 }
 
+/** A card that a volume was failed over from, until it reports that nothing of the volume is left there. */
+export interface FormerCard {
+  cardId: string;
+  functionId: string;
+  /** Of the tombstone that it was given; a report with another is an old one. */
+  operationId: string;
+  sinceMs: number;
+}
+
 /** A volume as the scheduler keeps it. */
 export interface VolumeRecord {
   volumeId: string;
@@ -41,5 +50,6 @@ export interface VolumeRecord {
   changeId: Volume['changeId'];
   /** What the card's desired entry carries; a card's report with another is an old one. Null: the card was given nothing. */
   cardOperationId: string | null;
+  formerCards: FormerCard[];
   createdAtMs: number;
 }
