@@ -35,7 +35,8 @@ export class BlockNumbers {
     for (let block = 0; block * BLOCK_BYTES < content.length; block += 1) {
       const bytes = content.subarray(block * BLOCK_BYTES, (block + 1) * BLOCK_BYTES);
       const number = bytes.readUInt32BE(0);
-      const allowed = [this.#acknowledged.get(block) ?? 0, this.#pending.get(block)];
+      const pending = this.#pending.get(block);
+      const allowed = [this.#acknowledged.get(block) ?? 0, ...(pending === undefined ? [] : [pending])];
       if (!allowed.includes(number)) wrong.push(`block ${block} holds write ${number}, not ${allowed.join(' or ')}`);
       else if (!bytes.equals(blockOf(number))) wrong.push(`block ${block} holds parts of other writes than ${number}`);
     }
@@ -127,7 +128,8 @@ function open(uri: string): Promise<NbdClient> {
   return NbdClient.open(socket, pathname.slice(1), ANSWER_TIMEOUT_MS);
 }
 
-function blockOf(number: number): Buffer {
+/** A block that holds a write's number and nothing else. */
+export function blockOf(number: number): Buffer {
   const word = Buffer.alloc(4);
   word.writeUInt32BE(number);
   return Buffer.alloc(BLOCK_BYTES, word);

@@ -1,7 +1,7 @@
 import { ProblemError, type Volume } from '@flexbso/contracts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { differencesOfBooks } from '../placement/books.js';
-import { cardReport, failWith, legReport } from '../testing/fake-agents.js';
+import { cardReport, failWith, legReport, succeed } from '../testing/fake-agents.js';
 import { aPool, encrypted, operator, reader } from '../testing/fixtures.js';
 import { MemoryCell, refusalOf } from '../testing/memory-cell.js';
 
@@ -176,6 +176,8 @@ describe('a volume whose card is away', () => {
     expect(await cell.volumeNow()).toMatchObject({ state: 'needs-operator', cardId: 'card-2', appliedGeneration: 1 });
     expect(await refusal(cell.change({ qos: { iopsTotal: 500 } }))).toContain('nothing carries volume vol-a');
     other.play = play;
+    await cell.restart();
+    cell.loseCard('card-1');
     await cell.failover();
     await cell.settle();
     expect(await cell.volumeNow()).toMatchObject({ state: 'ready', cardId: 'card-2', legs: [{ epoch: 3 }] });
@@ -183,6 +185,50 @@ describe('a volume whose card is away', () => {
     await cell.settle();
     expect(await cell.volumeNow()).toMatchObject({ formerCards: [] });
     expect(await booksDiffer()).toEqual([]);
+  });
+});
+
+describe('a volume that no card could take over', () => {
+  it('may be deleted, which ends when the card that it came from is back', async () => {
+    cell.loseCard('card-1');
+    const other = cell.cardOf({ cardId: 'card-2' });
+    other.play = failWith({ code: 'step-failed', detail: 'the disk is on fire' }, 'refused');
+    other.inspect = () => ({ v: 1, total: 0, volumes: [], legs: [] });
+    await cell.failover();
+    await cell.settle();
+    expect((await check()).differences).toContainEqual(
+      expect.objectContaining({ where: 'card card-2', what: 'it does not run' }),
+    );
+    await cell.scheduler.volumes.delete({ ...cell.asked(), volume: 'vol-a', basedOnGeneration: 2 });
+    other.play = succeed;
+    await cell.settle();
+    cell.cardReturns('card-1');
+    await cell.settle();
+    expect(await refusalOf(cell.volumeNow())).toBe('not-found');
+    expect(await reservations()).toEqual([]);
+    expect(cell.pools.flatMap(({ items }) => [...items.values()]).every(({ tombstone }) => tombstone)).toBe(true);
+  });
+});
+
+describe('a mirrored volume', () => {
+  it('is given to the other card only when the last of its pools has fenced', async () => {
+    const layers = [{ kind: 'raid1' as const, legCount: 3, safeRead: false }];
+    const { cardId, volumeId } = await cell.create({
+      name: 'vol-b',
+      stack: { layers },
+      placement: { cardId: 'card-1' },
+    });
+    cell.loseCard(cardId);
+    const late = cell.pools[1];
+    if (late) late.isAway = true;
+    const { change } = await cell.failover(undefined, 'vol-b');
+    await cell.settle();
+    expect((await cell.volumeNow('vol-b')).legs.map(({ epoch }) => epoch)).toEqual([2, 2, 2]);
+    expect(cell.cardOf({ cardId: 'card-2' }).items.has(volumeId)).toBe(false);
+    expect((await cell.changeNow(change.changeId)).waitingFor).toContain('pool pool-2 to fence');
+    if (late) late.isAway = false;
+    await cell.settle();
+    expect(await cell.volumeNow('vol-b')).toMatchObject({ state: 'ready', cardId: 'card-2' });
   });
 });
 

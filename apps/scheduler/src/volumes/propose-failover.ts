@@ -151,8 +151,9 @@ function destinationOf(world: World, present: Aggregate, wishedCardId: string | 
   });
 }
 
-function movedVolume({ volume }: Aggregate, to: Destination, { newId, nowMs }: World['deciding']): VolumeRecord {
-  const isOther = to.card.cardId !== volume.cardId;
+function movedVolume({ volume, given }: Aggregate, to: Destination, { newId, nowMs }: World['deciding']): VolumeRecord {
+  // A card that was given nothing of the volume has nothing to close.
+  const isLeft = to.card.cardId !== volume.cardId && given !== null;
   const { placement } = volume.want;
   const { cardId, functionId } = volume;
   return {
@@ -172,17 +173,20 @@ function movedVolume({ volume }: Aggregate, to: Destination, { newId, nowMs }: W
         ...(placement.hostId === undefined ? {} : { hostId: to.card.hostId }),
       },
     },
-    formerCards: isOther
+    formerCards: isLeft
       ? [...volume.formerCards, { cardId, functionId, operationId: newId('op'), sinceMs: nowMs }]
       : volume.formerCards,
   };
 }
 
+const isFormerCard = ({ formerCards }: VolumeRecord, cardId: string) =>
+  formerCards.some((former) => former.cardId === cardId);
+
 /** On the new card beside those on the old, which stay until it reports that it closed what it had. */
 function reservationsOf(present: Aggregate, next: VolumeRecord, legs: readonly LegRecord[]): Proposal['reservations'] {
   const { volume, reservations } = present;
   const moved = reservations
-    .filter(({ reservationId }) => reservationId === volume.volumeId && next.cardId !== volume.cardId)
+    .filter(({ reservationId }) => reservationId === volume.volumeId && isFormerCard(next, volume.cardId))
     .map((one) => ({ ...one, reservationId: formerReservationId(volume.volumeId, volume.cardId) }));
   return [
     cardReservation(next, next.want),
