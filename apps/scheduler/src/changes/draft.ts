@@ -28,6 +28,8 @@ export type EventDraft = Pick<BsoEvent, 'kind' | 'id' | 'what' | 'data'>;
 export interface Draft extends Aggregate {
   desired: DesiredWrite[];
   events: EventDraft[];
+  /** The change before, where this one began before that had ended. */
+  superseded: ChangeRecord | null;
   /** The volume is gone from all cards and pools: its row goes too. */
   volumeGone: boolean;
 }
@@ -40,7 +42,7 @@ export interface Deciding {
 }
 
 export function draftOf(aggregate: Aggregate): Draft {
-  return { ...structuredClone(aggregate), desired: [], events: [], volumeGone: false };
+  return { ...structuredClone(aggregate), desired: [], events: [], superseded: null, volumeGone: false };
 }
 
 /** The aggregate that the draft has become. */

@@ -1,5 +1,6 @@
 import { ProblemError, type Plan } from '@flexbso/contracts';
 import { type Aggregate, type Draft, draftOf } from '../changes/draft.js';
+import type { ChangeRecord } from '../changes/change-record.js';
 import { advance, announce, announceVolume } from '../changes/saga.js';
 import { isFinal } from '../changes/transitions.js';
 import type { Decision } from '../decisions.js';
@@ -37,6 +38,7 @@ export async function accept(
   volume.changeId = change.changeId;
   makeKey(draft, vault);
   if (isFailover) takeOver(draft, present, vault);
+  if (present && !isFinal(present.change.state)) supersede(draft, present.change, deciding.nowMs);
   announce(draft, 'planned', { steps: change.plan.steps.length, differences: change.differences });
   if (change.kind === 'create') announceVolume(draft, 'created');
   for (const leg of draft.legs) {
@@ -69,4 +71,29 @@ function takeOver(draft: Draft, present: Aggregate | null, vault: Vault): void {
     draft.keys = draft.keys.map((key) => (key.sealedTo === sealingKey ? key : vault.reseal(key, sealingKey)));
   const left = draft.volume.formerCards.find(({ cardId }) => cardId === present?.volume.cardId);
   if (present?.given && left) takeFromCard(draft, present.given, left);
+}
+
+/** A failover takes the place of one that has not ended: that one ends as undone, having changed nothing that this one keeps. */
+function supersede(draft: Draft, before: ChangeRecord, nowMs: number): void {
+  const { changeId } = draft.change;
+  const detail = `failover ${changeId} took its place before it had ended`;
+  const problem = { code: 'change-refused' as const, detail, facts: { changeId } };
+  draft.superseded = {
+    ...before,
+    state: 'undone',
+    problem,
+    progress: null,
+    waitingFor: null,
+    waitingSinceMs: null,
+    settledAtMs: nowMs,
+  };
+  const data = {
+    volumeId: before.volumeId,
+    changeKind: before.kind,
+    generation: before.toGeneration,
+    state: 'undone',
+    problem: problem.code,
+    detail,
+  };
+  draft.events.push({ kind: 'change', id: before.changeId, what: 'undone', data });
 }

@@ -16,6 +16,7 @@ const reservations = () => cell.store.read((from) => from.reservations());
 const booksDiffer = async () => differencesOfBooks(cell.fleet, await reservations());
 const givenTo = (cardId: string) => cell.cardOf({ cardId }).items.get(made.volumeId);
 const check = () => cell.scheduler.checks.run({ caller: { ...operator, tenantId: null } });
+const other = () => cell.cardOf({ cardId: 'card-2' });
 const legPool = () => cell.pools.find(({ items }) => items.size > 0);
 
 async function refusal(work: Promise<unknown>): Promise<string> {
@@ -164,9 +165,8 @@ describe('a volume whose card is away', () => {
   });
 
   it('stays with nobody when the other card cannot build it, until it is failed over again', async () => {
-    const other = cell.cardOf({ cardId: 'card-2' });
-    const { play } = other;
-    other.play = failWith({ code: 'step-failed', detail: 'the disk is on fire' });
+    const { play } = other();
+    other().play = failWith({ code: 'step-failed', detail: 'the disk is on fire' });
     const { change } = await cell.failover();
     await cell.settle();
     expect(await cell.changeNow(change.changeId)).toMatchObject({
@@ -175,7 +175,7 @@ describe('a volume whose card is away', () => {
     });
     expect(await cell.volumeNow()).toMatchObject({ state: 'needs-operator', cardId: 'card-2', appliedGeneration: 1 });
     expect(await refusal(cell.change({ qos: { iopsTotal: 500 } }))).toContain('nothing carries volume vol-a');
-    other.play = play;
+    other().play = play;
     await cell.restart();
     cell.loseCard('card-1');
     await cell.failover();
@@ -191,22 +191,55 @@ describe('a volume whose card is away', () => {
 describe('a volume that no card could take over', () => {
   it('may be deleted, which ends when the card that it came from is back', async () => {
     cell.loseCard('card-1');
-    const other = cell.cardOf({ cardId: 'card-2' });
-    other.play = failWith({ code: 'step-failed', detail: 'the disk is on fire' }, 'refused');
-    other.inspect = () => ({ v: 1, total: 0, volumes: [], legs: [] });
+    other().play = failWith({ code: 'step-failed', detail: 'the disk is on fire' }, 'refused');
+    other().inspect = () => ({ v: 1, total: 0, volumes: [], legs: [] });
     await cell.failover();
     await cell.settle();
     expect((await check()).differences).toContainEqual(
       expect.objectContaining({ where: 'card card-2', what: 'it does not run' }),
     );
     await cell.scheduler.volumes.delete({ ...cell.asked(), volume: 'vol-a', basedOnGeneration: 2 });
-    other.play = succeed;
+    other().play = succeed;
     await cell.settle();
     cell.cardReturns('card-1');
     await cell.settle();
     expect(await refusalOf(cell.volumeNow())).toBe('not-found');
     expect(await reservations()).toEqual([]);
     expect(cell.pools.flatMap(({ items }) => [...items.values()]).every(({ tombstone }) => tombstone)).toBe(true);
+  });
+});
+
+describe('a failover whose card goes away in the middle', () => {
+  it.each([
+    { name: 'before its legs are fenced', isFenced: false },
+    { name: 'when it has been given them', isFenced: true },
+  ])('is taken over by another $name', async ({ isFenced }) => {
+    const pool = legPool();
+    cell.loseCard('card-1');
+    const first = await cell.failover();
+    other().play = () => [];
+    if (pool) pool.isAway = !isFenced;
+    await cell.settle();
+    cell.cardReturns('card-1');
+    await cell.settle();
+    expect(await refusal(cell.failover())).toContain('only a volume whose card is unreachable');
+    cell.loseCard('card-2');
+    const { change } = await cell.failover();
+    expect(await cell.changeNow(first.change.changeId)).toMatchObject({
+      state: 'undone',
+      waitingFor: null,
+      problem: { detail: expect.stringContaining(change.changeId) },
+    });
+    if (pool) pool.isAway = false;
+    await cell.settle();
+    expect(await cell.volumeNow()).toMatchObject({ state: 'ready', cardId: 'card-1', legs: [{ epoch: 3 }] });
+    expect((await cell.volumeNow()).formerCards).toHaveLength(isFenced ? 1 : 0);
+    other().play = succeed;
+    cell.cardReturns('card-2');
+    await cell.settle();
+    expect((await cell.volumeNow()).formerCards).toEqual([]);
+    expect(await booksDiffer()).toEqual([]);
+    expect((await check()).differences).toEqual([]);
   });
 });
 

@@ -28,7 +28,8 @@ import { keyRefOf, seedOf } from './propose-create.js';
 import type { VolumeWant } from './volume-record.js';
 
 /** A volume changes one step at a time, from the generation that the client saw. */
-export function assertChangeable({ volume, change }: Aggregate, basedOnGeneration: number): void {
+export function assertChangeable(present: Aggregate, basedOnGeneration: number): void {
+  const { volume, change } = present;
   if (!isFinal(change.state)) {
     throw new ProblemError({
       code: 'change-in-flight',
@@ -36,6 +37,11 @@ export function assertChangeable({ volume, change }: Aggregate, basedOnGeneratio
       facts: { changeId: change.changeId, state: change.state },
     });
   }
+  assertGeneration(present, basedOnGeneration);
+}
+
+/** What a client decided on is what there is. */
+export function assertGeneration({ volume }: Aggregate, basedOnGeneration: number): void {
   if (volume.generation !== basedOnGeneration) {
     throw new ProblemError({
       code: 'stale-generation',

@@ -86,9 +86,12 @@ export function isCarriedByNobody({ change }: Aggregate): boolean {
   return change.kind === 'failover' && isFinal(change.state) && change.state !== 'settled';
 }
 
-/** While a change is under way, which stack is current is for the card that is away to say. */
-export function assertNothingUnderWay({ volume, change }: Aggregate): void {
-  if (isFinal(change.state)) return;
+/**
+ * While a change is under way, which stack is current is for the card that is away to say. A failover changes no stack:
+ * when the card that was to take the volume over goes away too, another takes its place.
+ */
+export function assertCertainStack({ volume, change }: Aggregate): void {
+  if (isFinal(change.state) || change.kind === 'failover') return;
   throw new ProblemError({
     code: 'change-in-flight',
     detail: `change ${change.changeId} of volume ${volume.name} is ${change.state}, waiting for ${change.waitingFor ?? 'its next report'}: which stack is current is not certain until it has ended, so the volume is not failed over`,
@@ -118,7 +121,7 @@ function refuseReachableCard({ fleet }: World, present: Aggregate): void {
   if (card.state === 'unreachable' || card.unreachableSinceMs !== null) return;
   throw new ProblemError({
     code: 'change-refused',
-    detail: `card ${cardId} is ${card.state} and serves volume ${name}: only a volume whose card is unreachable is failed over. If the card is to be taken out of service, stop its agent first and wait until it counts as unreachable`,
+    detail: `card ${cardId} is ${card.state}, and volume ${name} is its to serve: only a volume whose card is unreachable is failed over. If the card is to be taken out of service, stop its agent first and wait until it counts as unreachable`,
     facts: { cardId, state: card.state },
   });
 }

@@ -8,9 +8,9 @@ import { readAggregate } from '../store/commit.js';
 import type { StoreReader } from '../store/store.js';
 import { accept, assertSamePlan } from './accept.js';
 import { assertWriter, tenantOf } from './callers.js';
-import { assertChangeable, proposeChange, proposeDelete } from './propose-change.js';
+import { assertChangeable, assertGeneration, proposeChange, proposeDelete } from './propose-change.js';
 import { proposeCreate } from './propose-create.js';
-import { assertNothingUnderWay, proposeFailover } from './propose-failover.js';
+import { assertCertainStack, proposeFailover } from './propose-failover.js';
 import type { Proposal } from './proposal.js';
 import { findVolume } from './volume-lookup.js';
 import { changeView, volumeView } from './volume-view.js';
@@ -133,8 +133,8 @@ export class VolumeRequests {
     request: Pick<Request<'plan-failover'>, 'caller' | 'volume' | 'basedOnGeneration' | 'cardId'>,
   ): Promise<Proposed> {
     const found = await this.#found(reader, read, request);
-    assertNothingUnderWay(found);
-    assertChangeable(found, request.basedOnGeneration);
+    assertCertainStack(found);
+    assertGeneration(found, request.basedOnGeneration);
     const wish = { cardId: request.cardId };
     return { present: found, proposal: proposeFailover(this.#world(), found, wish, this.#asking(request.caller)) };
   }
