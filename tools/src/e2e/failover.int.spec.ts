@@ -1,10 +1,12 @@
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { checkReportSchema, type Volume } from '@flexbso/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../api/until.js';
+import { dataPlanesIn } from '../cluster/data-planes.js';
+import { stopProcesses } from '../cluster/processes.js';
 import { BlockNumbers, contentOf, NumberedWrites } from '../load/numbered-writes.js';
 import { BusRelay } from './testing/bus-relay.js';
 import { leftoversOf } from './testing/leftovers.js';
@@ -56,7 +58,19 @@ async function isClosed(volume: Volume): Promise<void> {
     const { formerCards } = await system.api.volume(volume.volumeId);
     return formerCards.length === 0;
   });
-  expect(existsSync(join(system.cluster.folders.run, 'card-1', volume.volumeId))).toBe(false);
+  expect(isOpenOnCard1(volume)).toBe(false);
+}
+
+/** Whether the card's machine has a data plane of the volume, whatever that can reach. */
+const isOpenOnCard1 = ({ volumeId }: Volume): boolean =>
+  existsSync(join(system.cluster.folders.run, 'card-1', volumeId, 'qmp.sock'));
+
+/** Everything of the card's machine ends at once; what lies in memory goes too. */
+async function powerIsCut({ volumeId }: Volume): Promise<void> {
+  const folder = join(system.cluster.folders.run, 'card-1');
+  await system.cluster.kill('agent-card-1', 'SIGKILL');
+  await stopProcesses(dataPlanesIn(folder));
+  await rm(join(folder, volumeId), { recursive: true, force: true });
 }
 
 async function nothingIsLeftOver(): Promise<void> {
@@ -108,7 +122,7 @@ describe('a card that is cut off from the bus while its guests go on writing', {
     await nothingIsLeftOver();
   });
 
-  it('loses them also when the agent of the pool is killed while it fences', async () => {
+  it('loses them also when the agent of the pool is killed while it fences, and gets none back by a reboot', async () => {
     const volume = await made('killed', 'pool-4');
     const guest = await NumberedWrites.start(uriOf(volume));
     relay.cut();
@@ -122,7 +136,13 @@ describe('a card that is cut off from the bus while its guests go on writing', {
     const acknowledged = guest.acknowledgedCount;
     await holds(volume, guest.numbers);
     await until('a write fails', 2 * DEADLINE_MS, async () => guest.failedCount > 0);
+    await powerIsCut(volume);
+    // It is ready when it has found the bus, which comes later.
+    const starting = system.cluster.restart('agent-card-1');
+    await until('card-1 tries to build the volume again', DEADLINE_MS, async () => isOpenOnCard1(volume));
+    await holds(volume, guest.numbers);
     relay.mend();
+    await starting;
     await cardIs('ready');
     await isClosed(volume);
     await guest.stop();
