@@ -20,7 +20,7 @@ export function formerReservations(
   return held.filter(({ reservationId }) => ids.has(reservationId));
 }
 
-/** What a volume on its wanted stack holds, and nothing beyond but on cards that it was failed over from. */
+/** What a volume on its wanted stack holds on its card and its pools; `formerReservations` come beside. */
 export function exactReservations(volume: Owner & { want: VolumeWant }, legs: readonly Placed[]): ReservationRecord[] {
   return [cardReservation(volume, volume.want), ...legReservations(volume.volumeId, volume.want, legs)];
 }
