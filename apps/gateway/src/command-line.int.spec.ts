@@ -121,6 +121,16 @@ describe('flexbso', () => {
     expect(gateway.script.last).toMatchObject({ verb: 'delete-volume', payload: { planDigest: planExample.digest } });
   });
 
+  it('fails a volume over, to a card that is named or to any', async () => {
+    const { exitCode } = await flexbso(['failover', 'db', '--card', 'card-b', '--wait']);
+    expect(exitCode).toBe(0);
+    const payload = { volume: volumeExample.volumeId, basedOnGeneration: 2 };
+    const asked = gateway.script.asked.find(({ verb }) => verb === 'failover-volume');
+    expect(asked?.payload).toMatchObject({ ...payload, cardId: 'card-b' });
+    expect((await flexbso(['failover', 'db', '--dry-run'])).stdout).toContain(planExample.digest);
+    expect(gateway.script.last).toMatchObject({ verb: 'plan-failover', payload });
+  });
+
   it('shows plans, and writes nothing', async () => {
     for (const args of [
       ['plan', 'volume', 'db', '--iops', '5'],

@@ -130,11 +130,22 @@ describe('writing', () => {
     expect(gateway.script.last).toMatchObject({ verb: 'delete-volume', payload: { basedOnGeneration: 2 } });
   });
 
+  it('passes a failover on with its generation, and demands one', async () => {
+    const headers = { ...key, ...ifMatch };
+    const response = await ask('POST', '/v1/volumes/db/failover', { headers, body: { cardId: 'card-b' } });
+    expect(response.status).toBe(202);
+    const payload = { volume: 'db', basedOnGeneration: 2, cardId: 'card-b', idempotencyKey: 'key-1' };
+    expect(gateway.script.last).toMatchObject({ verb: 'failover-volume', payload });
+    const without = ask('POST', '/v1/volumes/db/failover', { headers: key, body: {} });
+    expect(await problemOf(without)).toBe('generation-required');
+  });
+
   it.each([
     ['POST', '/v1/volumes?dryRun=true', spec, 'plan-create'],
     ['POST', '/v1/volumes?dryRun', spec, 'plan-create'],
     ['PATCH', '/v1/volumes/db?dryRun=true', { qos: { iopsTotal: 5 } }, 'plan-change'],
     ['DELETE', '/v1/volumes/db?dryRun=true', undefined, 'plan-delete'],
+    ['POST', '/v1/volumes/db/failover?dryRun=true', { cardId: 'card-b' }, 'plan-failover'],
   ])('%s %s answers the plan and writes nothing', async (method, path, body, verb) => {
     const response = await ask(method, path, { headers: ifMatch, ...(body ? { body } : {}) });
     expect(response.status).toBe(200);

@@ -32,7 +32,7 @@ export const changeStepSchema = z.strictObject({
 export const changeSchema = z.strictObject({
   changeId: changeIdSchema,
   volumeId: volumeIdSchema,
-  kind: z.enum(['create', 'change', 'delete', 'heal']),
+  kind: z.enum(['create', 'change', 'delete', 'heal', 'failover']),
   /** What differs, in words of the API: qos, size, stack, pools. */
   differences: z.array(z.string()).max(16),
   fromGeneration: z.int().min(0),

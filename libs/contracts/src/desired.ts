@@ -71,6 +71,16 @@ export const desiredVolumeSchema = z.strictObject({
   qos: qosLimitsSchema.nullable(),
   export: z.strictObject({ protocol: protocolSchema, functionId: functionIdSchema }),
   stack: desiredStackSchema,
+  /**
+   * The stack generation that is known to have carried the guest, here or on another card: it is opened and never
+   * formatted, also by a card whose journal does not know it. Left out: none has.
+   */
+  carriedStackGeneration: z.int().min(1).optional(),
+  /**
+   * With a tombstone: the card that carries the volume now. The legs here are fenced, so whatever still runs is ended
+   * with its guest attached: none of its I/O can complete any more.
+   */
+  movedTo: cardIdSchema.optional(),
   copyBytesPerSecond: z.int().min(1),
   plan: acceptedPlanSchema,
   trace: traceHeadersSchema,

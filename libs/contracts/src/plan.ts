@@ -100,7 +100,11 @@ export const cardStepSchema = z.discriminatedUnion('kind', [
     layers: z.array(layerSchema).optional(),
     windowBytes: z.int().min(1).optional(),
   }),
-  z.strictObject({ kind: z.literal('stop-data-plane') }),
+  z.strictObject({
+    kind: z.literal('stop-data-plane'),
+    /** There when its legs are fenced: it ends with all that is open and whoever is attached, since no I/O can complete. */
+    evenIfAttached: z.literal(true).optional(),
+  }),
 ]);
 export type CardStep = z.infer<typeof cardStepSchema>;
 export type CardStepKind = CardStep['kind'];

@@ -8,7 +8,7 @@ import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, MAX_QUARANTINE_REASON } from './limit
 import { digestSchema, planSchema } from './plan.js';
 import { cardSnapshotSchema, poolSnapshotSchema } from './registration.js';
 import { traceSchema } from './trace.js';
-import { volumePatchSchema, volumeSchema, volumeSpecSchema } from './volume.js';
+import { failoverRequestSchema, volumePatchSchema, volumeSchema, volumeSpecSchema } from './volume.js';
 
 /** On whose behalf the gateway asks; the gateway alone sets it, from a verified token. */
 export const callerSchema = z.strictObject({
@@ -88,6 +88,18 @@ export const rpc = {
       }),
       reply: z.strictObject({ volume: volumeSchema, change: changeSchema }),
     },
+    /** Moves a volume off a card that is away, once every leg is fenced from it. */
+    'failover-volume': {
+      request: z.strictObject({
+        ...request,
+        ...write,
+        volume: volumeRef,
+        basedOnGeneration: z.int().min(1),
+        ...failoverRequestSchema.shape,
+        planDigest: digestSchema.optional(),
+      }),
+      reply: z.strictObject({ volume: volumeSchema, change: changeSchema }),
+    },
     'plan-create': { request: z.strictObject({ ...request, spec: volumeSpecSchema }), reply: planSchema },
     'plan-change': {
       request: z.strictObject({
@@ -100,6 +112,15 @@ export const rpc = {
     },
     'plan-delete': {
       request: z.strictObject({ ...request, volume: volumeRef, basedOnGeneration: z.int().min(1) }),
+      reply: planSchema,
+    },
+    'plan-failover': {
+      request: z.strictObject({
+        ...request,
+        volume: volumeRef,
+        basedOnGeneration: z.int().min(1),
+        ...failoverRequestSchema.shape,
+      }),
       reply: planSchema,
     },
     'get-volume': { request: z.strictObject({ ...request, volume: volumeRef }), reply: volumeSchema },

@@ -86,6 +86,15 @@ export const volumeLegSchema = z.strictObject({
   current: z.boolean(),
 });
 
+export const formerCardSchema = z.strictObject({
+  cardId: cardIdSchema,
+  functionId: functionIdSchema,
+  sinceMs: z.int(),
+});
+
+/** What a failover asks for; without a card one is chosen. */
+export const failoverRequestSchema = z.strictObject({ cardId: cardIdSchema.optional() });
+
 /** A volume as the API shows it. */
 export const volumeSchema = z.strictObject({
   volumeId: volumeIdSchema,
@@ -105,6 +114,11 @@ export const volumeSchema = z.strictObject({
   cardId: cardIdSchema,
   functionId: functionIdSchema,
   legs: z.array(volumeLegSchema),
+  /**
+   * Cards that it was failed over from and that have not yet reported that they closed what they had of it. Its legs
+   * are fenced from them; their functions stay taken until they report.
+   */
+  formerCards: z.array(formerCardSchema),
   /** How a client on the card's host reaches the volume; null until it is served. */
   uri: z.string().nullable(),
   changeId: changeIdSchema.nullable(),

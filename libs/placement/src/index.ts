@@ -11,9 +11,11 @@ export {
   rateOf,
 } from './costs.js';
 export { type CardUse, Fleet, type FleetCard, type FleetPool } from './fleet.js';
-export { place, placeLegs } from './place.js';
+export { place, placeCard, placeLegs } from './place.js';
 export {
   type CardConstraint,
+  type CardPlacement,
+  type CardRequest,
   type Exclusion,
   type LegsPlacement,
   type LegsRequest,

@@ -1,8 +1,18 @@
 import type { Problem } from '@flexbso/contracts';
 import { type Fleet, type FleetCard, freeFunctionOf } from './fleet.js';
-import { cardExclusion } from './filters.js';
+import { cardExclusion, reaches } from './filters.js';
 import { type ChosenLegs, LegChooser } from './legs.js';
-import type { Exclusion, LegsPlacement, LegsRequest, NotPlaced, Placement, PlacementRequest } from './request.js';
+import type {
+  CardConstraint,
+  CardPlacement,
+  CardRequest,
+  Exclusion,
+  LegsPlacement,
+  LegsRequest,
+  NotPlaced,
+  Placement,
+  PlacementRequest,
+} from './request.js';
 import { cardScore, weights, winsTie } from './score.js';
 import { Tally } from './tally.js';
 
@@ -68,12 +78,45 @@ export function placeLegs(request: LegsRequest & { readonly cardId: string }, fl
   return notPlaced(fleet, tally, request.legCount, true);
 }
 
+/** Which other card takes over a volume whose legs stay where they are, with the best score, or why none. Holds nothing. */
+export function placeCard(request: CardRequest, fleet: Fleet): CardPlacement {
+  const contradiction = contradictionOf(request, fleet);
+  if (contradiction) return { ok: false, problem: contradiction, exclusions: [] };
+  const tally = new Tally();
+  let best: { readonly card: FleetCard; readonly score: number } | null = null;
+  for (const card of fleet.cards()) {
+    const constraint = takeoverExclusion(card, request, fleet);
+    if (constraint) {
+      tally.card(constraint, card.snapshot.cardId);
+      continue;
+    }
+    const score = cardScore(card, request.card, request.wish.policy);
+    if (!best || isBetter({ card, score }, best, request.seed)) best = { card, score };
+  }
+  const functionId = best && freeFunctionOf(best.card, request.protocol);
+  if (best && functionId !== null) return { ok: true, cardId: best.card.snapshot.cardId, functionId };
+  return notPlaced(fleet, tally, request.legCount, false);
+}
+
+function takeoverExclusion(card: FleetCard, request: CardRequest, fleet: Fleet): CardConstraint | null {
+  if (request.leftCardIds.includes(card.snapshot.cardId)) return 'card-left';
+  const constraint = cardExclusion(card, request);
+  if (constraint) return constraint;
+  const isReached = request.legPoolIds.every((poolId) => {
+    const pool = fleet.pool(poolId);
+    return pool !== undefined && reaches(card, pool);
+  });
+  return isReached ? null : 'no-legs';
+}
+
 function choiceOf(card: FleetCard, legs: ChosenLegs, request: PlacementRequest): Choice {
   const score = weights.card * cardScore(card, request.card, request.wish.policy) + legs.score;
   return { card, legs, score };
 }
 
-function isBetter(left: Choice, right: Choice, seed: number): boolean {
+type Scored = Pick<Choice, 'card' | 'score'>;
+
+function isBetter(left: Scored, right: Scored, seed: number): boolean {
   if (left.score !== right.score) return left.score > right.score;
   return winsTie(left.card.snapshot.cardId, right.card.snapshot.cardId, seed);
 }

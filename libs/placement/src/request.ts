@@ -35,6 +35,7 @@ export interface Exclusion {
 
 /** In the order in which they are judged. */
 export const cardConstraints = [
+  'card-left',
   'card-named',
   'host-named',
   'card-state',
@@ -83,6 +84,15 @@ export type Placement =
       readonly score: number;
     }
   | NotPlaced;
+/** A card for legs that stay where they are. */
+export interface CardRequest extends PlacementRequest {
+  /** Where the legs are; each is to be reached. */
+  readonly legPoolIds: readonly string[];
+  /** Cards that still have, or may have, something of the volume. */
+  readonly leftCardIds: readonly string[];
+}
+export type CardPlacement = { readonly ok: true; readonly cardId: string; readonly functionId: string } | NotPlaced;
+
 export type LegsPlacement =
   | { readonly ok: true; readonly legs: readonly PlacedLeg[]; readonly score: number }
   | NotPlaced;

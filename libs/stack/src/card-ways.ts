@@ -17,8 +17,10 @@ export type Way = { readonly steps: readonly CardStep[] } | { readonly problem: 
 type Head = NonNullable<ObservedVolume['head']>;
 
 /** A tombstone: whatever runs goes. The head and its stack end with the data plane, after what stands beside them. */
-export function removeAll({ observed }: Situation): Way {
+export function removeAll({ observed, desired }: Situation): Way {
   if (!observed.running) return { steps: [] };
+  // Closing in order would wait for I/O that no leg will ever answer.
+  if (desired.movedTo !== undefined) return { steps: [{ kind: 'stop-data-plane', evenIfAttached: true }] };
   const unexports = observed.exports.map(({ protocol, functionId }): CardStep => ({
     kind: 'unexport-volume',
     protocol,

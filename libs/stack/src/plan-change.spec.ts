@@ -1,4 +1,4 @@
-import { planSchema } from '@flexbso/contracts';
+import { type ObservedLeg, planSchema } from '@flexbso/contracts';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -155,10 +155,7 @@ describe('the plan of a leg on its pool', () => {
     holderCardId: 'card-1',
     serving,
   };
-  const stepsOf = (
-    observed: typeof settled | (Omit<typeof settled, 'serving'> & { serving: null }) | null,
-    difference: Partial<typeof desired> = {},
-  ) => {
+  const stepsOf = (observed: ObservedLeg | null, difference: Partial<typeof desired> = {}) => {
     const plan = planPoolLeg({ poolId: 'pool-1', observed, desired: { ...desired, ...difference } });
     return plan.ok ? plan.steps.map(({ step }) => step.kind) : `${plan.problem.code}: ${plan.problem.detail}`;
   };
@@ -174,6 +171,19 @@ describe('the plan of a leg on its pool', () => {
     expect(stepsOf(settled, { epoch: 3, holder: { cardId: 'card-2' } })).toEqual(['fence-leg', 'serve-leg']);
     expect(stepsOf(settled, { sizeBytes: 2 * SIZE })).toEqual(['grow-leg']);
     expect(stepsOf(settled, { sizeBytes: SIZE / 2 })).toContain('change-refused');
+  });
+
+  it('carries a fence on that was cut short, wherever that was', () => {
+    const moved = { epoch: 3, holder: { cardId: 'card-2' } };
+    const raised = { ...settled, epoch: 3, holderCardId: null };
+    expect(stepsOf(raised, moved)).toEqual(['fence-leg', 'serve-leg']);
+    expect(stepsOf({ ...raised, serving: null }, moved)).toEqual(['serve-leg']);
+    const served = { ...raised, holderCardId: 'card-2', serving: { epoch: 3, holderCardId: 'card-2' } };
+    expect(stepsOf(served, moved)).toEqual([]);
+    expect(stepsOf(served, { ...moved, holder: { cardId: 'card-1' } })).toContain('needs a higher epoch');
+    expect(stepsOf({ ...served, serving: null }, { ...moved, holder: { cardId: 'card-1' } })).toContain(
+      'needs-operator',
+    );
   });
 
   it('deletes only by a tombstone, after it stopped serving', () => {

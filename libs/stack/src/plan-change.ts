@@ -48,7 +48,11 @@ export function planChange(input: ChangePlanInput): ChangePlan {
   if (!card.ok) return card;
   return {
     ok: true,
-    plan: planOf([...makeLegs(input), ...growLegs(input), ...card.steps, ...dropLegs(input)], card.steps, to),
+    plan: planOf(
+      [...makeLegs(input), ...growLegs(input), ...card.steps, ...dropLegs(input)],
+      card.steps,
+      feltOf(card.steps, to),
+    ),
   };
 }
 
@@ -125,22 +129,27 @@ function grownLegs(from: PlannedVolume, to: PlannedVolume): { was: PlannedLeg; n
   });
 }
 
-function planOf(steps: PlannedStep[], cardSteps: PlannedCardStep[], to: PlannedVolume): Plan {
+/** The plan that these steps are; `cardSteps` are those of the card that is bound to it. */
+export function planOf(
+  steps: readonly PlannedStep[],
+  cardSteps: readonly PlannedCardStep[],
+  guestFeels: string | null,
+): Plan {
   const cutOverIndex = steps.findIndex(({ cutOver }) => cutOver);
   return {
-    steps,
+    steps: [...steps],
     digest: digestOf(steps),
     card: acceptedPlanOf(cardSteps),
     cutOverIndex: cutOverIndex === -1 ? null : cutOverIndex,
     destroys: destroysOf(steps),
     bytesToCopy: steps.reduce((bytes, { step }) => bytes + (step.kind === 'copy' ? step.bytes : 0), 0),
     expectedSeconds: steps.reduce((ms, { step }) => ms + rowOf(step).expectedMs(), 0) / 1000,
-    guestFeels: guestFeels(cardSteps, to),
+    guestFeels,
   };
 }
 
 /** A swap is not felt; what is asked for on purpose (another size, other limits, no device) is said. */
-function guestFeels(steps: readonly PlannedCardStep[], to: PlannedVolume): string | null {
+function feltOf(steps: readonly PlannedCardStep[], to: PlannedVolume): string | null {
   const kinds = new Set(steps.map(({ step }) => step.kind));
   if (kinds.has('unexport-volume')) return `its device on function ${to.export.functionId} goes away`;
   return kinds.has('grow-head') ? 'its device becomes larger' : null;

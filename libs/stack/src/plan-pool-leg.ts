@@ -60,6 +60,12 @@ function upkeep(observed: ObservedLeg | null, desired: PlannedPoolLeg): PoolStep
   return [...fence, ...grow, ...(isServed ? [] : [serve])];
 }
 
+/** Who holds the leg at an epoch; null: nobody, or it is at another one. A fence that was cut short leaves an older one serving. */
+function holderAt({ serving, epoch, holderCardId }: ObservedLeg, wantedEpoch: number): string | null {
+  if (serving?.epoch === wantedEpoch) return serving.holderCardId;
+  return serving === null && epoch === wantedEpoch ? holderCardId : null;
+}
+
 function refusalOf(poolId: string, observed: ObservedLeg, desired: PlannedPoolLeg): Problem | null {
   const where = `leg ${desired.legId} on pool ${poolId}`;
   const stop = (reason: string) =>
@@ -71,8 +77,8 @@ function refusalOf(poolId: string, observed: ObservedLeg, desired: PlannedPoolLe
   const epoch = Math.max(observed.epoch, observed.serving?.epoch ?? 0);
   if (epoch > desired.epoch)
     return stop(`it is at epoch ${epoch}, and epoch ${desired.epoch} is wanted: an epoch never goes back`);
-  const holder = observed.serving?.holderCardId ?? observed.holderCardId;
-  if (epoch === desired.epoch && holder !== null && holder !== desired.holder.cardId) {
+  const holder = holderAt(observed, desired.epoch);
+  if (holder !== null && holder !== desired.holder.cardId) {
     return stop(
       `card ${holder} holds it at epoch ${epoch}; another holder, ${desired.holder.cardId}, needs a higher epoch`,
     );

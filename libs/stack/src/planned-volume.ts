@@ -34,6 +34,8 @@ export interface PlannedVolume {
   readonly copyBytesPerSecond: number;
   /** True: the volume is to go. */
   readonly tombstone: boolean;
+  /** With a tombstone: the card that carries it now. What runs here is ended with its guest attached. */
+  readonly movedTo?: string;
 }
 
 /** The part of a desired volume that plans are made of. */
@@ -58,5 +60,6 @@ export function plannedVolumeOf(desired: DesiredVolume): PlannedVolume {
     },
     copyBytesPerSecond: desired.copyBytesPerSecond,
     tombstone: desired.tombstone,
+    ...(desired.movedTo === undefined ? {} : { movedTo: desired.movedTo }),
   };
 }

@@ -144,7 +144,8 @@ export const cardStepTable: CardTable = {
   'stop-data-plane': {
     undo: null,
     destroys: nothing,
-    describe: () => "stop the volume's data plane with its head and all beneath",
+    describe: (step) =>
+      `stop the volume's data plane with its head and all beneath${step.evenIfAttached ? ', and cut off whoever is attached: its legs are fenced' : ''}`,
     ...STARTS,
   },
 };

@@ -68,6 +68,14 @@ export class ApiClient {
     return changed.parse(await (await this.#send('PATCH', `/v1/volumes/${volumeId}`, patch, generation)).json());
   }
 
+  /** Fails a volume over on the base of the generation that it has now; without a card one is chosen. */
+  async failoverVolume(volumeId: string, cardId?: string): Promise<Changed> {
+    const { generation } = await this.volume(volumeId);
+    const body = cardId === undefined ? {} : { cardId };
+    const answer = await this.#send('POST', `/v1/volumes/${volumeId}/failover`, body, generation);
+    return changed.parse(await answer.json());
+  }
+
   async deleteVolume(volumeId: string): Promise<Changed> {
     const { generation } = await this.volume(volumeId);
     return changed.parse(await (await this.#send('DELETE', `/v1/volumes/${volumeId}`, undefined, generation)).json());

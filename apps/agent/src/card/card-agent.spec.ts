@@ -1,7 +1,7 @@
 import { DataPlaneError } from '@flexbso/dataplane-port';
 import { isSettled, plannedVolumeOf } from '@flexbso/stack';
 import { describe, expect, it } from 'vitest';
-import { CardFixture, VOLUME_ID } from '../testing/card-fixture.js';
+import { CARRIED_WRITES, CardFixture, VOLUME_ID } from '../testing/card-fixture.js';
 
 const failing = (kind: string, options: { retryable?: boolean } = {}) => ({
   before: ({ method, step }: { method: string; step: { kind: string } | null }) => {
@@ -62,6 +62,27 @@ describe('a card agent', () => {
     expect(card.observed().running).toBe(false);
     expect(card.scheduler.said(gone.operationId)?.closedLegIds).toEqual(first.stack.legs.map(({ legId }) => legId));
     await card.clock.runUntil('the journal is gone', () => card.journal.lines.size === 0);
+  });
+
+  it('opens a stack that carried the guest elsewhere as it is, and never formats it', async () => {
+    const card = new CardFixture();
+    await card.start();
+    const desired = await card.settle({ carried: true, layers: [{ kind: 'encryption' }] });
+    const kinds = card.scheduler.said(desired.operationId)?.steps.map(({ kind }) => kind);
+    expect(kinds).toEqual(['start-data-plane', 'open-leg', 'open-encryption', 'build-head', 'export-volume']);
+    expect(card.card.guestReads(VOLUME_ID)).toBe(CARRIED_WRITES);
+  });
+
+  it('ends what it has of a volume that was moved away at once, with its guest attached and its legs fenced', async () => {
+    const card = new CardFixture();
+    await card.start();
+    const first = await card.settle({});
+    for (const { legId } of first.stack.legs) card.world.leg(legId).serving = { epoch: 2, holderCardId: 'card-2' };
+    const gone = await card.settle({ tombstone: true, movedTo: 'card-2', origin: 'healing' });
+    expect(card.scheduler.said(gone.operationId)?.steps.map(({ kind }) => kind)).toEqual(['stop-data-plane']);
+    expect(card.observed().running).toBe(false);
+    const [leg] = first.stack.legs;
+    expect(card.world.leg(leg?.legId ?? '').serving).toEqual({ epoch: 2, holderCardId: 'card-2' });
   });
 
   it('undoes a change that fails before its cut-over, and leaves the guest as it was', async () => {

@@ -127,7 +127,7 @@ function towards(input: DecisionInput, wanted: DesiredVolume): Decision {
   if (isSettled(observed, planned)) return settled(book, wanted);
   const appliedStackGeneration = operation?.mayCarryGuest
     ? operation.desired.stack.stackGeneration
-    : (book.applied?.stack.stackGeneration ?? null);
+    : (book.applied?.stack.stackGeneration ?? wanted.carriedStackGeneration ?? null);
   const plan = planCard({ cardId, observed, desired: planned, appliedStackGeneration, capabilities });
   if (!plan.ok) return refusedPlan(operation, wanted, plan.problem, isBegun);
   if (plan.steps.length === 0) return { kind: 'wait', reason: 'the data plane to come to rest', problem: null };

@@ -1,7 +1,7 @@
 import type { ObservedVolume } from '@flexbso/contracts';
 import { expectedObservation, plannedVolumeOf } from '@flexbso/stack';
 import { describe, expect, it } from 'vitest';
-import { CardFixture, VOLUME_ID, type Wish } from '../testing/card-fixture.js';
+import { CARRIED_WRITES, CardFixture, VOLUME_ID, type Wish } from '../testing/card-fixture.js';
 import { Fuse } from '../testing/fuse.js';
 
 /** What the volume is before the change, and the change. */
@@ -21,15 +21,22 @@ const changes: readonly { name: string; before: Wish | null; change: Wish }[] = 
     change: { newStack: true, layers: [{ kind: 'encryption' }], sizeBytes: 128 * 1024 ** 2 },
   },
   { name: 'swap to two legs', before: {}, change: { newStack: true, layers: [{ kind: 'raid1' }] } },
+  {
+    name: 'take over from another card',
+    before: null,
+    change: { carried: true, layers: [{ kind: 'encryption' }, { kind: 'raid1', legCount: 3 }] },
+  },
+  { name: 'give up to another card', before: {}, change: { tombstone: true, movedTo: 'card-2', origin: 'healing' } },
   { name: 'delete', before: { layers: [{ kind: 'encryption' }] }, change: { tombstone: true } },
 ];
 
 /** The volume before the change, with a write of the guest on it. */
-async function prepared(before: Wish | null): Promise<{ card: CardFixture; written: number }> {
+async function prepared(before: Wish | null, change: Wish): Promise<{ card: CardFixture; written: number }> {
   const card = new CardFixture();
   const agent = await card.start();
   if (before) await card.settle(before);
   await agent.stop();
+  if (change.carried) return { card, written: CARRIED_WRITES };
   return { card, written: before ? card.card.guestWrites(VOLUME_ID) : 0 };
 }
 
@@ -59,7 +66,7 @@ function writeOn(card: CardFixture, written: number): number {
 
 /** The change after such a death, by the agent's next life: how it ended, with the guest's data checked. */
 async function afterDeath(before: Wish | null, change: Wish, moment: number, killsDataPlane: boolean) {
-  const { card, written } = await prepared(before);
+  const { card, written } = await prepared(before, change);
   const previous = card.wanted;
   const fuse = await killedAt(card, change, moment);
   const expected = writeOn(card, written);
@@ -90,7 +97,7 @@ describe.each(changes)('$name, with the agent killed at each of its moments', ({
   const end = change.tombstone ? 'gone' : 'settled';
 
   it('is completed by the next life without a lost write', async () => {
-    const { card } = await prepared(before);
+    const { card } = await prepared(before, change);
     const { moments } = await killedAt(card, change, Infinity);
     expect(moments.length).toBeGreaterThan(10);
     for (let moment = 1; moment <= moments.length; moment++) {
@@ -101,7 +108,7 @@ describe.each(changes)('$name, with the agent killed at each of its moments', ({
 
   // A new leg that a lost copy has written to is not formatted a second time: the change is taken back then.
   it('ends in the new state or the old, without a lost write, when the data plane dies with it', async () => {
-    const { card } = await prepared(before);
+    const { card } = await prepared(before, change);
     const { moments } = await killedAt(card, change, Infinity);
     const ends = before && change.newStack ? [end, 'undone'] : [end];
     for (let moment = 1; moment <= moments.length; moment++) {

@@ -103,7 +103,8 @@ export class LegReconciler {
     if (desired.revision !== this.#recordedRevision) await plane.record(desired);
     this.#recordedRevision = desired.revision;
     const served = await plane.served(desired.legId);
-    if (!served) return;
+    // What was seen is of the operation before: said under the new one, it would be taken for its outcome.
+    if (!served || desired !== this.#desired) return;
     if (this.#journal?.book.wasReady !== true)
       await this.#enter({ kind: 'ready', operationId: desired.operationId, atMs: this.#ports.clock.nowMs() });
     await this.#journal?.compact();

@@ -149,6 +149,26 @@ describe("a pool's agent", () => {
     expect(pool.world.leg(LEG_ID).serving?.epoch).toBe(1);
   });
 
+  it('is killed at each of its moments of fencing a leg, and the next life completes it', async () => {
+    for (let moment = 1, moments = Infinity; moment <= moments; moment++) {
+      const pool = new PoolFixture();
+      const first = await pool.start();
+      const held = await pool.want();
+      await pool.untilSaid(held, 'ready');
+      await first.stop();
+      const fuse = new Fuse(moment);
+      void pool.start(fuse);
+      const desired = await pool.want({ epoch: 2, holder: { ...held.holder, cardId: 'card-2' } });
+      const isDone = () => pool.scheduler.saidOfLeg(desired.operationId)?.phase === 'ready';
+      await pool.clock.runUntil('the agent is dead or done', () => fuse.blown || isDone());
+      if (!fuse.blown) moments = moment;
+      await pool.start();
+      await pool.untilSaid(desired, 'ready');
+      expect(pool.scheduler.saidOfLeg(desired.operationId)).toMatchObject({ epoch: 2 });
+      expect(pool.world.leg(LEG_ID)).toMatchObject({ epoch: 2, serving: { epoch: 2, holderCardId: 'card-2' } });
+    }
+  });
+
   it.each([
     { name: 'making a leg', tombstone: false },
     { name: 'deleting a leg', tombstone: true },

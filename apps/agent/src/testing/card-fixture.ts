@@ -51,7 +51,14 @@ export interface Wish {
   /** A new stack on new legs, of the generation that the wish becomes. */
   readonly newStack?: boolean;
   readonly origin?: DesiredVolume['origin'];
+  /** The stack carried the guest on another card until now: this one has never heard of it. */
+  readonly carried?: boolean;
+  /** With a tombstone: the card that carries it now. */
+  readonly movedTo?: string;
 }
+
+/** How often the guest has written to a stack that comes from another card. */
+export const CARRIED_WRITES = 5;
 
 const idOf = (prefix: string, number: number) => `${prefix}-${String(number).padStart(10, '0')}`;
 
@@ -113,10 +120,11 @@ export class CardFixture {
   /** The next generation of the volume, with the plan that the scheduler would have had accepted. */
   next(wish: Wish): DesiredVolume {
     const before = this.wanted;
-    const generation = (before?.generation ?? 0) + 1;
+    const generation = (before?.generation ?? (wish.carried ? 1 : 0)) + 1;
     const layers = layerSchema.array().parse(wish.layers ?? before?.stack.layers ?? []);
     const sizeBytes = wish.sizeBytes ?? before?.sizeBytes ?? SIZE_BYTES;
     const stack = before && !wish.newStack ? before.stack : this.#stack(generation, layers, sizeBytes);
+    if (wish.carried) this.#fill(stack);
     const desired: DesiredVolume = {
       volumeId: VOLUME_ID,
       revision: 1,
@@ -129,11 +137,14 @@ export class CardFixture {
       qos: wish.qos === undefined ? (before?.qos ?? null) : wish.qos,
       export: { protocol: 'nbd', functionId: 'vf-0' },
       stack,
+      ...(wish.carried ? { carriedStackGeneration: stack.stackGeneration } : {}),
+      ...(wish.movedTo === undefined ? {} : { movedTo: wish.movedTo }),
       copyBytesPerSecond: 16 * 1024 ** 2,
       plan: { digest: '0'.repeat(64), cutOver: false, destroys: [] },
       trace: {},
     };
-    return { ...desired, plan: this.#planOf(plannedVolumeOf(desired), before) };
+    const carried = desired.carriedStackGeneration ?? before?.stack.stackGeneration ?? null;
+    return { ...desired, plan: this.#planOf(plannedVolumeOf(desired), before, carried) };
   }
 
   /** Commits the next generation and nudges. */
@@ -159,12 +170,19 @@ export class CardFixture {
     return this.card.observe(VOLUME_ID);
   }
 
-  #planOf(planned: PlannedVolume, before: DesiredVolume | null) {
+  #planOf(planned: PlannedVolume, before: DesiredVolume | null, appliedStackGeneration: number | null) {
     const observed = before ? expectedObservation(plannedVolumeOf(before)) : nothingObserved(VOLUME_ID);
-    const appliedStackGeneration = before?.stack.stackGeneration ?? null;
     const plan = planCard({ cardId: CARD_ID, observed, desired: planned, appliedStackGeneration, capabilities });
     if (!plan.ok) throw new Error(plan.problem.detail);
     return acceptedPlanOf(plan.steps);
+  }
+
+  #fill({ legs, encryptionKey }: DesiredVolume['stack']): void {
+    for (const { legId } of legs) {
+      const leg = this.world.leg(legId);
+      leg.writes = CARRIED_WRITES;
+      leg.headerKeyRef = encryptionKey?.keyRef ?? null;
+    }
   }
 
   #stack(stackGeneration: number, layers: Layer[], sizeBytes: number): DesiredVolume['stack'] {

@@ -122,6 +122,12 @@ function volumeLines(volume: Volume, styled: Styled): string[] {
     card: volume.cardId,
     function: `${volume.functionId} (${volume.protocol})`,
     uri: volume.uri,
+    'former cards': volume.formerCards
+      .map(
+        ({ cardId, functionId, sinceMs }) =>
+          `${cardId} (since ${timeText(sinceMs)}; ${functionId} is taken until it reports)`,
+      )
+      .join(', '),
     generation: `${volume.generation} wanted, ${volume.appliedGeneration} applied, ${volume.settledGeneration} settled`,
     change: volume.changeId,
     created: timeText(volume.createdAtMs),

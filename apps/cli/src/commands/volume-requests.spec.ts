@@ -19,6 +19,7 @@ const volume = volumeSchema.parse({
   cardId: 'card-a',
   functionId: 'vf-1',
   legs: [],
+  formerCards: [],
   uri: null,
   changeId: null,
   createdAtMs: 0,

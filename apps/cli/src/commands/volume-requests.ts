@@ -24,6 +24,10 @@ export interface ChangeOptions {
   readonly label?: Record<string, string>;
 }
 
+export interface FailoverOptions {
+  readonly card?: string;
+}
+
 /** The request that asks for a volume. */
 export function createRequest(name: string, options: CreateOptions): ApiRequest {
   const layers: unknown[] = [
@@ -71,6 +75,12 @@ export function changeRequest(volume: Volume, options: ChangeOptions): ApiReques
 /** The request that ends a volume. */
 export function deleteRequest(volume: Volume): ApiRequest {
   return { ...updateOf(volume), method: 'DELETE' };
+}
+
+/** The request that moves a volume off its unreachable card; without a card one is chosen. */
+export function failoverRequest(volume: Volume, { card }: FailoverOptions): ApiRequest {
+  const { path, headers } = updateOf(volume);
+  return { path: `${path}/failover`, headers, method: 'POST', body: card === undefined ? {} : { cardId: card } };
 }
 
 /** By id, since a name may be another volume's by then. */

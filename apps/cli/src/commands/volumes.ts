@@ -19,6 +19,8 @@ import {
   createRequest,
   type CreateOptions,
   deleteRequest,
+  type FailoverOptions,
+  failoverRequest,
 } from './volume-requests.js';
 import { planOf, printPlan, write, type WriteOptions, writeOptions } from './write.js';
 
@@ -29,9 +31,12 @@ const create: Asking<CreateOptions> = async (_client, name, options) => createRe
 const change: Asking<ChangeOptions> = async (client, name, options) => changeRequest(await find(client, name), options);
 const remove: Asking<object> = async (client, name) => deleteRequest(await find(client, name));
 
+const failover: Asking<FailoverOptions> = async (client, name, options) =>
+  failoverRequest(await find(client, name), options);
+
 const find = (client: ApiClient, name: string) => client.get(`/v1/volumes/${name}`, volumeSchema);
 
-/** `flexbso create|change|delete volume NAME`, and `plan` of each. */
+/** `flexbso create|change|delete volume NAME` and `plan` of each, and `flexbso failover NAME`. */
 export function volumeCommands(program: Command, contextOf: ContextOf): void {
   const writing = <Options>(command: Command, asking: Asking<Options>) =>
     writeOptions(command).action(async (name: string, options: Options & WriteOptions, own: Command) => {
@@ -45,6 +50,10 @@ export function volumeCommands(program: Command, contextOf: ContextOf): void {
     changeHelp,
   );
   writing(volume(under('delete', 'end it, and everything on its legs')), remove);
+  writing(failoverOptions(under('failover', 'move a volume off its unreachable card')), failover).addHelpText(
+    'after',
+    failoverHelp,
+  );
   planCommands(program, contextOf);
 }
 
@@ -62,6 +71,12 @@ function planCommands(program: Command, contextOf: ContextOf): void {
 }
 
 const volume = (parent: Command) => parent.command('volume').argument('<name>', "the volume's name or id", volumeName);
+
+function failoverOptions(command: Command): Command {
+  return command
+    .argument('<name>', "the volume's name or id", volumeName)
+    .option('--card <id>', 'to this card; otherwise one is chosen', agentId);
+}
 
 function createOptions(command: Command): Command {
   return command
@@ -95,3 +110,10 @@ Examples:
   flexbso change volume db --encryption on --wait
   flexbso change volume db --pool target-e --dry-run
   flexbso change volume db --iops none --bandwidth 100MiB`;
+const failoverHelp = `
+Every leg is fenced from the old card before the new one opens it: nothing that the old card still writes arrives.
+There is no way back once it is accepted.
+
+Examples:
+  flexbso failover db --dry-run
+  flexbso failover db --card card-2 --wait`;

@@ -75,6 +75,23 @@ export class VolumesController {
     );
   }
 
+  @Serve(volumeRoutes.failoverVolume)
+  async failover(
+    @Call() { caller, params, query, body, headers }: CallOf<typeof volumeRoutes.failoverVolume>,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Accepted | Plan> {
+    const payload = { v: 1 as const, caller, ...params, basedOnGeneration: basedOnGenerationOf(headers), ...body };
+    if (query.dryRun) {
+      reply.status(200);
+      return this.#services.ask('scheduler', 'plan-failover', verbs['plan-failover'], payload);
+    }
+    const write = { idempotencyKey: idempotencyKeyOf(headers), ...planDigestOf(headers) };
+    return accepted(
+      reply,
+      await this.#services.ask('scheduler', 'failover-volume', verbs['failover-volume'], { ...payload, ...write }),
+    );
+  }
+
   @Serve(volumeRoutes.deleteVolume)
   async delete(
     @Call() { caller, params, query, headers }: CallOf<typeof volumeRoutes.deleteVolume>,

@@ -1,6 +1,7 @@
 import {
   changeIdSchema,
   changeSchema,
+  failoverRequestSchema,
   planSchema,
   traceSchema,
   volumeIdSchema,
@@ -114,6 +115,23 @@ export const volumeRoutes = {
     headers: { 'idempotency-key': 'required', 'if-match': 'required', 'plan-digest': 'optional' },
     replies: { 202: accepted, 200: planned },
     problems: [...updating, 'change-refused', ...repeating],
+  }),
+  failoverVolume: defineRoute({
+    operationId: 'failoverVolume',
+    method: 'POST',
+    path: '/v1/volumes/{volume}/failover',
+    tag: 'volumes',
+    summary: 'Moves a volume off an unreachable card: every leg is fenced from it, then another card carries it',
+    description: `${writing}\n\nThere is no way back once it is accepted. Refused with \`change-refused\` when the card answers, when a
+leg is local to the card or when a pool that is to fence is away, and with \`no-placement\` when no other card can carry it.`,
+    access: 'write',
+    params: volume,
+    query: dryRun,
+    body: failoverRequestSchema,
+    bodyExample: { cardId: 'card-2' },
+    headers: { 'idempotency-key': 'required', 'if-match': 'required', 'plan-digest': 'optional' },
+    replies: { 202: accepted, 200: planned },
+    problems: [...updating, 'missing-capability', 'no-placement', 'change-refused', ...repeating],
   }),
   listChanges: defineRoute({
     operationId: 'listChanges',

@@ -34,6 +34,16 @@ export class RequestsController {
     return this.#scheduler.volumes.delete(request);
   }
 
+  @Rpc(subjectOf('failover-volume'), verbs['failover-volume'].request)
+  failoverVolume(request: Request<'failover-volume'>): Reply<'failover-volume'> {
+    return this.#scheduler.volumes.failover(request);
+  }
+
+  @Rpc(subjectOf('plan-failover'), verbs['plan-failover'].request)
+  planFailover(request: Request<'plan-failover'>): Reply<'plan-failover'> {
+    return this.#scheduler.volumes.planFailover(request);
+  }
+
   @Rpc(subjectOf('plan-create'), verbs['plan-create'].request)
   planCreate(request: Request<'plan-create'>): Reply<'plan-create'> {
     return this.#scheduler.volumes.planCreate(request);

@@ -30,6 +30,8 @@ export interface Draft extends Aggregate {
   events: EventDraft[];
   /** Records of what happened to the volume beside its changes: over as soon as they are known. */
   healed: ChangeRecord[];
+  /** The change before, where this one began before that had ended. */
+  superseded: ChangeRecord | null;
   /** The volume is gone from all cards and pools: its row goes too. */
   volumeGone: boolean;
 }
@@ -42,7 +44,8 @@ export interface Deciding {
 }
 
 export function draftOf(aggregate: Aggregate): Draft {
-  return { ...structuredClone(aggregate), desired: [], events: [], healed: [], volumeGone: false };
+  const own = { desired: [], events: [], healed: [], superseded: null, volumeGone: false };
+  return { ...structuredClone(aggregate), ...own };
 }
 
 /** The aggregate that the draft has become. */

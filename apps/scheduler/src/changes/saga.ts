@@ -2,7 +2,7 @@ import type { ChangeState, Problem } from '@flexbso/contracts';
 import { acceptedPlanOf } from '@flexbso/stack';
 import { giveCard, givePool, wantedLegs } from '../desired/desired-items.js';
 import type { LegRecord } from '../legs/leg-record.js';
-import { exactReservations } from '../placement/volume-reservations.js';
+import { exactReservations, formerReservations } from '../placement/volume-reservations.js';
 import type { Deciding, Draft } from './draft.js';
 import { arrivalEvents, assertTransition, isFinal } from './transitions.js';
 import { noteWait } from './waiting.js';
@@ -21,7 +21,8 @@ export function advance(draft: Draft, deciding: Deciding): void {
     if (draft.change.state === 'preparing') prepare(draft, deciding);
     if (draft.change.state === 'retiring' || draft.change.state === 'undoing') {
       deleteClosedLegs(draft, deciding);
-      if (draft.change.cardSettled && doomedLegs(draft).length === 0) conclude(draft, deciding);
+      const isLeft = draft.change.kind !== 'delete' || draft.volume.formerCards.length === 0;
+      if (draft.change.cardSettled && doomedLegs(draft).length === 0 && isLeft) conclude(draft, deciding);
     }
   }
   noteWait(draft, deciding);
@@ -101,6 +102,21 @@ export function turnBack(draft: Draft, problem: Problem, endsAs: 'undone' | 'ref
   }
 }
 
+/**
+ * Ends a failover that the new card could not carry out. There is no way back, since the old card is fenced: nobody
+ * carries the volume until an operator fails it over again, to the same card or another.
+ */
+export function endFailover(draft: Draft, problem: Problem, endsAs: 'undone' | 'refused', deciding: Deciding): void {
+  const { volume, change } = draft;
+  change.problem = problem;
+  change.progress = null;
+  change.settledAtMs = deciding.nowMs;
+  moveTo(draft, 'undoing');
+  moveTo(draft, endsAs);
+  volume.state = 'needs-operator';
+  announceVolume(draft, 'needs-operator');
+}
+
 function doomedThings(draft: Draft): string[] {
   const keeps = draft.change.from?.stackGeneration ?? null;
   const legs = draft.legs.filter((leg) => leg.stackGeneration !== keeps).map((leg) => `leg ${leg.legId}`);
@@ -147,7 +163,7 @@ function conclude(draft: Draft, deciding: Deciding): void {
   change.progress = null;
   moveTo(draft, change.reverting ? change.endsAs : 'settled');
   if (kept !== null) {
-    draft.reservations = exactReservations(volume, draft.legs);
+    draft.reservations = [...exactReservations(volume, draft.legs), ...formerReservations(volume, draft.reservations)];
     volume.state = 'ready';
     announceVolume(draft, 'changed');
     return;

@@ -19,7 +19,7 @@ function waitOf(draft: Draft): string | null {
     case 'preparing':
       return poolWait(
         wantedLegs(draft).find((leg) => leg.awaited),
-        'to make',
+        change.kind === 'failover' ? 'to fence' : 'to make',
       );
     case 'needs-operator':
       return `an operator: ${change.problem?.detail ?? 'what is observed contradicts what is recorded'}`.slice(0, 300);
@@ -38,10 +38,16 @@ function waitOf(draft: Draft): string | null {
           'to delete',
         ) ??
         heldWait ??
-        null
+        formerWait(draft)
       );
     }
   }
+}
+
+/** What is deleted may still run on a card that it was failed over from. */
+function formerWait({ change, volume }: Draft): string | null {
+  const [former] = change.kind === 'delete' ? volume.formerCards : [];
+  return former ? `card ${former.cardId} to close what it had before the failover` : null;
 }
 
 function poolWait(leg: LegRecord | undefined, toDo: string): string | null {

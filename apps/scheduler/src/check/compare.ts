@@ -9,7 +9,7 @@ import type {
 import { isSame, isSettled, plannedVolumeOf } from '@flexbso/stack';
 import type { LegRecord } from '../legs/leg-record.js';
 import type { ReservationRecord } from '../placement/reservation-record.js';
-import { exactReservations } from '../placement/volume-reservations.js';
+import { exactReservations, formerReservations } from '../placement/volume-reservations.js';
 import type { VolumeRecord } from '../volumes/volume-record.js';
 
 /** A volume as it is recorded, with all that belongs to it. */
@@ -34,6 +34,7 @@ export interface Inspection {
 export function compare(volumes: readonly RecordedVolume[], inspections: readonly Inspection[]): CheckDifference[] {
   return [
     ...volumes.filter((one) => !one.isUnderWay).flatMap(reservationDifferences),
+    ...volumes.flatMap(formerCardDifferences),
     ...inspections.flatMap((inspection) => agentDifferences(volumes, inspection)),
   ];
 }
@@ -41,7 +42,8 @@ export function compare(volumes: readonly RecordedVolume[], inspections: readonl
 function reservationDifferences({ volume, legs, reservations }: RecordedVolume): CheckDifference[] {
   // Of a volume that was never made, what is left of it stays reserved until its pools have said that it is gone.
   if (volume.state === 'failed') return [];
-  const wanted = new Map(exactReservations(volume, legs).map((one) => [one.reservationId, one]));
+  const right = [...exactReservations(volume, legs), ...formerReservations(volume, reservations)];
+  const wanted = new Map(right.map((one) => [one.reservationId, one]));
   const kept = new Map(reservations.map((one) => [one.reservationId, one]));
   return [...new Set([...wanted.keys(), ...kept.keys()])]
     .filter((id) => !isSame(wanted.get(id) ?? null, kept.get(id) ?? null))
@@ -50,6 +52,15 @@ function reservationDifferences({ volume, legs, reservations }: RecordedVolume):
       id,
       what: `what is reserved for ${volume.volumeId} is not what it holds: ${wanted.has(id) ? 'another amount, or nothing, is reserved' : 'nothing of it is there'}`,
     }));
+}
+
+/** Said whether or not the card answers: its function stays taken until it reports. */
+function formerCardDifferences({ volume }: RecordedVolume): CheckDifference[] {
+  return volume.formerCards.map(({ cardId, functionId }) => ({
+    where: `card ${cardId}`,
+    id: volume.volumeId,
+    what: `it was failed over to ${volume.cardId}, and this card has not reported yet that it closed what it had; function ${functionId} stays taken until then`,
+  }));
 }
 
 function agentDifferences(volumes: readonly RecordedVolume[], { role, id, answer }: Inspection): CheckDifference[] {
@@ -80,8 +91,9 @@ function cardDifferences(
   const recorded = new Map(volumes.map((one) => [one.volume.volumeId, one]));
   const running = new Map(observed.map((one) => [one.volumeId, one]));
   const strangers = observed.flatMap(({ volumeId }): Found[] => {
-    const owner = recorded.get(volumeId)?.volume.cardId;
-    if (owner === cardId) return [];
+    const volume = recorded.get(volumeId)?.volume;
+    const owner = volume?.cardId;
+    if (owner === cardId || volume?.formerCards.some((former) => former.cardId === cardId)) return [];
     return [[owner ? `it runs here and belongs on ${owner}` : 'it runs here and is not recorded', volumeId]];
   });
   const own = volumes.filter(({ volume, isUnderWay }) => volume.cardId === cardId && !isUnderWay);

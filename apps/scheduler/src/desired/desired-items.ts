@@ -1,6 +1,8 @@
 import type { AcceptedPlan, DesiredCardLeg, DesiredLeg, DesiredStack, DesiredVolume } from '@flexbso/contracts';
+import { acceptedPlanOf } from '@flexbso/stack';
 import type { Deciding, Draft } from '../changes/draft.js';
 import type { LegRecord } from '../legs/leg-record.js';
+import type { FormerCard } from '../volumes/volume-record.js';
 
 /** Gives the card what the volume wants now, under a new operation. All legs of the wanted stack must be ready. */
 export function giveCard(
@@ -31,12 +33,45 @@ export function giveCard(
       encryptionKey: sealedKeyOf(draft),
       legs: stackLegs.map(cardLegOf),
     },
+    ...(isCarried(draft) && !how.tombstone ? { carriedStackGeneration: volume.want.stackGeneration } : {}),
     copyBytesPerSecond: deciding.copyBytesPerSecond,
     plan: how.plan,
     trace: change.trace,
   };
   draft.given = { ...item, revision: 1 };
   draft.desired.push({ kind: 'put', role: 'card', agentId: volume.cardId, item });
+}
+
+/** Whether the wanted stack is the one that carried the guest before this change. */
+function isCarried({ volume, change }: Draft): boolean {
+  return change.from?.stackGeneration === volume.want.stackGeneration;
+}
+
+/** Tells a card that the volume is another's now: it ends what it has of it, and says so. */
+export function takeFromCard(
+  draft: Draft,
+  given: DesiredVolume,
+  { cardId, operationId }: Pick<FormerCard, 'cardId' | 'operationId'>,
+): void {
+  const { volume, change } = draft;
+  const { revision: _, carriedStackGeneration: _c, ...item } = given;
+  draft.desired.push({
+    kind: 'put',
+    role: 'card',
+    agentId: cardId,
+    item: {
+      ...item,
+      generation: volume.generation,
+      operationId,
+      changeId: change.changeId,
+      // Nobody accepts a plan for a card that is away; it may destroy nothing.
+      origin: 'healing',
+      plan: acceptedPlanOf([]),
+      tombstone: true,
+      movedTo: volume.cardId,
+      trace: change.trace,
+    },
+  });
 }
 
 /** The legs that the wanted stack stands on, in its order. */

@@ -43,12 +43,14 @@ export class SealingKeys {
     const { store, vault } = this.#decisions.ports;
     // Most are sealed as they should be: they are looked at beside the decisions, not in their queue.
     const present = await store.read((reader) => readAggregate(reader, volumeId));
-    if (!present || !isSealedToAnother(present, this.#keyOf(cardId))) return;
+    if (present?.volume.cardId !== cardId || !isSealedToAnother(present, this.#keyOf(cardId))) return;
     await this.#decisions.run(async (decision) => {
       const before = await decision.read(volumeId);
       // As it is now: two changes of a key one after the other are two reviews, and the older must not win.
       const sealingKey = this.#keyOf(cardId);
-      if (!before || sealingKey === undefined || !isSealedToAnother(before, sealingKey)) return;
+      // It may have been failed over meanwhile: what it has is sealed for another card then.
+      if (before?.volume.cardId !== cardId || sealingKey === undefined || !isSealedToAnother(before, sealingKey))
+        return;
       const draft = draftOf(before);
       resealTo(draft, sealingKey, vault);
       await decision.write(before, draft, { by: 'scheduler', judged: false });

@@ -209,4 +209,19 @@ class Outages implements MigrationInterface {
   }
 }
 
-export const schedulerMigrations = [SchedulerTables, BoundedChanges, Outages];
+const formerCards = json('formerCards', { default: "'[]'" });
+
+/** Cards that volumes were failed over from. */
+class FormerCards implements MigrationInterface {
+  readonly name = 'FormerCards1763900000000';
+
+  async up(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.addColumn('volume', new TableColumn(formerCards));
+  }
+
+  async down(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.dropColumn('volume', formerCards.name);
+  }
+}
+
+export const schedulerMigrations = [SchedulerTables, BoundedChanges, Outages, FormerCards];

@@ -51,6 +51,9 @@ export class VolumeRow implements VolumeRecord {
   @instantColumn({ nullable: true })
   lastOutageUntilMs!: number | null;
 
+  @jsonColumn()
+  formerCards!: VolumeRecord['formerCards'];
+
   @instantColumn()
   createdAtMs!: number;
 }

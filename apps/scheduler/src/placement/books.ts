@@ -26,7 +26,8 @@ export class BookEntries {
     for (const one of before) if (!wanted.has(one.reservationId)) this.#enter(one, null, judged);
     for (const one of after) {
       const was = held.get(one.reservationId) ?? null;
-      const problem = isSame(was, one) ? null : this.#enter(was, one, judged);
+      const isNew = judged && !before.some((old) => isSameRoom(old, one));
+      const problem = isSame(was, one) ? null : this.#enter(was, one, isNew);
       if (!problem) continue;
       this.#takeBack(mark);
       return problem;
@@ -62,6 +63,11 @@ export class BookEntries {
   }
 }
 
+/** The same of the same card or pool, whatever it is kept under: it was granted before. */
+function isSameRoom(before: ReservationRecord, after: ReservationRecord): boolean {
+  return isSame({ ...before, reservationId: '' }, { ...after, reservationId: '' });
+}
+
 function release(fleet: Fleet, { ownerRole, reservationId }: ReservationRecord): void {
   const wasHeld = ownerRole === 'card' ? fleet.releaseCard(reservationId) : fleet.releaseLeg(reservationId);
   if (!wasHeld) throw new Error(`the books do not hold ${reservationId}, which the database does`);
@@ -72,6 +78,7 @@ function reservationOf(record: ReservationRecord): { card: CardReservation | nul
 }
 
 function cardOf({
+  reservationId,
   volumeId,
   ownerId,
   functionId,
@@ -82,7 +89,9 @@ function cardOf({
   armCentiCores,
 }: ReservationRecord): CardReservation {
   if (functionId === null) throw new Error(`the reservation of ${volumeId} on card ${ownerId} names no function`);
-  return { volumeId, cardId: ownerId, functionId, labels, iops, bytesPerSecond, memoryBytes, armCentiCores };
+  // The books know one card for each id, and a volume that was failed over holds two.
+  const id = reservationId;
+  return { volumeId: id, cardId: ownerId, functionId, labels, iops, bytesPerSecond, memoryBytes, armCentiCores };
 }
 
 function legOf({ reservationId, ownerId, capacityBytes, iops, bytesPerSecond }: ReservationRecord): LegReservation {

@@ -5,7 +5,7 @@ import {
   ProblemError,
   type VolumeSpec,
 } from '@flexbso/contracts';
-import { cardDemandOf, type Fleet, legDemandOf, place, placeLegs } from '@flexbso/placement';
+import { cardDemandOf, type Fleet, legDemandOf, place, placeCard, placeLegs } from '@flexbso/placement';
 import {
   addressKindOfPool,
   hasCapability,
@@ -15,7 +15,7 @@ import {
   requiredCapabilities,
 } from '@flexbso/stack';
 import type { LegRecord } from '../legs/leg-record.js';
-import type { VolumeWant } from '../volumes/volume-record.js';
+import type { VolumeRecord, VolumeWant } from '../volumes/volume-record.js';
 import { layerKindsOf } from './volume-reservations.js';
 
 /** A pool for a leg, with what a plan needs to know of it. */
@@ -68,6 +68,43 @@ export function chooseForLegs(
   const placed = stay.ok || named.length > 0 ? stay : placeLegs(request, fleet);
   if (!placed.ok) throw new ProblemError(placed.problem);
   return placed.legs.map(({ poolId }) => chosenPool(fleet, poolId));
+}
+
+/**
+ * Which other card takes a volume over whose legs stay where they are.
+ * @throws ProblemError `no-placement` saying which constraint excluded how many cards
+ */
+export function chooseOtherCard(
+  fleet: Fleet,
+  volume: VolumeRecord,
+  where: {
+    readonly wishedCardId: string | undefined;
+    readonly legPoolIds: readonly string[];
+    readonly addressKinds: readonly LegRecord['addressKind'][];
+    readonly seed: number;
+  },
+): { card: CardSnapshot; functionId: string } {
+  const { want, protocol, cardId, formerCards } = volume;
+  const { poolIds: _p, cardId: _c, hostId: _h, ...wish } = want.placement;
+  const placed = placeCard(
+    {
+      ...legsRequest(want, 0, where.seed),
+      wish: where.wishedCardId === undefined ? wish : { ...wish, cardId: where.wishedCardId },
+      protocol,
+      requiredCapabilities: [
+        ...requiredCapabilities(want.stack.layers, protocol, where.addressKinds),
+        ...(want.qos === null ? [] : (['qos'] as const)),
+      ],
+      card: cardDemandOf(layerKindsOf(want), want.qos),
+      legPoolIds: where.legPoolIds,
+      leftCardIds: [cardId, ...formerCards.map((former) => former.cardId)],
+    },
+    fleet,
+  );
+  if (!placed.ok) throw new ProblemError(placed.problem);
+  const card = fleet.card(placed.cardId)?.snapshot;
+  if (!card) throw new Error(`placement chose card ${placed.cardId}, which the fleet does not have`);
+  return { card, functionId: placed.functionId };
 }
 
 function legsRequest(

@@ -1,8 +1,9 @@
 import type { Labels } from '@flexbso/contracts';
 
 /**
- * What a volume holds on its card (`reservationId` is the volume's id), or a leg on its pool (the leg's id). Released
- * only when the card, or the pool, has said that the thing is gone.
+ * What a volume holds on its card (`reservationId` is the volume's id; on a card that it was failed over from, that id
+ * with the card's), or a leg on its pool (the leg's id). Released only when the card, or the pool, has said that the
+ * thing is gone.
  */
 export interface ReservationRecord {
   reservationId: string;

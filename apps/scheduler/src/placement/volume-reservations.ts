@@ -6,7 +6,21 @@ import type { ReservationRecord } from './reservation-record.js';
 type Owner = Pick<VolumeRecord, 'volumeId' | 'cardId' | 'functionId'>;
 type Placed = Pick<LegRecord, 'legId' | 'poolId' | 'sizeBytes'>;
 
-/** What a volume on its wanted stack holds, and nothing beyond. */
+/** Under which id what a volume holds on a card is kept when it has been failed over from there. */
+export function formerReservationId(volumeId: string, cardId: string): string {
+  return `${volumeId}@${cardId}`;
+}
+
+/** Of what a volume holds: what is held for it on the cards that it was failed over from. */
+export function formerReservations(
+  { volumeId, formerCards }: Pick<VolumeRecord, 'volumeId' | 'formerCards'>,
+  held: readonly ReservationRecord[],
+): ReservationRecord[] {
+  const ids = new Set(formerCards.map(({ cardId }) => formerReservationId(volumeId, cardId)));
+  return held.filter(({ reservationId }) => ids.has(reservationId));
+}
+
+/** What a volume on its wanted stack holds on its card and its pools; `formerReservations` come beside. */
 export function exactReservations(volume: Owner & { want: VolumeWant }, legs: readonly Placed[]): ReservationRecord[] {
   return [cardReservation(volume, volume.want), ...legReservations(volume.volumeId, volume.want, legs)];
 }

@@ -6,6 +6,7 @@ import type { Decision, Decisions } from '../decisions.js';
 import { desiredMessage } from '../desired/answer.js';
 import { randomUuid } from '../ids.js';
 import { hearCard } from './card-report.js';
+import { hearFormerCard } from './former-card-report.js';
 import { hearLeg } from './leg-report.js';
 
 export interface ReportReply {
@@ -98,10 +99,15 @@ export class AgentRequests {
 
   async #hearVolume(decision: Decision, cardId: string, report: CardReport['volumes'][number]): Promise<boolean> {
     const before = await decision.read(report.volumeId);
-    if (!before || before.volume.cardId !== cardId || before.volume.cardOperationId !== report.operationId)
-      return false;
+    if (!before) return false;
+    const isCarrier = before.volume.cardId === cardId && before.volume.cardOperationId === report.operationId;
+    const isFormer = before.volume.formerCards.some(
+      (former) => former.cardId === cardId && former.operationId === report.operationId,
+    );
+    if (!isCarrier && !isFormer) return false;
     const draft = draftOf(before);
-    hearCard(draft, report, decision.deciding);
+    if (isCarrier) hearCard(draft, report, decision.deciding);
+    else hearFormerCard(draft, cardId, report, decision.deciding);
     await decision.write(before, draft, { by: `card ${cardId}`, judged: false });
     return true;
   }

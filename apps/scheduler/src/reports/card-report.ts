@@ -1,6 +1,6 @@
 import type { Problem, VolumeReport } from '@flexbso/contracts';
 import type { Deciding, Draft } from '../changes/draft.js';
-import { advance, announceVolume, moveTo, turnBack } from '../changes/saga.js';
+import { advance, announceVolume, endFailover, moveTo, turnBack } from '../changes/saga.js';
 import { isFinal } from '../changes/transitions.js';
 import { givePool } from '../desired/desired-items.js';
 import { noteOutage } from './outage.js';
@@ -72,7 +72,8 @@ function hearPhase(draft: Draft, report: VolumeReport, deciding: Deciding): void
       failed(draft, report, deciding);
       return;
     case 'needs-operator':
-      stop(draft, report.problem);
+      if (change.kind === 'failover' && change.state === 'applying') failed(draft, report, deciding);
+      else stop(draft, report.problem);
   }
 }
 
@@ -141,6 +142,10 @@ function failed(draft: Draft, report: VolumeReport, deciding: Deciding): void {
     code: 'step-failed',
     detail: `the card reported ${report.phase} and gave no reason`,
   };
+  if (change.kind === 'failover') {
+    endFailover(draft, problem, endsAs, deciding);
+    return;
+  }
   const before = change.from?.stackGeneration ?? null;
   const open = new Set(report.observed?.stacks.flatMap((stack) => stack.legs.map((leg) => leg.legId)));
   const isToldClosed = report.phase !== 'undone' || report.observed !== null;

@@ -62,7 +62,9 @@ function failed(draft: Draft, leg: LegRecord, report: LegReport, deciding: Decid
     code: 'step-failed',
     detail: `pool ${leg.poolId} failed at ${leg.legId} and gave no reason`,
   };
-  if (change.state === 'preparing' && leg.awaited) turnBack(draft, problem, 'undone', deciding);
+  // A fence is never taken back: the pool tries further.
+  if (change.state === 'preparing' && leg.awaited && change.kind !== 'failover')
+    turnBack(draft, problem, 'undone', deciding);
   // A leg that cannot be deleted, or be served again, is the pool's to try further; the reason is shown.
   else change.problem = problem;
 }

@@ -108,6 +108,24 @@ export class MemoryCell {
     return this.scheduler.volumes.change({ ...this.asked(), volume: name, basedOnGeneration: generation, patch });
   }
 
+  /** The card is not heard any more, and inventory says so. What runs there goes on. */
+  loseCard(cardId: string): void {
+    this.cardOf({ cardId }).isAway = true;
+    this.scheduler.hearCardSnapshot({ ...aCard(cardId), state: 'unreachable', unreachableSinceMs: this.nowMs });
+  }
+
+  cardReturns(cardId: string): void {
+    this.cardOf({ cardId }).isAway = false;
+    this.scheduler.hearCardSnapshot(aCard(cardId));
+  }
+
+  /** Asks for a failover of the generation that the volume has now; the agents have not heard of it yet. */
+  async failover(cardId?: string, name = 'vol-a'): Promise<{ volume: Volume; change: Change }> {
+    const { generation } = await this.volumeNow(name);
+    const wish = cardId === undefined ? {} : { cardId };
+    return this.scheduler.volumes.failover({ ...this.asked(), volume: name, basedOnGeneration: generation, ...wish });
+  }
+
   volumeNow(name = 'vol-a'): Promise<Volume> {
     return this.scheduler.queries.getVolume({ ...reader, volume: name });
   }

@@ -38,6 +38,7 @@ export function aVolumeRecord(over: Partial<VolumeRecord> = {}): VolumeRecord {
     changeId,
     cardOperationId: null,
     lastOutageUntilMs: null,
+    formerCards: [],
     createdAtMs: 1_700_000_000_123,
     ...over,
   };

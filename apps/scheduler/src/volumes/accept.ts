@@ -1,9 +1,10 @@
 import { ProblemError, type Plan } from '@flexbso/contracts';
 import { type Aggregate, type Draft, draftOf } from '../changes/draft.js';
+import type { ChangeRecord } from '../changes/change-record.js';
 import { advance, announce, announceVolume } from '../changes/saga.js';
 import { isFinal } from '../changes/transitions.js';
 import type { Decision } from '../decisions.js';
-import { givePool } from '../desired/desired-items.js';
+import { givePool, takeFromCard } from '../desired/desired-items.js';
 import type { Vault } from '../keys/vault.js';
 import type { Proposal } from './proposal.js';
 
@@ -29,10 +30,15 @@ export async function accept(
   proposal: Proposal,
 ): Promise<Draft> {
   const { deciding } = decision;
-  const draft = draftOf({ ...proposal, keys: present?.keys ?? [], given: present?.given ?? null });
+  const isFailover = proposal.change.kind === 'failover';
+  // What another card was given is not what this one has.
+  const given = isFailover ? null : (present?.given ?? null);
+  const draft = draftOf({ ...proposal, keys: present?.keys ?? [], given });
   const { change, volume } = draft;
   volume.changeId = change.changeId;
   makeKey(draft, vault);
+  if (isFailover) takeOver(draft, present, vault);
+  if (present && !isFinal(present.change.state)) supersede(draft, present.change, deciding.nowMs);
   announce(draft, 'planned', { steps: change.plan.steps.length, differences: change.differences });
   if (change.kind === 'create') announceVolume(draft, 'created');
   for (const leg of draft.legs) {
@@ -56,4 +62,38 @@ function makeKey(draft: Draft, vault: Vault): void {
   const sealingKey = draft.legs.find((leg) => leg.stackGeneration === stackGeneration)?.holder.sealingKey;
   if (keyRef === null || sealingKey === undefined || draft.keys.some((key) => key.keyRef === keyRef)) return;
   draft.keys.push(vault.make({ keyRef, volumeId, stackGeneration }, sealingKey));
+}
+
+/** Seals the volume's keys to the card that takes it over, and tells the one that it is taken from. */
+function takeOver(draft: Draft, present: Aggregate | null, vault: Vault): void {
+  const sealingKey = draft.legs[0]?.holder.sealingKey;
+  if (sealingKey !== undefined)
+    draft.keys = draft.keys.map((key) => (key.sealedTo === sealingKey ? key : vault.reseal(key, sealingKey)));
+  const left = draft.volume.formerCards.find(({ cardId }) => cardId === present?.volume.cardId);
+  if (present?.given && left) takeFromCard(draft, present.given, left);
+}
+
+/** A failover takes the place of one that has not ended: that one ends as undone, having changed nothing that this one keeps. */
+function supersede(draft: Draft, before: ChangeRecord, nowMs: number): void {
+  const { changeId } = draft.change;
+  const detail = `failover ${changeId} took its place before it had ended`;
+  const problem = { code: 'change-refused' as const, detail, facts: { changeId } };
+  draft.superseded = {
+    ...before,
+    state: 'undone',
+    problem,
+    progress: null,
+    waitingFor: null,
+    waitingSinceMs: null,
+    settledAtMs: nowMs,
+  };
+  const data = {
+    volumeId: before.volumeId,
+    changeKind: before.kind,
+    generation: before.toGeneration,
+    state: 'undone',
+    problem: problem.code,
+    detail,
+  };
+  draft.events.push({ kind: 'change', id: before.changeId, what: 'undone', data });
 }

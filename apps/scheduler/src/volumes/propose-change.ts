@@ -8,10 +8,12 @@ import {
   bothReservations,
   cardReservation,
   exactReservations,
+  formerReservations,
   legReservations,
 } from '../placement/volume-reservations.js';
 import { type Difference, differencesOf, needsNewStack, patched } from './differences.js';
 import { plannedVolume } from './planned.js';
+import { isCarriedByNobody } from './propose-failover.js';
 import {
   type Asking,
   emptyPlan,
@@ -26,7 +28,8 @@ import { keyRefOf, seedOf } from './propose-create.js';
 import type { VolumeWant } from './volume-record.js';
 
 /** A volume changes one step at a time, from the generation that the client saw. */
-export function assertChangeable({ volume, change }: Aggregate, basedOnGeneration: number): void {
+export function assertChangeable(present: Aggregate, basedOnGeneration: number): void {
+  const { volume, change } = present;
   if (!isFinal(change.state)) {
     throw new ProblemError({
       code: 'change-in-flight',
@@ -34,6 +37,11 @@ export function assertChangeable({ volume, change }: Aggregate, basedOnGeneratio
       facts: { changeId: change.changeId, state: change.state },
     });
   }
+  assertGeneration(present, basedOnGeneration);
+}
+
+/** What a client decided on is what there is. */
+export function assertGeneration({ volume }: Aggregate, basedOnGeneration: number): void {
   if (volume.generation !== basedOnGeneration) {
     throw new ProblemError({
       code: 'stale-generation',
@@ -53,6 +61,13 @@ export function proposeChange(world: World, present: Aggregate, patch: VolumePat
     throw new ProblemError({
       code: 'change-refused',
       detail: `volume ${volume.name} was never made (${present.change.problem?.detail ?? 'its creation failed'}); delete it and create it again`,
+    });
+  }
+  if (isCarriedByNobody(present)) {
+    throw new ProblemError({
+      code: 'change-refused',
+      detail: `nothing carries volume ${volume.name}: its failover ${present.change.changeId} was ${present.change.state} (${present.change.problem?.detail ?? 'no reason given'}); fail it over again, to the same card or another`,
+      facts: { changeId: present.change.changeId },
     });
   }
   const presentLegs = legsOfStack(present, volume.want);
@@ -99,7 +114,11 @@ function withoutWork(
     appliedAtMs: deciding.nowMs,
     settledAtMs: deciding.nowMs,
   };
-  return { volume, change, legs: present.legs, reservations: exactReservations(volume, present.legs), toldLegIds: [] };
+  const reservations = [
+    ...exactReservations(volume, present.legs),
+    ...formerReservations(volume, present.reservations),
+  ];
+  return { volume, change, legs: present.legs, reservations, toldLegIds: [] };
 }
 
 /** At the head: limits, and size where data plane and legs can. */

@@ -48,6 +48,7 @@ export function proposeCreate(world: World, spec: VolumeSpec, facts: CreateFacts
     changeId: null,
     cardOperationId: null,
     lastOutageUntilMs: null,
+    formerCards: [],
     createdAtMs: deciding.nowMs,
   };
   const sizeBytes = legSizeBytes(spec.stack.layers, spec.sizeBytes, card.capabilities);

@@ -23,6 +23,15 @@ export interface VolumeWant {
   keyRef: string | null;
 }
 
+/** A card that a volume was failed over from, until it reports that nothing of the volume is left there. */
+export interface FormerCard {
+  cardId: string;
+  functionId: string;
+  /** Of the tombstone that it was given; a report with another is an old one. */
+  operationId: string;
+  sinceMs: number;
+}
+
 /** A volume as the scheduler keeps it. */
 export interface VolumeRecord {
   volumeId: string;
@@ -43,5 +52,6 @@ export interface VolumeRecord {
   cardOperationId: string | null;
   /** End of its last outage that is recorded; a card's report names it again and again. Null: it had none. */
   lastOutageUntilMs: number | null;
+  formerCards: FormerCard[];
   createdAtMs: number;
 }

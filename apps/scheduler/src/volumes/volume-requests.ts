@@ -8,8 +8,9 @@ import { readAggregate } from '../store/commit.js';
 import type { StoreReader } from '../store/store.js';
 import { accept, assertSamePlan } from './accept.js';
 import { assertWriter, tenantOf } from './callers.js';
-import { assertChangeable, proposeChange, proposeDelete } from './propose-change.js';
+import { assertChangeable, assertGeneration, proposeChange, proposeDelete } from './propose-change.js';
 import { proposeCreate } from './propose-create.js';
+import { assertCertainStack, proposeFailover } from './propose-failover.js';
 import type { Proposal } from './proposal.js';
 import { findVolume } from './volume-lookup.js';
 import { changeView, volumeView } from './volume-view.js';
@@ -37,6 +38,14 @@ export class VolumeRequests {
 
   delete(request: Request<'delete-volume'>): Promise<Accepted> {
     return this.#write('delete-volume', request, ({ tx, read }) => this.#proposeDelete(tx, read, request));
+  }
+
+  failover(request: Request<'failover-volume'>): Promise<Accepted> {
+    return this.#write('failover-volume', request, ({ tx, read }) => this.#proposeFailover(tx, read, request));
+  }
+
+  planFailover(request: Request<'plan-failover'>): Promise<Plan> {
+    return this.#plan((reader) => this.#proposeFailover(reader, readingFrom(reader), request));
   }
 
   planCreate(request: Request<'plan-create'>): Promise<Plan> {
@@ -118,10 +127,32 @@ export class VolumeRequests {
     return { present, proposal: proposeDelete(this.#world(), present, this.#asking(request.caller)) };
   }
 
+  async #proposeFailover(
+    reader: StoreReader,
+    read: Decision['read'],
+    request: Pick<Request<'plan-failover'>, 'caller' | 'volume' | 'basedOnGeneration' | 'cardId'>,
+  ): Promise<Proposed> {
+    const found = await this.#found(reader, read, request);
+    assertCertainStack(found);
+    assertGeneration(found, request.basedOnGeneration);
+    const wish = { cardId: request.cardId };
+    return { present: found, proposal: proposeFailover(this.#world(), found, wish, this.#asking(request.caller)) };
+  }
+
   async #changeable(
     reader: StoreReader,
     read: Decision['read'],
-    { caller, volume, basedOnGeneration }: { caller: Caller; volume: string; basedOnGeneration: number },
+    request: { caller: Caller; volume: string; basedOnGeneration: number },
+  ): Promise<Aggregate> {
+    const present = await this.#found(reader, read, request);
+    assertChangeable(present, request.basedOnGeneration);
+    return present;
+  }
+
+  async #found(
+    reader: StoreReader,
+    read: Decision['read'],
+    { caller, volume }: { caller: Caller; volume: string },
   ): Promise<Aggregate> {
     const { volumeId } = await findVolume(
       {
@@ -133,7 +164,6 @@ export class VolumeRequests {
     );
     const present = await read(volumeId);
     if (!present) throw new Error(`volume ${volumeId} was there a moment ago`);
-    assertChangeable(present, basedOnGeneration);
     return present;
   }
 

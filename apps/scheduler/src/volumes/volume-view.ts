@@ -23,6 +23,7 @@ export function volumeView(record: VolumeRecord, legs: readonly LegRecord[], sur
     qos: want.qos,
     placement: want.placement,
     state: stateOf(record, surroundings),
+    formerCards: record.formerCards.map(({ cardId, functionId, sinceMs }) => ({ cardId, functionId, sinceMs })),
     legs: legs.map(({ legId, poolId, sizeBytes, epoch, stackGeneration, state, role }) => ({
       legId,
       poolId,

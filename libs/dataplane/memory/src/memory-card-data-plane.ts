@@ -143,7 +143,9 @@ export class MemoryCardDataPlane implements CardDataPlane {
         throw refusal('data-plane-failed', `stack ${step.stackGeneration} carries the guest`);
       if (this.#card.copyOf(volumeId)?.toStackGeneration === step.stackGeneration) this.#card.setCopy(volumeId, null);
     },
-    'stop-data-plane': () => (volumeId) => this.#refuseExported(volumeId, 'stop-data-plane'),
+    'stop-data-plane': (step) => (volumeId) => {
+      if (!step.evenIfAttached) this.#refuseExported(volumeId, 'stop-data-plane');
+    },
   };
 
   async #openLeg(volumeId: string, step: CardStepOf<'open-leg'>, { desired, secrets }: CardStepContext): Promise<void> {

@@ -115,6 +115,7 @@ export class MemoryPoolDataPlane implements PoolDataPlane {
       const leg = this.#need(step.legId);
       if (leg.epoch >= step.epoch) return;
       leg.epoch = step.epoch;
+      leg.holderCardId = null;
       leg.serving = null;
     },
     'stop-serving-leg': (step) => () => this.#stopServing(step.legId),

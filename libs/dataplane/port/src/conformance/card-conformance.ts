@@ -186,6 +186,13 @@ function nothingIsDestroyed(card: Card): void {
     expect(await card().refusalOfUndo({ kind: 'build-head', stackGeneration: 1, sizeBytes, qos })).toBe('step-failed');
     expect(await card().observe()).toEqual(before);
   });
+
+  test('a volume that is exported ends with its data plane where its legs are fenced', async () => {
+    await card().perform(...creation);
+    const { seen, modelled } = await card().walk([{ kind: 'stop-data-plane', evenIfAttached: true }]);
+    expect(seen).toEqual(modelled);
+    expect((await card().observe()).running).toBe(false);
+  });
 }
 
 function limitsAreSetAsAWhole(card: Card): void {

@@ -182,7 +182,7 @@ function holdersAreFenced(pool: Pool): void {
     await pool().perform(create);
     await pool().perform(serve);
     await pool().perform(stopServing);
-    expect(await pool().twice(fence)).toMatchObject({ epoch: 2, serving: null });
+    expect(await pool().twice(fence)).toMatchObject({ epoch: 2, holderCardId: null, serving: null });
     expect(await codeOf(pool().perform(serve))).toBe('fenced');
     await pool().perform({ kind: 'serve-leg', legId, epoch: 2, holderCardId: otherCardId });
     expect(await pool().dataPlane.observe(legId)).toMatchObject({

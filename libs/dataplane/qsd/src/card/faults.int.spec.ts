@@ -122,6 +122,21 @@ test('a guest that is attached over vhost-user is not cut off: the removal waits
   expect((await volume.observe()).exports).toEqual([]);
 });
 
+test('a guest that is attached over vhost-user is cut off where the legs are fenced: nothing could be answered any more', async () => {
+  const site = await makeSite(qemu);
+  const volume = new TestVolume(site, sizeBytes);
+  const leg = await volume.addLeg('network', 'leg-000000000a');
+  await volume.perform(...volume.create(leg, 'virtio-blk'));
+  const attached = connect(((await volume.observe()).exports[0]?.uri ?? '').replace('vhost-user:', ''));
+  await new Promise((resolve) => attached.once('connect', resolve));
+  const closed = new Promise((resolve) => attached.once('close', resolve));
+  await site.killLegServer(leg.legId);
+  await volume.perform({ kind: 'stop-data-plane', evenIfAttached: true });
+  await closed;
+  expect((await volume.observe()).running).toBe(false);
+  expect(await site.card.list()).toEqual([]);
+});
+
 test('a daemon that cannot be started says why, and may be tried again', async () => {
   const site = await makeSite(qemu);
   for (const qemuStorageDaemonPath of [join(site.directory, 'nothing-here'), '/bin/false']) {

@@ -220,7 +220,8 @@ export class QsdPoolDataPlane implements PoolDataPlane {
     }
     const { directory } = this.#config;
     // First the epoch, so that nothing serves the old one again; then whoever is connected; then the record of it.
-    const fenced = { ...record, epoch: Math.max(record.epoch, epoch) };
+    // Nobody holds the new epoch yet: a fence that is cut short here must not look like the old holder's.
+    const fenced = { ...record, epoch: Math.max(record.epoch, epoch), holderCardId: null };
     await writeRecord(directory, fenced);
     await this.#server.stop(legId);
     await writeRecord(directory, { ...fenced, serving: null });

@@ -36,7 +36,7 @@ function performers(scene: StepScene): CardStepHandlers<Promise<void>> {
     'grow-head': (step) => growHead(scene, step),
     'unexport-volume': (step) => unexportVolume(scene, step),
     'close-stack': (step) => closeStack(scene, step),
-    'stop-data-plane': () => stopDataPlane(scene),
+    'stop-data-plane': (step) => (step.evenIfAttached ? scene.daemon.kill() : stopDataPlane(scene)),
   };
 }
 

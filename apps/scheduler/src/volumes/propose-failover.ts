@@ -1,0 +1,200 @@
+import { type CardSnapshot, ProblemError } from '@flexbso/contracts';
+import { fenceProblem, planFailover } from '@flexbso/stack';
+import type { Aggregate } from '../changes/draft.js';
+import { isFinal } from '../changes/transitions.js';
+import type { LegRecord } from '../legs/leg-record.js';
+import { chooseOtherCard } from '../placement/choose.js';
+import {
+  cardReservation,
+  formerReservationId,
+  formerReservations,
+  legReservations,
+} from '../placement/volume-reservations.js';
+import { plannedVolume } from './planned.js';
+import { type Asking, newChange, type Proposal, type World } from './proposal.js';
+import { seedOf } from './propose-create.js';
+import type { VolumeRecord } from './volume-record.js';
+
+/** Where a volume goes: another card, or once more the one that could not take it over. */
+interface Destination {
+  readonly card: CardSnapshot;
+  readonly functionId: string;
+}
+
+/**
+ * Decides what failing a volume over takes: every leg fenced from the card that is away and served to another, which
+ * builds the stack as it is. Changes nothing.
+ *
+ * @throws ProblemError with the refusal: a leg that nobody can fence, a card that answers, a pool that does not, no
+ * other card that can carry it
+ */
+export function proposeFailover(
+  world: World,
+  present: Aggregate,
+  wish: { readonly cardId: string | undefined },
+  asking: Asking,
+): Proposal {
+  const { deciding } = world;
+  const { volume } = present;
+  const rate = deciding.copyBytesPerSecond;
+  refuseUnknownContent(volume);
+  const from = plannedVolume(volume, volume.want, present.legs, rate);
+  const local = fenceProblem(volume.cardId, from);
+  if (local) throw new ProblemError(local);
+  refuseReachableCard(world, present);
+  refuseUnreachablePool(world, present.legs);
+  const to = destinationOf(world, present, wish.cardId);
+  const holder = { cardId: to.card.cardId, sealingKey: to.card.sealingKey };
+  const legs = present.legs.map((leg): LegRecord => ({
+    ...leg,
+    epoch: leg.epoch + 1,
+    holder,
+    awaited: true,
+    heldByCard: false,
+    // As the pool reports them at the new epoch, and not before.
+    address: null,
+    access: null,
+  }));
+  const next = movedVolume(present, to, deciding);
+  const planned = planFailover({
+    fromCardId: volume.cardId,
+    toCardId: to.card.cardId,
+    toCapabilities: to.card.capabilities,
+    from,
+    to: plannedVolume(next, next.want, legs, rate),
+  });
+  if (!planned.ok) throw new ProblemError(planned.problem);
+  const about = {
+    kind: 'failover' as const,
+    differences: ['card'],
+    fromGeneration: volume.generation,
+    toGeneration: next.generation,
+    plan: planned.plan,
+    from: volume.want,
+  };
+  return {
+    volume: next,
+    change: newChange(next, about, asking, deciding),
+    legs,
+    reservations: reservationsOf(present, next, legs),
+    toldLegIds: legs.map(({ legId }) => legId),
+  };
+}
+
+/** After a failover that the new card did not carry out: the old one is fenced, and no card has the volume. */
+export function isCarriedByNobody({ change }: Aggregate): boolean {
+  return change.kind === 'failover' && isFinal(change.state) && change.state !== 'settled';
+}
+
+/**
+ * While a change is under way, which stack is current is for the card that is away to say. A failover changes no stack:
+ * when the card that was to take the volume over goes away too, another takes its place.
+ */
+export function assertCertainStack({ volume, change }: Aggregate): void {
+  if (isFinal(change.state) || change.kind === 'failover') return;
+  throw new ProblemError({
+    code: 'change-in-flight',
+    detail: `change ${change.changeId} of volume ${volume.name} is ${change.state}, waiting for ${change.waitingFor ?? 'its next report'}: which stack is current is not certain until it has ended, so the volume is not failed over`,
+    facts: { changeId: change.changeId, state: change.state },
+  });
+}
+
+function refuseUnknownContent({ name, state, appliedGeneration }: VolumeRecord): void {
+  if (state !== 'failed' && appliedGeneration > 0) return;
+  throw new ProblemError({
+    code: 'change-refused',
+    detail: `volume ${name} was never made: there is nothing to fail over; delete it and create it again`,
+  });
+}
+
+/** A card that answers serves its guest: taking the volume away beneath it would be an outage made by hand. */
+function refuseReachableCard({ fleet }: World, present: Aggregate): void {
+  if (isCarriedByNobody(present)) return;
+  const { cardId, name } = present.volume;
+  const card = fleet.card(cardId)?.snapshot;
+  if (card === undefined)
+    throw new ProblemError({
+      code: 'unavailable',
+      detail: `card ${cardId} is not known at the moment: inventory has published no snapshot of it`,
+    });
+  // A quarantined card that went away is still called quarantined.
+  if (card.state === 'unreachable' || card.unreachableSinceMs !== null) return;
+  throw new ProblemError({
+    code: 'change-refused',
+    detail: `card ${cardId} is ${card.state}, and volume ${name} is its to serve: only a volume whose card is unreachable is failed over. If the card is to be taken out of service, stop its agent first and wait until it counts as unreachable`,
+    facts: { cardId, state: card.state },
+  });
+}
+
+/** A pool that is away cannot fence, and one in quarantine is not believed when it says that it did. */
+function refuseUnreachablePool({ fleet }: World, legs: readonly LegRecord[]): void {
+  for (const { legId, poolId } of legs) {
+    const state = fleet.pool(poolId)?.snapshot.state ?? 'not known at the moment';
+    if (state === 'ready') continue;
+    throw new ProblemError({
+      code: 'change-refused',
+      detail: `pool ${poolId} is ${state}, so ${legId} cannot be fenced from the old card; nothing was changed. Fail over when the pool is ready`,
+      facts: { poolId, legId, state },
+    });
+  }
+}
+
+function destinationOf(world: World, present: Aggregate, wishedCardId: string | undefined): Destination {
+  const { fleet } = world;
+  const { volume, legs } = present;
+  const own = fleet.card(volume.cardId)?.snapshot;
+  const mayStay = isCarriedByNobody(present) && own?.state === 'ready';
+  if (mayStay && (wishedCardId === undefined || wishedCardId === volume.cardId))
+    return { card: own, functionId: volume.functionId };
+  return chooseOtherCard(fleet, volume, {
+    wishedCardId,
+    legPoolIds: legs.map(({ poolId }) => poolId),
+    addressKinds: legs.map(({ addressKind }) => addressKind),
+    seed: seedOf(volume.volumeId),
+  });
+}
+
+function movedVolume({ volume, given }: Aggregate, to: Destination, { newId, nowMs }: World['deciding']): VolumeRecord {
+  // A card that was given nothing of the volume has nothing to close.
+  const isLeft = to.card.cardId !== volume.cardId && given !== null;
+  const { placement } = volume.want;
+  const { cardId, functionId } = volume;
+  return {
+    ...volume,
+    cardId: to.card.cardId,
+    functionId: to.functionId,
+    generation: volume.generation + 1,
+    state: 'changing',
+    uri: null,
+    cardOperationId: null,
+    // A card or host that was named at creation is overruled, and must not draw later legs to itself.
+    want: {
+      ...volume.want,
+      placement: {
+        ...placement,
+        ...(placement.cardId === undefined ? {} : { cardId: to.card.cardId }),
+        ...(placement.hostId === undefined ? {} : { hostId: to.card.hostId }),
+      },
+    },
+    formerCards: isLeft
+      ? [...volume.formerCards, { cardId, functionId, operationId: newId('op'), sinceMs: nowMs }]
+      : volume.formerCards,
+  };
+}
+
+const isFormerCard = ({ formerCards }: VolumeRecord, cardId: string) =>
+  formerCards.some((former) => former.cardId === cardId);
+
+/** On the new card beside those on the old, which stay until it reports that it closed what it had. */
+function reservationsOf(present: Aggregate, next: VolumeRecord, legs: readonly LegRecord[]): Proposal['reservations'] {
+  const { volume, reservations } = present;
+  const moved = reservations
+    .filter(({ reservationId }) => reservationId === volume.volumeId && isFormerCard(next, volume.cardId))
+    .map((one) => ({ ...one, reservationId: formerReservationId(volume.volumeId, volume.cardId) }));
+  return [
+    cardReservation(next, next.want),
+    ...moved,
+    ...formerReservations(volume, reservations),
+    ...legReservations(volume.volumeId, next.want, legs),
+  ];
+}

@@ -1,0 +1,59 @@
+import type { Capabilities, Problem } from '@flexbso/contracts';
+import { nothingObserved } from './observation.js';
+import { planCard } from './plan-card.js';
+import { type ChangePlan, planOf } from './plan-change.js';
+import { plannedPoolSteps } from './plan-steps.js';
+import type { PlannedVolume } from './planned-volume.js';
+import { problem, refused } from './problems.js';
+
+export interface FailoverPlanInput {
+  /** The card that is away. */
+  readonly fromCardId: string;
+  readonly toCardId: string;
+  readonly toCapabilities: Capabilities;
+  /** As it was applied and settled on the card that is away. */
+  readonly from: PlannedVolume;
+  /** The same stack on the other card: its function, and every leg at a higher epoch. */
+  readonly to: PlannedVolume;
+}
+
+/**
+ * The plan of a failover: every pool fences its legs and serves them to the other card, which then builds the stack
+ * as it is. Nothing is formatted and nothing copied. Refused `change-refused` when a leg is a file on the machine of
+ * the card that is away: nobody else can cut that card off, and it may still be writing.
+ */
+export function planFailover({ fromCardId, toCardId, toCapabilities, from, to }: FailoverPlanInput): ChangePlan {
+  const local = fenceProblem(fromCardId, from);
+  if (local) return refused(local);
+  const card = planCard({
+    cardId: toCardId,
+    observed: nothingObserved(to.volumeId),
+    desired: to,
+    appliedStackGeneration: to.stack.stackGeneration,
+    capabilities: toCapabilities,
+  });
+  if (!card.ok) return card;
+  const fences = to.stack.legs.flatMap(({ legId, poolId, epoch }) =>
+    plannedPoolSteps(poolId, to.volumeId, [
+      { kind: 'fence-leg', legId, fromEpoch: epochOf(from, legId), epoch },
+      { kind: 'serve-leg', legId, epoch, holderCardId: toCardId },
+    ]),
+  );
+  const felt = `its device on card ${fromCardId} fails: I/O waits for its legs and ends in errors. It is shown anew on card ${toCardId}, function ${to.export.functionId}`;
+  return { ok: true, plan: planOf([...fences, ...card.steps], card.steps, felt) };
+}
+
+/** Why a volume's legs cannot all be fenced from its card, or null. */
+export function fenceProblem(cardId: string, { stack }: PlannedVolume): Problem | null {
+  const local = stack.legs.find(({ addressKind }) => addressKind === 'file');
+  if (!local) return null;
+  const { legId, poolId } = local;
+  const detail = `${legId} is a file on pool ${poolId}, in the host of card ${cardId}: nobody else can cut that card off from it. The volume stays unreachable until the card returns`;
+  return problem('change-refused', detail, { legId, poolId, cardId });
+}
+
+function epochOf({ volumeId, stack }: PlannedVolume, legId: string): number {
+  const leg = stack.legs.find((one) => one.legId === legId);
+  if (!leg) throw new Error(`a failover keeps the legs of ${volumeId}, and ${legId} is not one of them`);
+  return leg.epoch;
+}
