@@ -36,6 +36,8 @@ export function subjectsOn(system: System) {
     ) => movedThrough(system, subject, { poolId, place, strike, ...(stack === undefined ? {} : { stack }) }),
     /** One complete stack on one leg, every byte as written, nothing left over, and what is recorded is what is observed. */
     holds: (subject: Subject, poolId: string) => holds(system, subject, poolId),
+    /** One complete stack on one leg, nothing left over, and what is recorded is what is observed. */
+    restsOn: (volume: Volume, poolId: string) => restsOn(system, volume, poolId),
   };
 }
 
@@ -69,11 +71,15 @@ async function movedThrough(
 }
 
 async function holds(system: System, { volume, ledger }: Subject, poolId: string): Promise<void> {
-  const now = await system.api.volume(volume.volumeId);
-  expect(now.legs.map((leg) => leg.poolId)).toEqual([poolId]);
-  expect(now).toMatchObject({ state: 'ready', appliedGeneration: now.generation, settledGeneration: now.generation });
   expect(await readWholeVolume(system.targetOf(volume))).toMatchObject({ failedIo: 0, wrongBlocks: 0 });
   expect(await system.wrongBlocks(volume, ledger)).toEqual([]);
+  await restsOn(system, volume, poolId);
+}
+
+async function restsOn(system: System, { volumeId }: Volume, poolId: string): Promise<void> {
+  const now = await system.api.volume(volumeId);
+  expect(now.legs.map((leg) => leg.poolId)).toEqual([poolId]);
+  expect(now).toMatchObject({ state: 'ready', appliedGeneration: now.generation, settledGeneration: now.generation });
   expect(await leftoversOf(system)).toEqual([]);
   expect(await checked(system)).toEqual({ differences: [], underWay: 0 });
 }
