@@ -6,8 +6,21 @@ import type { Speaker } from './desired/answer.js';
 import { randomId, randomUuid } from './ids.js';
 import type { Vault } from './keys/vault.js';
 import { Lane } from './lane.js';
-import { BookEntries, loadBooks } from './placement/books.js';
-import type { Alarms, Clock, EventRelay, Inspections, Nudges, Randomness, RevisionCount, Tracing } from './ports.js';
+import { BookEntries, emptyBooks, loadBooks } from './placement/books.js';
+import { type AgentRecord } from './agents/agent-record.js';
+import { isEstranged } from './agents/sessions.js';
+import { revisionsOf } from './incarnation/life.js';
+import type {
+  Alarms,
+  Backups,
+  Clock,
+  EventRelay,
+  Inspections,
+  Nudges,
+  Randomness,
+  RevisionCount,
+  Tracing,
+} from './ports.js';
 import { AggregateCache, CachedReads } from './store/aggregate-cache.js';
 import { type Nudge, readAggregate, writeDraft } from './store/commit.js';
 import type { SchedulerStore, StoreTransaction } from './store/store.js';
@@ -23,6 +36,7 @@ export interface SchedulerPorts {
   readonly relay: EventRelay;
   readonly alarms: Alarms;
   readonly revisions: RevisionCount;
+  readonly backups: Backups;
   readonly vault: Vault;
   readonly fleet: Fleet;
 }
@@ -65,7 +79,29 @@ export class Decisions {
   async load(): Promise<void> {
     const { store, fleet } = this.ports;
     this.#incarnation = await store.incarnation();
+    const agents = await store.read((reader) => reader.agents());
+    for (const agent of agents) this.noteFollowing(agent);
     loadBooks(fleet, await store.read((reader) => reader.reservations()));
+  }
+
+  /** Loads everything anew, after the database was replaced by an older one. Within `alone`. */
+  async reload(): Promise<void> {
+    const { store, fleet, revisions } = this.ports;
+    this.#cache.clear();
+    emptyBooks(fleet);
+    await this.load();
+    const agents = await store.read((reader) => reader.agents());
+    await revisions.began({ incarnation: this.#incarnation, revisions: revisionsOf(agents) });
+  }
+
+  /** Nothing new is placed on an agent that follows another life of the database. */
+  noteFollowing(agent: AgentRecord): void {
+    this.ports.fleet.setDiverged(agent.role, agent.agentId, isEstranged(agent, this.#incarnation));
+  }
+
+  /** Something that is no decision, while none is made. */
+  alone<T>(work: () => Promise<T>): Promise<T> {
+    return this.#lane.run(work);
   }
 
   get incarnation(): string {

@@ -48,6 +48,9 @@ export class VolumeRow implements VolumeRecord {
   @Column({ type: 'text', nullable: true })
   cardOperationId!: string | null;
 
+  @Column({ type: 'text', nullable: true })
+  settledIn!: string | null;
+
   @instantColumn()
   createdAtMs!: number;
 }
@@ -63,8 +66,8 @@ export class VolumeKeyRow implements KeyRecord {
   @bigintColumn()
   stackGeneration!: number;
 
-  @Column('text')
-  wrapped!: string;
+  @Column({ type: 'text', nullable: true })
+  wrapped!: string | null;
 
   @jsonColumn()
   sealed!: SealedSecret;

@@ -94,6 +94,12 @@ export function loadBooks(fleet: Fleet, reservations: readonly ReservationRecord
   for (const record of reservations) fleet.adopt(reservationOf(record));
 }
 
+/** Forgets what is held: it is loaded anew. */
+export function emptyBooks(fleet: Fleet): void {
+  for (const { volumeId } of fleet.cardReservations()) fleet.releaseCard(volumeId);
+  for (const { legId } of fleet.legReservations()) fleet.releaseLeg(legId);
+}
+
 /**
  * Compares the books with the database.
  * @returns each reservation id on which they differ; empty when reservations equal what is held.

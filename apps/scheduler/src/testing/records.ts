@@ -37,6 +37,7 @@ export function aVolumeRecord(over: Partial<VolumeRecord> = {}): VolumeRecord {
     uri: null,
     changeId,
     cardOperationId: null,
+    settledIn: null,
     createdAtMs: 1_700_000_000_123,
     ...over,
   };
@@ -135,6 +136,8 @@ export function anAgentRecord(over: Partial<AgentRecord> = {}): AgentRecord {
     sessionId: null,
     sessionNumber: 1,
     diverged: null,
+    follows: null,
+    takesOver: null,
     ...over,
   };
 }

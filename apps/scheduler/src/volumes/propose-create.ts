@@ -47,6 +47,7 @@ export function proposeCreate(world: World, spec: VolumeSpec, facts: CreateFacts
     uri: null,
     changeId: null,
     cardOperationId: null,
+    settledIn: facts.incarnation,
     createdAtMs: deciding.nowMs,
   };
   const sizeBytes = legSizeBytes(spec.stack.layers, spec.sizeBytes, card.capabilities);

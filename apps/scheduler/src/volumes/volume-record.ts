@@ -41,5 +41,10 @@ export interface VolumeRecord {
   changeId: Volume['changeId'];
   /** What the card's desired entry carries; a card's report with another is an old one. Null: the card was given nothing. */
   cardOperationId: string | null;
+  /**
+   * The life of the database in which it was made, or taken over by an operator: what cards and pools are told of it
+   * since is an order of that life, and no difference from it. Null: an older one.
+   */
+  settledIn: string | null;
   createdAtMs: number;
 }

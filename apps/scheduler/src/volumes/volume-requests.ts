@@ -11,6 +11,7 @@ import { assertWriter, tenantOf } from './callers.js';
 import { assertChangeable, proposeChange, proposeDelete } from './propose-change.js';
 import { proposeCreate } from './propose-create.js';
 import type { Proposal } from './proposal.js';
+import { assertFollowed } from './assert-followed.js';
 import { findVolume } from './volume-lookup.js';
 import { changeView, volumeView } from './volume-view.js';
 
@@ -134,6 +135,7 @@ export class VolumeRequests {
     const present = await read(volumeId);
     if (!present) throw new Error(`volume ${volumeId} was there a moment ago`);
     assertChangeable(present, basedOnGeneration);
+    assertFollowed(this.#decisions.ports.fleet, present);
     return present;
   }
 

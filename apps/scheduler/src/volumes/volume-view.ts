@@ -14,7 +14,7 @@ export interface Surroundings {
 
 /** The volume as the API shows it. */
 export function volumeView(record: VolumeRecord, legs: readonly LegRecord[], surroundings: Surroundings): Volume {
-  const { want, cardOperationId: _, ...shown } = record;
+  const { want, cardOperationId: _o, settledIn: _s, ...shown } = record;
   return {
     ...shown,
     labels: want.labels,

@@ -1,0 +1,219 @@
+import { type Caller, type Divergence, ProblemError, rpc, type Settled } from '@flexbso/contracts';
+import { canonicalDigest } from '@flexbso/stack';
+import type { z } from 'zod';
+import { assertAdmin } from '../backups/backup-requests.js';
+import { aggregateOf, type Draft } from '../changes/draft.js';
+import { inspectAll } from '../check/inspect-all.js';
+import type { RecordedVolume } from '../check/compare.js';
+import { recordedVolumes } from '../check/recorded.js';
+import type { Decision, Decisions } from '../decisions.js';
+import { desiredMessage } from '../desired/answer.js';
+import { accept } from '../volumes/accept.js';
+import { tenantOf } from '../volumes/callers.js';
+import { proposeDelete } from '../volumes/propose-change.js';
+import { agreedAgents, type DifferingVolume, differingVolumes } from './differences.js';
+import { judge, type Verdict } from './judge.js';
+import { letOver } from './let-over.js';
+import { type Answered, type Reality, realityOf } from './reality.js';
+import { letGo, type Settling, takeOver, takeOverToDelete } from './settle.js';
+import { adoptText, deleteText, divergedVolume } from './words.js';
+
+const verbs = rpc.scheduler;
+type Request<V extends keyof typeof verbs> = z.infer<(typeof verbs)[V]['request']>;
+type One = Settled['settled'][number];
+
+/** The contract's bounds. */
+const maxListed = 200;
+const maxAgents = 1_000;
+const maxSettled = 1_000;
+
+/** Everything that differs, with how each could be settled. */
+interface Compared {
+  readonly recorded: readonly RecordedVolume[];
+  readonly differing: readonly DifferingVolume[];
+  readonly verdictOf: (one: DifferingVolume) => Verdict;
+}
+
+/**
+ * After a restore: what agents of another life of the database run, against the books; and an operator's decisions on
+ * it. An agent of which everything is settled follows this life from then on.
+ */
+export class Settlements {
+  readonly #decisions: Decisions;
+
+  constructor(decisions: Decisions) {
+    this.#decisions = decisions;
+  }
+
+  /** Reads only. */
+  async list({ caller }: Request<'list-differences'>): Promise<Divergence> {
+    assertAdmin(caller);
+    const { store, fleet } = this.#decisions.ports;
+    const { incarnation } = this.#decisions;
+    // Each of them asks every few seconds, and so is known: without any, nobody is asked.
+    if (fleet.divergedCount === 0) return { v: 1, incarnation, agents: [], volumes: [], volumeCount: 0 };
+    const reality = await this.#reality();
+    const recorded = await store.read(recordedVolumes);
+    const { differing, verdictOf } = this.#compare(reality, recorded);
+    const volumes = differing.map((one) => divergedVolume(one, verdictOf(one)));
+    return {
+      v: 1,
+      incarnation,
+      agents: agentsOf(reality, differing).slice(0, maxAgents),
+      volumes: volumes.slice(0, maxListed),
+      volumeCount: volumes.length,
+    };
+  }
+
+  /** Of one volume, or of all of an agent's that can be. @throws ProblemError */
+  adopt(request: Request<'adopt'>): Promise<Settled> {
+    const { name, tenantId } = request;
+    const owner = (volumeId: string) => ({ name: name ?? volumeId, tenantId: tenantId ?? tenantOf(request.caller) });
+    return this.#settle('adopt', request, { name, tenantId }, async (decision, one, verdict) => {
+      const { can, what } = adoptText(verdict, one.recorded !== null);
+      if (!can || verdict.kind === 'refused') return { why: what };
+      const settling = this.#settling(request.caller, decision, owner(one.volumeId));
+      const present = await decision.read(one.volumeId);
+      if (verdict.kind === 'take-over' && present === null) await assertFree(decision, settling);
+      const draft =
+        verdict.kind === 'take-over'
+          ? takeOver(present, one.volumeId, verdict, settling)
+          : letGo(present, one.volumeId, verdict.leftovers, settling);
+      await decision.write(present, draft, { by: request.caller.name, judged: false });
+      return settled(draft, verdict.kind === 'take-over' ? 'adopted' : 'forgotten');
+    });
+  }
+
+  /** Of one volume that the books do not know. @throws ProblemError */
+  delete(request: Request<'delete-diverged'>): Promise<Settled> {
+    return this.#settle('delete-diverged', request, {}, async (decision, one, verdict) => {
+      const { can, what } = deleteText(verdict, one.recorded !== null);
+      if (!can || verdict.kind === 'refused') return { why: what };
+      const { volumeId } = one;
+      const owner = { name: volumeId, tenantId: tenantOf(request.caller) };
+      const settling = this.#settling(request.caller, decision, owner);
+      const how = { by: request.caller.name, judged: false };
+      if (verdict.kind === 'let-go') {
+        const draft = letGo(null, volumeId, verdict.leftovers, settling);
+        await decision.write(null, draft, how);
+        return settled(draft, 'deleted');
+      }
+      const taken = takeOverToDelete(volumeId, verdict, settling);
+      await decision.write(null, taken, how);
+      const present = aggregateOf(taken);
+      const { fleet, vault } = this.#decisions.ports;
+      const proposal = proposeDelete({ fleet, deciding: decision.deciding }, present, settling.asking);
+      return settled(await accept(decision, vault, present, proposal), 'deleted');
+    });
+  }
+
+  async #settle(
+    verb: 'adopt' | 'delete-diverged',
+    { caller, idempotencyKey, id }: { caller: Caller; idempotencyKey: string; id: string },
+    more: Record<string, string | undefined>,
+    settleOne: (decision: Decision, one: DifferingVolume, verdict: Verdict) => Promise<One | { why: string }>,
+  ): Promise<Settled> {
+    assertAdmin(caller);
+    // Asked before the decision: other decisions do not wait for agents. What of it no longer is so, agents refuse.
+    const reality = await this.#reality();
+    const call = {
+      scope: JSON.stringify([caller.tenantId, caller.name]),
+      key: idempotencyKey,
+      requestDigest: canonicalDigest([verb, { id, ...more }]),
+      replySchema: verbs.adopt.reply,
+    };
+    let risen = 0;
+    const done = await this.#decisions.run((decision) =>
+      decision.tx.idempotent(call, async () => {
+        const chosen = this.#chosen(id, this.#compare(reality, await recordedVolumes(decision.tx)), reality);
+        const result: Settled = { settled: [], refused: [], following: [] };
+        for (const one of chosen) {
+          // Each against the books as those before it left them.
+          const { recorded } = this.#compare(reality, await recordedVolumes(decision.tx));
+          const outcome = await settleOne(decision, one, judge(one, reality, recorded, this.#decisions.incarnation));
+          if ('changeId' in outcome) result.settled.push(outcome);
+          else result.refused.push({ volumeId: one.volumeId, why: outcome.why });
+        }
+        const [refused] = result.refused;
+        if (refused && refused.volumeId === id) throw refusal(id, refused.why);
+        const { differing } = this.#compare(reality, await recordedVolumes(decision.tx));
+        risen = 0;
+        for (const agent of agreedAgents(reality, differing).slice(0, maxAgents)) {
+          risen += await letOver(decision.tx, agent, this.#decisions.incarnation);
+          result.following.push({ role: agent.role, id: agent.id });
+        }
+        return result;
+      }),
+    );
+    if (risen > 0) this.#decisions.ports.revisions.given(risen);
+    for (const { role, id: agentId } of done.following) await this.#nudge(role, agentId);
+    return done;
+  }
+
+  /** Deleted ones first: a function that they hold may be another's by now. */
+  #chosen(id: string, { differing }: Compared, { answered }: Reality): DifferingVolume[] {
+    const one = differing.find(({ volumeId, recorded }) => volumeId === id || recorded?.volume.name === id);
+    if (one) return [one];
+    if (!answered.some((agent) => agent.id === id && agent.isEstranged)) {
+      const detail = `${id} is no volume that differs and no agent of another life of the database: flexbso get differences lists what there is`;
+      throw new ProblemError({ code: 'not-found', detail });
+    }
+    const ofAgent = differing.filter(({ differences }) => differences.some(({ agentId }) => agentId === id));
+    return ofAgent.toSorted((left, right) => left.parts.cards.length - right.parts.cards.length).slice(0, maxSettled);
+  }
+
+  #compare(reality: Reality, recorded: readonly RecordedVolume[]): Compared {
+    const { incarnation } = this.#decisions;
+    const differing = differingVolumes(recorded, reality, incarnation);
+    return { recorded, differing, verdictOf: (one) => judge(one, reality, recorded, incarnation) };
+  }
+
+  async #reality(): Promise<Reality> {
+    return realityOf(await inspectAll(this.#decisions.ports), this.#decisions.incarnation);
+  }
+
+  #settling(caller: Caller, { deciding }: Decision, owner: Settling['owner']): Settling {
+    const trace = this.#decisions.ports.tracing.headers();
+    return { asking: { caller, trace }, deciding, incarnation: this.#decisions.incarnation, owner };
+  }
+
+  /** Says nothing but that there is something to be asked for. */
+  async #nudge(role: Answered['role'], agentId: string): Promise<void> {
+    const { store, nudges } = this.#decisions.ports;
+    const agent = await store.read((reader) => reader.agent(role, agentId));
+    const revision = agent?.revision ?? 0;
+    const head = { role, agentId, ...this.#decisions.speaker, sinceRevision: revision, revision };
+    nudges.send(role, agentId, desiredMessage(head, []));
+  }
+}
+
+function agentsOf({ answered, failures }: Reality, differing: readonly DifferingVolume[]): Divergence['agents'] {
+  const estranged = answered.filter(({ isEstranged }) => isEstranged);
+  const count = (id: string) =>
+    differing.filter(({ differences }) => differences.some(({ agentId }) => agentId === id)).length;
+  return [
+    ...estranged.map(({ role, id }) => ({ role, id, failure: null, differences: count(id) })),
+    ...[...failures].map(([name, failure]) => {
+      const isCard = name.startsWith('card ');
+      const role = isCard ? ('card' as const) : ('pool' as const);
+      return { role, id: name.slice(role.length + 1), failure, differences: 0 };
+    }),
+  ];
+}
+
+const settled = ({ volume, change }: Draft, how: One['how']): One => ({
+  volumeId: volume.volumeId,
+  changeId: change.changeId,
+  how,
+});
+
+function refusal(id: string, why: string): ProblemError {
+  return new ProblemError({ code: 'diverged', detail: `${id} cannot be settled so: ${why}` });
+}
+
+async function assertFree({ tx }: Decision, { owner: { name, tenantId } }: Settling): Promise<void> {
+  const [taken] = await tx.volumesNamed(name, tenantId);
+  if (!taken) return;
+  const detail = `volume ${name} exists already in tenant ${tenantId} (${taken.volumeId}): give the adopted one another name`;
+  throw new ProblemError({ code: 'name-taken', detail, facts: { volumeId: taken.volumeId } });
+}
