@@ -52,7 +52,7 @@ export class Scheduler {
     this.#reviewSealingKeys();
   }
 
-  /** As at a start; and agents learn at once that they are told from another life. */
+  /** As at a start. Agents learn with their next question that they are told from another life. */
   async #takeUpRestored(): Promise<void> {
     this.#sealingKeys.forget();
     await this.agents.reviewOpenChanges();

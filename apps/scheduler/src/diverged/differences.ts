@@ -72,8 +72,15 @@ function cardDifference(
   const owner = recorded?.volume.cardId;
   const booked = owner === cardId ? (recorded?.given ?? null) : null;
   if (part === null) {
-    const isDone = booked === null || booked.tombstone || isOfThisLife;
-    return isDone ? null : `recorded at generation ${booked.generation}, and nothing of it is here: deleted since`;
+    if (isOfThisLife) return null;
+    if (booked === null) {
+      // It may have been made and deleted since, which leaves no trace on a card: going on could bring it back.
+      const wasBeingMade = owner === cardId && recorded?.isUnderWay === true;
+      return wasBeingMade ? 'its creation was under way in the copy, and nothing of it is here' : null;
+    }
+    // Until it is let go its function is held, which may be another volume's by now.
+    if (booked.tombstone) return 'its deletion was under way in the copy, and nothing of it is here: deleted since';
+    return `recorded at generation ${booked.generation}, and nothing of it is here: deleted since`;
   }
   if (recorded === null) return `it runs here${generationText(part)} and is not recorded: created since`;
   if (owner !== cardId) return `it runs here${generationText(part)} and is recorded on ${owner}`;

@@ -1,6 +1,8 @@
+import type { DesiredVolume } from '@flexbso/contracts';
 import type { ChangeRecord } from '../changes/change-record.js';
 import type { Aggregate, Deciding, Draft } from '../changes/draft.js';
 import { advance, announce, announceVolume, moveTo } from '../changes/saga.js';
+import { isFinal } from '../changes/transitions.js';
 import type { DesiredWrite } from '../desired/desired-entry.js';
 import { givePool } from '../desired/desired-items.js';
 import type { KeyRecord } from '../keys/key-record.js';
@@ -130,6 +132,22 @@ export function letGo(
   moveTo(draft, 'retiring');
   advance(draft, deciding);
   return draft;
+}
+
+/**
+ * A change that was under way in the copy is over: carried out, where that is what the card was given last, or else not.
+ * @param given what the card makes true; null: nothing of the volume runs
+ * @returns null when none was under way
+ */
+export function superseded(present: Aggregate | null, given: DesiredVolume | null, nowMs: number): ChangeRecord | null {
+  if (present === null || isFinal(present.change.state)) return null;
+  const { change } = present;
+  const isDone =
+    given === null ? change.kind === 'delete' : given.changeId === change.changeId && given.origin === 'person';
+  const over = { ...change, settledAtMs: nowMs, waitingFor: null, waitingSinceMs: null, progress: null };
+  if (isDone) return { ...over, state: 'settled', appliedAtMs: change.appliedAtMs ?? nowMs, problem: null };
+  const detail = 'the database was restored to a copy from the middle of this change, and it is not what runs';
+  return { ...over, state: 'undone', problem: { code: 'diverged', detail } };
 }
 
 /** No card has anything to do for it. */

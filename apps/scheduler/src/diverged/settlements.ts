@@ -15,7 +15,7 @@ import { agreedAgents, type DifferingVolume, differingVolumes } from './differen
 import { judge, type Verdict } from './judge.js';
 import { letOver } from './let-over.js';
 import { type Answered, type Reality, realityOf } from './reality.js';
-import { letGo, type Settling, takeOver, takeOverToDelete } from './settle.js';
+import { letGo, type Settling, superseded, takeOver, takeOverToDelete } from './settle.js';
 import { adoptText, deleteText, divergedVolume } from './words.js';
 
 const verbs = rpc.scheduler;
@@ -79,6 +79,13 @@ export class Settlements {
         verdict.kind === 'take-over'
           ? takeOver(present, one.volumeId, verdict, settling)
           : letGo(present, one.volumeId, verdict.leftovers, settling);
+      const given = verdict.kind === 'take-over' ? verdict.given : null;
+      const ended = superseded(present, given, decision.deciding.nowMs);
+      if (ended) {
+        await decision.tx.putChange(ended);
+        const data = { volumeId: one.volumeId, state: ended.state };
+        draft.events.unshift({ kind: 'change', id: ended.changeId, what: ended.state, data });
+      }
       await decision.write(present, draft, { by: request.caller.name, judged: false });
       return settled(draft, verdict.kind === 'take-over' ? 'adopted' : 'forgotten');
     });
