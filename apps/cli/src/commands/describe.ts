@@ -41,7 +41,8 @@ export function describeCommand(program: Command, contextOf: ContextOf): void {
         const { client, output } = contextOf(command);
         const item = await client.get(`/v1/${noun}s/${name}`, schema);
         if (output.format === 'json') return output.line(JSON.stringify(item, null, 2));
-        for (const line of [...lines(item, output.styled), ...(await more(client, name))]) output.line(line);
+        for (const line of lines(item, output.styled)) output.line(line);
+        for (const line of await more(client, name)) output.line(line);
       });
   };
   describing('card', cardSnapshotSchema, agentId, cardLines, differenceLines('card'));
@@ -55,6 +56,7 @@ const differenceLines =
   (role: 'card' | 'pool') =>
   async (client: ApiClient, id: string): Promise<string[]> => {
     const divergence = await differences(client);
+    if (typeof divergence === 'string') return ['', divergence];
     if (divergence === null) return [];
     const where = `${role} ${id}`;
     const agents = divergence.agents.filter((one) => one.role === role && one.id === id);
@@ -65,12 +67,16 @@ const differenceLines =
     return ['', 'differences from the restored database:', ...divergenceLines({ ...divergence, agents, volumes })];
   };
 
-/** The API shows them to an admin of no tenant only; to others the rest of the description is worth as much. */
-async function differences(client: ApiClient): Promise<Divergence | null> {
+/**
+ * The API shows them to an admin of no tenant only, and asks the scheduler: the rest of the description is worth as much
+ * without them. Null: not for the one who asks; a text: they could not be had, and why.
+ */
+async function differences(client: ApiClient): Promise<Divergence | string | null> {
   try {
     return await client.get('/v1/differences', divergenceSchema);
   } catch (error) {
     if (error instanceof ApiError && error.status === 403) return null;
+    if (error instanceof ApiError) return `differences from the database are not known: ${error.message}`;
     throw error;
   }
 }
