@@ -2,7 +2,8 @@ import { type Caller, type Divergence, ProblemError, rpc, type Settled } from '@
 import { canonicalDigest } from '@flexbso/stack';
 import type { z } from 'zod';
 import { assertAdmin } from '../backups/backup-requests.js';
-import { aggregateOf, type Draft } from '../changes/draft.js';
+import { type Aggregate, aggregateOf, type Draft } from '../changes/draft.js';
+import { isFinal } from '../changes/transitions.js';
 import { inspectAll } from '../check/inspect-all.js';
 import type { RecordedVolume } from '../check/compare.js';
 import { recordedVolumes } from '../check/recorded.js';
@@ -15,7 +16,8 @@ import { agreedAgents, type DifferingVolume, differingVolumes } from './differen
 import { judge, type Verdict } from './judge.js';
 import { letOver } from './let-over.js';
 import { type Answered, type Reality, realityOf } from './reality.js';
-import { letGo, type Settling, superseded, takeOver, takeOverToDelete } from './settle.js';
+import { letGo, superseded, takeOver, takeOverToDelete } from './settle.js';
+import type { Settling } from './settled-records.js';
 import { adoptText, deleteText, divergedVolume } from './words.js';
 
 const verbs = rpc.scheduler;
@@ -122,28 +124,37 @@ export class Settlements {
   ): Promise<Settled> {
     assertAdmin(caller);
     // Asked before the decision: other decisions do not wait for agents. What of it no longer is so, agents refuse.
+    const { incarnation, ports } = this.#decisions;
     const reality = await this.#reality();
+    // Read beside the decisions too, for there may be thousands; inside, what is settled is read again.
+    const known = await ports.store.read(recordedVolumes);
     const call = {
       scope: JSON.stringify([caller.tenantId, caller.name]),
       key: idempotencyKey,
       requestDigest: canonicalDigest([verb, { id, ...more }]),
       replySchema: verbs.adopt.reply,
     };
+    const isOneVolume = (name: string) => !reality.answered.some((agent) => agent.id === name);
     let risen = 0;
     const done = await this.#decisions.run((decision) =>
       decision.tx.idempotent(call, async () => {
-        const chosen = this.#chosen(id, this.#compare(reality, await recordedVolumes(decision.tx)), reality);
         const result: Settled = { settled: [], refused: [], following: [] };
-        for (const one of chosen) {
-          // Each against the books as those before it left them.
-          const { recorded } = this.#compare(reality, await recordedVolumes(decision.tx));
-          const outcome = await settleOne(decision, one, judge(one, reality, recorded, this.#decisions.incarnation));
+        let recorded: readonly RecordedVolume[] = known;
+        if (this.#decisions.incarnation !== incarnation) throw restoredMeanwhile(id);
+        for (const { volumeId } of this.#chosen(id, this.#compare(reality, recorded), reality)) {
+          recorded = withNow(recorded, volumeId, await decision.read(volumeId));
+          const { differing, verdictOf } = this.#compare(reality, recorded);
+          const one = differing.find((each) => each.volumeId === volumeId);
+          // Somebody else settled it a moment ago.
+          if (one === undefined) continue;
+          const outcome = await settleOne(decision, one, verdictOf(one));
+          recorded = withNow(recorded, volumeId, await decision.read(volumeId));
           if ('changeId' in outcome) result.settled.push(outcome);
-          else result.refused.push({ volumeId: one.volumeId, why: outcome.why });
+          else result.refused.push({ volumeId, why: outcome.why });
         }
         const [refused] = result.refused;
-        if (refused && refused.volumeId === id) throw refusal(id, refused.why);
-        const { differing } = this.#compare(reality, await recordedVolumes(decision.tx));
+        if (refused && isOneVolume(id)) throw refusal(id, refused.why);
+        const { differing } = this.#compare(reality, recorded);
         risen = 0;
         for (const agent of agreedAgents(reality, differing).slice(0, maxAgents)) {
           risen += await letOver(decision.tx, agent, this.#decisions.incarnation);
@@ -194,6 +205,17 @@ export class Settlements {
   }
 }
 
+function withNow(
+  recorded: readonly RecordedVolume[],
+  volumeId: string,
+  now: Aggregate | null,
+): readonly RecordedVolume[] {
+  const others = recorded.filter(({ volume }) => volume.volumeId !== volumeId);
+  if (now === null) return others;
+  const { volume, change, legs, reservations, given } = now;
+  return [...others, { volume, legs, reservations, given, isUnderWay: !isFinal(change.state) }];
+}
+
 function agentsOf({ answered, failures }: Reality, differing: readonly DifferingVolume[]): Divergence['agents'] {
   const estranged = answered.filter(({ isEstranged }) => isEstranged);
   const count = (id: string) =>
@@ -216,6 +238,11 @@ const settled = ({ volume, change }: Draft, how: One['how']): One => ({
 
 function refusal(id: string, why: string): ProblemError {
   return new ProblemError({ code: 'diverged', detail: `${id} cannot be settled so: ${why}` });
+}
+
+function restoredMeanwhile(id: string): ProblemError {
+  const detail = `the database was restored while ${id} was looked at: nothing was settled; look at the differences again`;
+  return new ProblemError({ code: 'diverged', detail });
 }
 
 async function assertFree({ tx }: Decision, { owner: { name, tenantId } }: Settling): Promise<void> {
