@@ -7,7 +7,7 @@ import { randomId, randomUuid } from './ids.js';
 import type { Vault } from './keys/vault.js';
 import { Lane } from './lane.js';
 import { BookEntries, emptyBooks, loadBooks } from './placement/books.js';
-import { type AgentRecord } from './agents/agent-record.js';
+import type { AgentRecord } from './agents/agent-record.js';
 import { isEstranged } from './agents/sessions.js';
 import { revisionsOf } from './incarnation/life.js';
 import type {
@@ -69,6 +69,8 @@ export class Decisions {
   readonly #lane = new Lane();
   readonly #cache = new AggregateCache();
   #incarnation = '';
+  /** What is in memory may not be of this database. */
+  #isInDoubt = false;
 
   constructor(ports: SchedulerPorts, settings: SchedulerSettings) {
     this.ports = ports;
@@ -84,14 +86,29 @@ export class Decisions {
     loadBooks(fleet, await store.read((reader) => reader.reservations()));
   }
 
-  /** Loads everything anew, after the database was replaced by an older one. Within `alone`. */
-  async reload(): Promise<void> {
+  /**
+   * Replaces the database by an older one while nothing is decided, and loads it anew, whatever came of it: a commit that
+   * failed may have been made. Should the loading fail, it comes first in the next decision; nothing is decided before.
+   */
+  replace<T>(work: () => Promise<T>): Promise<T> {
+    return this.#lane.run(async () => {
+      this.#isInDoubt = true;
+      try {
+        return await work();
+      } finally {
+        await this.#reload();
+      }
+    });
+  }
+
+  async #reload(): Promise<void> {
     const { store, fleet, revisions } = this.ports;
     this.#cache.clear();
     emptyBooks(fleet);
     await this.load();
     const agents = await store.read((reader) => reader.agents());
     await revisions.began({ incarnation: this.#incarnation, revisions: revisionsOf(agents) });
+    this.#isInDoubt = false;
   }
 
   /** Nothing new is placed on an agent that follows another life of the database. */
@@ -124,6 +141,7 @@ export class Decisions {
   /** @throws what `work` throws, with nothing changed. */
   run<T>(work: (decision: Decision) => Promise<T>): Promise<T> {
     return this.#lane.run(async () => {
+      if (this.#isInDoubt) await this.#reload();
       const { store, fleet, relay } = this.ports;
       const books = new BookEntries(fleet);
       const reads = new CachedReads(this.#cache);

@@ -64,7 +64,7 @@ export const divergenceSchema = z.strictObject({
   v: z.literal(1),
   incarnation: z.uuid(),
   agents: z.array(divergedAgentSchema).max(1000),
-  /** The first 200; `volumeCount` says how many there are. */
+  /** The first 200, or as many as fit a message; `volumeCount` says how many there are. */
   volumes: z.array(divergedVolumeSchema).max(200),
   volumeCount: z.int().min(0),
 });

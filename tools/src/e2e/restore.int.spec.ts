@@ -124,6 +124,9 @@ describe("the scheduler's database, restored from a backup that is older than wh
 
     for (const { volume, ledger } of subjects) expect(await system.wrongBlocks(volume, ledger)).toEqual([]);
     expect(await leftoversOf(system)).toEqual([]);
+    // The restored database is the one that agents follow, and its scheduler knows it again.
+    await system.cluster.kill('scheduler', 'SIGKILL');
+    await system.cluster.restart('scheduler');
     expect(await flexbso('check')).toContain(' 0 differences');
     expect(await differences()).toMatchObject({ agents: [], volumes: [] });
     expect(await flexbso('get', 'events', 'scheduler')).toMatch(/restored.*first/);

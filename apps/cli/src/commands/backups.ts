@@ -121,11 +121,9 @@ function only(divergence: Divergence, id: string | undefined): Divergence {
   if (id === undefined) return divergence;
   const ofVolume = (one: Divergence['volumes'][number]) =>
     one.volumeId === id || one.name === id || one.differences.some(({ where }) => where.endsWith(` ${id}`));
-  return {
-    ...divergence,
-    agents: divergence.agents.filter((agent) => agent.id === id),
-    volumes: divergence.volumes.filter(ofVolume),
-  };
+  const volumes = divergence.volumes.filter(ofVolume);
+  const agents = divergence.agents.filter((agent) => agent.id === id);
+  return { ...divergence, agents, volumes, volumeCount: volumes.length };
 }
 
 /** Every difference by volume, with what could be done; then every agent that follows another life. */
@@ -137,7 +135,7 @@ export function divergenceLines({ agents, volumes, volumeCount }: Divergence): s
     ...(since === 'created' ? [`  delete: ${ending.can ? '' : 'no: '}${ending.what}`] : []),
   ]);
   const rest = volumeCount - volumes.length;
-  const more = rest > 0 && volumes.length === 200 ? [`and ${rest} more volumes`] : [];
+  const more = rest > 0 ? [`and ${rest} more volumes: settle these, and they are shown`] : [];
   const standing = agents.map(({ role, id, failure, differences }) =>
     failure === null
       ? `${role} ${id} is diverged: ${differences} volumes to settle`

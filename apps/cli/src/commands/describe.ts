@@ -64,7 +64,11 @@ const differenceLines =
     const volumes = divergence.volumes.filter((one) =>
       one.differences.some((difference) => difference.where === where),
     );
-    return ['', 'differences from the restored database:', ...divergenceLines({ ...divergence, agents, volumes })];
+    return [
+      '',
+      'differences from the restored database:',
+      ...divergenceLines({ ...divergence, agents, volumes, volumeCount: volumes.length }),
+    ];
   };
 
 /**

@@ -40,12 +40,9 @@ export class BackupRequests {
     const { name, caller } = request;
     const call = this.#call('restore-backup', request, [name], verbs['restore-backup'].reply);
     const event = this.#event('restored', caller, name);
-    const { replayed, ...restored } = await this.#decisions.alone(async () => {
-      const done = await backups.restore(name, clock.nowMs(), { call, event });
-      // Within the same turn: nobody decides by the books of before.
-      if (!done.replayed) await this.#decisions.reload();
-      return done;
-    });
+    const { replayed, ...restored } = await this.#decisions.replace(() =>
+      backups.restore(name, clock.nowMs(), { call, event }),
+    );
     relay.wake();
     if (!replayed) await this.#onRestored();
     return restored;

@@ -147,6 +147,23 @@ describe('a database restored from a backup', () => {
     expect(await cell.volumeNow(volumeId)).toMatchObject({ name: volumeId, cardId, state: 'ready' });
   });
 
+  it('speaks as what the database is also when nobody knows whether the restore was committed', async () => {
+    await cell.create({ name: 'same' });
+    await backUp();
+    const before = cell.scheduler.incarnation;
+    const { backups } = cell;
+    const honest = backups.restore.bind(backups);
+    backups.restore = async (name) => {
+      await honest(name);
+      throw new Error('the connection was lost');
+    };
+    await expect(restore()).rejects.toThrow('the connection was lost');
+    expect(cell.scheduler.incarnation).not.toBe(before);
+    await cell.settle();
+    expect(agents().every(({ isDiverged }) => isDiverged)).toBe(true);
+    expect(await cell.scheduler.checkReservations()).toEqual([]);
+  });
+
   it('keeps an agent diverged that went on in its own life after it was compared', async () => {
     await cell.create({ name: 'same' });
     await backUp();

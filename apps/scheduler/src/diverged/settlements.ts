@@ -1,4 +1,12 @@
-import { type Caller, type Divergence, ProblemError, rpc, type Settled } from '@flexbso/contracts';
+import {
+  type Caller,
+  type Divergence,
+  type DivergedVolume,
+  MAX_MESSAGE_BYTES,
+  ProblemError,
+  rpc,
+  type Settled,
+} from '@flexbso/contracts';
 import { canonicalDigest } from '@flexbso/stack';
 import type { z } from 'zod';
 import { assertAdmin } from '../backups/backup-requests.js';
@@ -23,6 +31,7 @@ import { adoptText, deleteText, divergedVolume } from './words.js';
 const verbs = rpc.scheduler;
 type Request<V extends keyof typeof verbs> = z.infer<(typeof verbs)[V]['request']>;
 type One = Settled['settled'][number];
+type SettleOne = (decision: Decision, one: DifferingVolume, verdict: Verdict) => Promise<One | { why: string }>;
 
 /** The contract's bounds. */
 const maxListed = 200;
@@ -31,7 +40,6 @@ const maxSettled = 1_000;
 
 /** Everything that differs, with how each could be settled. */
 interface Compared {
-  readonly recorded: readonly RecordedVolume[];
   readonly differing: readonly DifferingVolume[];
   readonly verdictOf: (one: DifferingVolume) => Verdict;
 }
@@ -62,7 +70,7 @@ export class Settlements {
       v: 1,
       incarnation,
       agents: agentsOf(reality, differing).slice(0, maxAgents),
-      volumes: volumes.slice(0, maxListed),
+      volumes: fitting(volumes.slice(0, maxListed)),
       volumeCount: volumes.length,
     };
   }
@@ -120,7 +128,7 @@ export class Settlements {
     verb: 'adopt' | 'delete-diverged',
     { caller, idempotencyKey, id }: { caller: Caller; idempotencyKey: string; id: string },
     more: Record<string, string | undefined>,
-    settleOne: (decision: Decision, one: DifferingVolume, verdict: Verdict) => Promise<One | { why: string }>,
+    settleOne: SettleOne,
   ): Promise<Settled> {
     assertAdmin(caller);
     // Asked before the decision: other decisions do not wait for agents. What of it no longer is so, agents refuse.
@@ -134,38 +142,49 @@ export class Settlements {
       requestDigest: canonicalDigest([verb, { id, ...more }]),
       replySchema: verbs.adopt.reply,
     };
-    const isOneVolume = (name: string) => !reality.answered.some((agent) => agent.id === name);
     let risen = 0;
     const done = await this.#decisions.run((decision) =>
       decision.tx.idempotent(call, async () => {
-        const result: Settled = { settled: [], refused: [], following: [] };
-        let recorded: readonly RecordedVolume[] = known;
         if (this.#decisions.incarnation !== incarnation) throw restoredMeanwhile(id);
-        for (const { volumeId } of this.#chosen(id, this.#compare(reality, recorded), reality)) {
-          recorded = withNow(recorded, volumeId, await decision.read(volumeId));
-          const { differing, verdictOf } = this.#compare(reality, recorded);
-          const one = differing.find((each) => each.volumeId === volumeId);
-          // Somebody else settled it a moment ago.
-          if (one === undefined) continue;
-          const outcome = await settleOne(decision, one, verdictOf(one));
-          recorded = withNow(recorded, volumeId, await decision.read(volumeId));
-          if ('changeId' in outcome) result.settled.push(outcome);
-          else result.refused.push({ volumeId, why: outcome.why });
-        }
-        const [refused] = result.refused;
-        if (refused && isOneVolume(id)) throw refusal(id, refused.why);
+        const { recorded, ...outcome } = await this.#settleEach(decision, id, { reality, known }, settleOne);
         const { differing } = this.#compare(reality, recorded);
+        const following: Settled['following'] = [];
         risen = 0;
         for (const agent of agreedAgents(reality, differing).slice(0, maxAgents)) {
-          risen += await letOver(decision.tx, agent, this.#decisions.incarnation);
-          result.following.push({ role: agent.role, id: agent.id });
+          risen += await letOver(decision.tx, agent, incarnation);
+          following.push({ role: agent.role, id: agent.id });
         }
-        return result;
+        return { ...outcome, following };
       }),
     );
     if (risen > 0) this.#decisions.ports.revisions.given(risen);
     for (const { role, id: agentId } of done.following) await this.#nudge(role, agentId);
     return done;
+  }
+
+  /** Each against the books as those before it left them. @throws ProblemError `diverged` for one volume that was named */
+  async #settleEach(
+    decision: Decision,
+    id: string,
+    { reality, known }: { reality: Reality; known: readonly RecordedVolume[] },
+    settleOne: SettleOne,
+  ): Promise<Pick<Settled, 'settled' | 'refused'> & { recorded: readonly RecordedVolume[] }> {
+    const done: Pick<Settled, 'settled' | 'refused'> = { settled: [], refused: [] };
+    const isAgent = reality.answered.some((agent) => agent.id === id);
+    let recorded = known;
+    for (const { volumeId } of this.#chosen(id, this.#compare(reality, recorded), reality)) {
+      recorded = withNow(recorded, volumeId, await decision.read(volumeId));
+      const { differing, verdictOf } = this.#compare(reality, recorded);
+      const one = differing.find((each) => each.volumeId === volumeId);
+      // Somebody else settled it a moment ago.
+      if (one === undefined) continue;
+      const outcome = await settleOne(decision, one, verdictOf(one));
+      recorded = withNow(recorded, volumeId, await decision.read(volumeId));
+      if ('changeId' in outcome) done.settled.push(outcome);
+      else if (isAgent) done.refused.push({ volumeId, why: outcome.why });
+      else throw refusal(id, outcome.why);
+    }
+    return { ...done, recorded };
   }
 
   /** Deleted ones first: a function that they hold may be another's by now. */
@@ -183,7 +202,7 @@ export class Settlements {
   #compare(reality: Reality, recorded: readonly RecordedVolume[]): Compared {
     const { incarnation } = this.#decisions;
     const differing = differingVolumes(recorded, reality, incarnation);
-    return { recorded, differing, verdictOf: (one) => judge(one, reality, recorded, incarnation) };
+    return { differing, verdictOf: (one) => judge(one, reality, recorded, incarnation) };
   }
 
   async #reality(): Promise<Reality> {
@@ -203,6 +222,18 @@ export class Settlements {
     const head = { role, agentId, ...this.#decisions.speaker, sinceRevision: revision, revision };
     nudges.send(role, agentId, desiredMessage(head, []));
   }
+}
+
+/** Half of what a message holds: a volume of many legs has some kilobytes. */
+const maxListBytes = MAX_MESSAGE_BYTES / 2;
+
+function fitting(volumes: readonly DivergedVolume[]): DivergedVolume[] {
+  let bytes = 0;
+  const over = volumes.findIndex((volume) => {
+    bytes += Buffer.byteLength(JSON.stringify(volume));
+    return bytes > maxListBytes;
+  });
+  return over === -1 ? [...volumes] : volumes.slice(0, over);
 }
 
 function withNow(

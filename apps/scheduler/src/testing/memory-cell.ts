@@ -39,6 +39,7 @@ const seal: Seal = (_plain, recipient) => ({ from: 'scheduler', sealed: `sealed-
 /** A scheduler with cards and pools in one process: two cards, three pools, a store in memory, a clock that is set. */
 export class MemoryCell {
   readonly store = new MemoryStore('018f2f60-0000-4000-8000-0000000000ff');
+  readonly backups = new MemoryBackups(this.store);
   readonly cards: FakeCard[];
   readonly pools: FakePool[];
   scheduler: Scheduler;
@@ -143,7 +144,7 @@ export class MemoryCell {
           given: (count) => void (this.revisions += count),
           began: async ({ revisions }) => void (this.revisions = revisions),
         },
-        backups: new MemoryBackups(this.store),
+        backups: this.backups,
         alarms: { warn: (message) => void this.warned.push(message) },
         vault: new Vault({ wrapKey: new Uint8Array(32), randomness: this.#randomness, seal }),
         fleet: this.fleet,
