@@ -1,8 +1,8 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { type Backup, backupSchema, ProblemError } from '@flexbso/contracts';
+import { basename, dirname } from 'node:path';
+import { type Backup, backupNameSchema, backupSchema, ProblemError } from '@flexbso/contracts';
 import { z } from 'zod';
 
 /** What a file begins with; the same for SQLite and PostgreSQL. */
@@ -92,9 +92,15 @@ export class BackupWriter {
   }
 }
 
-/** What the file says of itself; nothing else of it is looked at. @throws ProblemError `backup-unusable` */
+/**
+ * What the file says of itself; nothing else of it is looked at. It is called as the file is, which may be a renamed copy.
+ * @throws ProblemError `backup-unusable`
+ */
 export async function readHeader(path: string): Promise<Backup> {
-  for await (const { text } of linesOf(path)) return { ...headerOf(text, path), sizeBytes: await sizeOf(path) };
+  const name = backupNameSchema.safeParse(basename(path, '.jsonl'));
+  if (!name.success) throw unusable(path, 'its name cannot be asked for: lower-case letters, digits and hyphens');
+  for await (const { text } of linesOf(path))
+    return { ...headerOf(text, path), name: name.data, sizeBytes: await sizeOf(path) };
   throw unusable(path, 'it is empty');
 }
 

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { backupSchema, type BsoEvent, type ProblemCode, ProblemError, restoredSchema } from '@flexbso/contracts';
@@ -170,6 +170,9 @@ describe.each([
     await fill(source);
     await backUp(source, 'before', 'back-up');
     expect(await backUp(source, 'before', 'back-up')).toMatchObject({ name: 'before' });
+    await copyFile(join(folder, 'backups', 'before.jsonl'), join(folder, 'backups', 'renamed.jsonl'));
+    expect((await source.backups.list()).map(({ name }) => name).toSorted()).toEqual(['before', 'renamed']);
+    await rm(join(folder, 'backups', 'renamed.jsonl'));
     expect((await refusalOf(backUp(source, 'before')))?.code).toBe('name-taken');
     const first = await restore(source, 'before', 'restore');
     await source.store.transaction((tx) => tx.putVolume(aVolumeRecord({ volumeId: 'vol-9999999999', name: 'later' })));

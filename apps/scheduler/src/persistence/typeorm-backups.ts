@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { access, mkdir, readdir, rm } from 'node:fs/promises';
+import { access, mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type Backup,
@@ -76,15 +76,14 @@ export class TypeormBackups implements Backups {
     const { folder, onUnusable } = this.#options;
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const found: Backup[] = [];
-    for (const file of await readdir(folder)) {
-      if (!file.endsWith(suffix)) continue;
+    for (const file of await newestFiles(folder)) {
       try {
         found.push(await readHeader(join(folder, file)));
       } catch (error) {
         onUnusable(file, error);
       }
     }
-    return found.toSorted((left, right) => right.createdAtMs - left.createdAtMs).slice(0, MAX_BACKUPS_LISTED);
+    return found.toSorted((left, right) => right.createdAtMs - left.createdAtMs);
   }
 
   async restore(name: string, nowMs: number, { call, event }: { call: IdempotentCall<Restored>; event: BsoEvent }) {
@@ -156,6 +155,15 @@ function idempotentOf<Reply>({ scope, key, requestDigest, replySchema }: Idempot
 async function publish(manager: EntityManager, event: BsoEvent): Promise<void> {
   const subject = subjects.event(event.kind, event.id, event.what);
   await enqueue(manager, { subject, payload: event, headers: {}, messageId: event.eventId });
+}
+
+/** As many as a list shows: there may be years of them. */
+async function newestFiles(folder: string): Promise<string[]> {
+  const files: { file: string; mtimeMs: number }[] = [];
+  for (const file of await readdir(folder))
+    if (file.endsWith(suffix)) files.push({ file, mtimeMs: (await stat(join(folder, file))).mtimeMs });
+  const newest = files.toSorted((left, right) => right.mtimeMs - left.mtimeMs).slice(0, MAX_BACKUPS_LISTED);
+  return newest.map(({ file }) => file);
 }
 
 async function isThere(path: string): Promise<boolean> {
