@@ -199,7 +199,7 @@ export const backupExample = backupSchema.parse({
   name: 'before-upgrade',
   createdAtMs: atMs,
   incarnation: '018f2f60-0000-4000-8000-0000000000fe',
-  schemaVersion: 'SettledLives1763800300000',
+  schemaVersion: 'SettledLives1763950000000',
   counts: { volume: 1, leg: 1 },
   sizeBytes: 6_502,
 });

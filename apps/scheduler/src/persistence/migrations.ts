@@ -199,7 +199,7 @@ const wrapped = (isNullable: boolean) => new TableColumn(text('wrapped', { isNul
 
 /** Which life of the database agents follow, what was settled in which, and keys that only a card can open. */
 class SettledLives implements MigrationInterface {
-  readonly name = 'SettledLives1763800300000';
+  readonly name = 'SettledLives1763950000000';
 
   async up(queryRunner: QueryRunner): Promise<void> {
     for (const [table, columns] of Object.entries(added))
