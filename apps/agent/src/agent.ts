@@ -14,9 +14,10 @@ import {
 import { withTraceHeaders } from '@flexbso/observability';
 import { z } from 'zod';
 import type { Session } from './identity/session.js';
-import type { StateKeeper } from './link/agent-state.js';
+import type { DesiredItem, StateKeeper } from './link/agent-state.js';
 import { DesiredFeed } from './link/desired-feed.js';
 import type { DesiredMessage } from './link/judge-desired.js';
+import { inspect } from './link/inspect.js';
 import { Registration } from './link/registration.js';
 import type { Addressed, AgentBus } from './ports/bus.js';
 import type { Clock } from './ports/clock.js';
@@ -69,14 +70,13 @@ export type ReportTo<Report> = (
 type AnyReport = VolumeReport | LegReport;
 
 const reportSchema = z.union([cardReportSchema, poolReportSchema]);
-/** Bounds of the contracts. */
-const MAX_INSPECTED = 100;
+/** The contract's bound. */
 const MAX_MEASURED = 1_000;
 /** The name of the report that is of no volume: that agent and scheduler disagree. */
 const OWN_REPORT = '';
 
 /** An agent in one role: hears what is wanted, has its role make it so, and says what became of it. */
-export class Agent<Item extends { readonly revision: number }, Report extends AnyReport> {
+export class Agent<Item extends DesiredItem, Report extends AnyReport> {
   readonly #ports: AgentPorts<Item, Report>;
   readonly #role: RolePart<Item> & { forget(name: string, operationId: string): Promise<boolean> };
   readonly #outbox: ReportOutbox<Report | null>;
@@ -120,10 +120,7 @@ export class Agent<Item extends { readonly revision: number }, Report extends An
       this.#registration.again();
       this.#feed.ask();
     });
-    await bus.hear('inspect', inspectQuestionSchema, async () => ({
-      v: 1,
-      ...(await this.#role.inspect(MAX_INSPECTED)),
-    }));
+    await bus.hear('inspect', inspectQuestionSchema, ({ after }) => inspect(this.#role, keeper.state, after));
     await this.#feed.start();
     this.#registration.start();
     this.#measuring = this.#measure();

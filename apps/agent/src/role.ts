@@ -14,7 +14,6 @@ export type Discovered =
   | Pick<RegisterPool, 'dataPlane' | 'capabilities' | 'budget' | 'reach'>;
 
 export interface Inspected {
-  readonly total: number;
   readonly volumes: readonly ObservedVolume[];
   readonly legs: readonly ObservedLeg[];
 }
@@ -35,7 +34,8 @@ export interface RolePart<Item> {
   start(items: readonly Item[]): Promise<void>;
   /** Entries that are new or have changed. */
   accept(items: readonly Item[]): void;
-  inspect(limit: number): Promise<Inspected>;
+  /** Observes what of these runs here. */
+  inspect(names: readonly string[]): Promise<Inspected>;
   measure(limit: number): Promise<Measured>;
   /** Parks what is under way. What runs in the data plane goes on. */
   stop(): Promise<void>;

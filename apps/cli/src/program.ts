@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { findAddress } from './client/address.js';
 import { ApiClient } from './client/api-client.js';
+import { backupCommands } from './commands/backups.js';
 import { checkCommand } from './commands/check.js';
 import type { CommandContext } from './commands/context.js';
 import { cordonCommands } from './commands/cordon.js';
@@ -48,6 +49,7 @@ export function makeProgram(): Command {
   watchCommand(program, contextOf);
   traceCommand(program, contextOf);
   checkCommand(program, contextOf);
+  backupCommands(program, contextOf);
   cordonCommands(program, contextOf);
   releaseCommand(program, contextOf);
   return program;

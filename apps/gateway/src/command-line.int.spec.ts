@@ -152,6 +152,35 @@ describe('flexbso', () => {
     expect(gateway.script.last).toMatchObject({ verb: 'cordon-card', payload: { cordoned: true } });
   });
 
+  it('backs up and restores, and shows and settles what differs', async () => {
+    expect((await flexbso(['backup', 'before-upgrade'])).stdout).toContain('before-upgrade: 1 volumes');
+    expect(gateway.script.last).toMatchObject({ verb: 'create-backup', payload: { name: 'before-upgrade' } });
+    expect((await flexbso(['get', 'backups'])).stdout).toContain('before-upgrade');
+    expect((await flexbso(['restore', 'before-upgrade'])).stdout).toContain('flexbso get differences');
+    const differences = (await flexbso(['get', 'differences'])).stdout;
+    expect(differences).toContain('vol-0123456789: created since the backup');
+    expect((await flexbso(['get', 'differences', 'card-2'])).stdout).not.toContain('vol-0123456789');
+    gateway.script.answers.set('get-card', { ...cardExample, cardId: 'card-1' });
+    expect((await flexbso(['describe', 'card', 'card-1'])).stdout).toContain('card card-1 is diverged: 1 volumes');
+    const adopted = await flexbso(['adopt', 'vol-0123456789', '--name', 'db', '--tenant', 'acme']);
+    expect(adopted.stdout).toContain('card card-1 follows');
+    expect(gateway.script.last).toMatchObject({
+      verb: 'adopt',
+      payload: { id: 'vol-0123456789', name: 'db', tenantId: 'acme' },
+    });
+    expect((await flexbso(['delete', 'diverged', 'vol-0123456789'])).exitCode).toBe(0);
+    expect(gateway.script.last).toMatchObject({ verb: 'delete-diverged', payload: { id: 'vol-0123456789' } });
+    gateway.script.answers.set('adopt', {
+      settled: [],
+      refused: [{ volumeId: 'vol-0123456789', why: 'no' }],
+      following: [],
+    });
+    expect(await flexbso(['adopt', 'card-1'])).toMatchObject({
+      exitCode: 1,
+      stdout: 'vol-0123456789 not settled: no\n',
+    });
+  });
+
   it('shows why a card is quarantined, and releases it', async () => {
     gateway.script.answers.set('get-card', { ...cardExample, state: 'quarantined', quarantineReason: 'it lied' });
     expect((await flexbso(['describe', 'card', 'card-a'])).stdout).toMatch(/quarantine reason +it lied/);

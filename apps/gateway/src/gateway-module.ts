@@ -4,6 +4,7 @@ import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
 import { EventFeed } from './events/event-feed.js';
 import { AnswerTrace } from './problems/answer-trace.js';
 import { ProblemFilter } from './problems/problem-filter.js';
+import { BackupsController } from './rest/backups-controller.js';
 import { CardsController } from './rest/cards-controller.js';
 import { ChangesController } from './rest/changes-controller.js';
 import { CheckController } from './rest/check-controller.js';
@@ -34,6 +35,7 @@ export class GatewayModule {
         VolumesController,
         ChangesController,
         CheckController,
+        BackupsController,
         EventsController,
         OwnController,
       ],

@@ -15,6 +15,8 @@ export const schedulerConfigSchema = z.strictObject({
   health: listenSchema,
   /** Wraps the volume keys in the database; made with mode 0600 at the first start. Without it they are lost. */
   keyFile: z.string().min(1),
+  /** Where `flexbso backup` writes; beside the key file without it. Of two replicas both must see the same one. */
+  backupFolder: z.string().min(1).optional(),
   /** The rate of a swap's copy. Below 1 MiB a second a terabyte takes more than eleven days. */
   copyBytesPerSecond: z
     .int()

@@ -7,7 +7,20 @@ import { randomId, randomUuid } from './ids.js';
 import type { Vault } from './keys/vault.js';
 import { Lane } from './lane.js';
 import { BookEntries, loadBooks } from './placement/books.js';
-import type { Alarms, Clock, EventRelay, Inspections, Nudges, Randomness, RevisionCount, Tracing } from './ports.js';
+import type { AgentRecord } from './agents/agent-record.js';
+import { isEstranged } from './agents/sessions.js';
+import { revisionsOf } from './incarnation/life.js';
+import type {
+  Alarms,
+  Backups,
+  Clock,
+  EventRelay,
+  Inspections,
+  Nudges,
+  Randomness,
+  RevisionCount,
+  Tracing,
+} from './ports.js';
 import { AggregateCache, CachedReads } from './store/aggregate-cache.js';
 import { type Nudge, readAggregate, writeDraft } from './store/commit.js';
 import type { SchedulerStore, StoreTransaction } from './store/store.js';
@@ -23,6 +36,7 @@ export interface SchedulerPorts {
   readonly relay: EventRelay;
   readonly alarms: Alarms;
   readonly revisions: RevisionCount;
+  readonly backups: Backups;
   readonly vault: Vault;
   readonly fleet: Fleet;
 }
@@ -55,7 +69,7 @@ export class Decisions {
   readonly #lane = new Lane();
   readonly #cache = new AggregateCache();
   #incarnation = '';
-  /** Whether a commit was asked for and not answered: the books may lack what it holds. */
+  /** What is in memory may not be of this database: a commit was asked for and not answered, or it was replaced. */
   #isInDoubt = false;
 
   constructor(ports: SchedulerPorts, settings: SchedulerSettings) {
@@ -65,14 +79,45 @@ export class Decisions {
 
   /** Loads what is held. To be awaited before anything is decided. */
   async load(): Promise<void> {
-    this.#incarnation = await this.ports.store.incarnation();
-    await this.#loadBooks();
+    const { store, fleet } = this.ports;
+    this.#incarnation = await store.incarnation();
+    const agents = await store.read((reader) => reader.agents());
+    for (const agent of agents) this.noteFollowing(agent);
+    loadBooks(fleet, await store.read((reader) => reader.reservations()));
   }
 
-  async #loadBooks(): Promise<void> {
-    const { store, fleet } = this.ports;
-    loadBooks(fleet, await store.read((reader) => reader.reservations()));
+  /**
+   * Replaces the database by an older one while nothing is decided, and loads it anew, whatever came of it: a commit that
+   * failed may have been made. Should the loading fail, it comes first in the next decision; nothing is decided before.
+   */
+  replace<T>(work: () => Promise<T>): Promise<T> {
+    return this.#lane.run(async () => {
+      this.#isInDoubt = true;
+      try {
+        return await work();
+      } finally {
+        await this.#reload();
+      }
+    });
+  }
+
+  async #reload(): Promise<void> {
+    const { store, revisions } = this.ports;
+    this.#cache.clear();
+    await this.load();
+    const agents = await store.read((reader) => reader.agents());
+    await revisions.began({ incarnation: this.#incarnation, revisions: revisionsOf(agents) });
     this.#isInDoubt = false;
+  }
+
+  /** Nothing new is placed on an agent that follows another life of the database. */
+  noteFollowing(agent: AgentRecord): void {
+    this.ports.fleet.setDiverged(agent.role, agent.agentId, isEstranged(agent, this.#incarnation));
+  }
+
+  /** Something that is no decision, while none is made. */
+  alone<T>(work: () => Promise<T>): Promise<T> {
+    return this.#lane.run(work);
   }
 
   get incarnation(): string {
@@ -98,7 +143,7 @@ export class Decisions {
    */
   run<T>(work: (decision: Decision) => Promise<T>): Promise<T> {
     return this.#lane.run(async () => {
-      if (this.#isInDoubt) await this.#loadBooks();
+      if (this.#isInDoubt) await this.#reload();
       const { store, fleet, relay } = this.ports;
       const books = new BookEntries(fleet);
       const reads = new CachedReads(this.#cache);

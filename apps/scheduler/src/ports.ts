@@ -1,4 +1,14 @@
-import type { AgentRole, CardDesired, InspectAnswer, PoolDesired } from '@flexbso/contracts';
+import type {
+  AgentRole,
+  Backup,
+  BsoEvent,
+  CardDesired,
+  InspectAnswer,
+  PoolDesired,
+  Restored,
+} from '@flexbso/contracts';
+import type { Life } from './incarnation/life.js';
+import type { IdempotentCall } from './store/store.js';
 
 /** Time as the scheduler sees it; a simulation brings its own. */
 export interface Clock {
@@ -40,4 +50,24 @@ export interface Alarms {
 /** Remembers outside of the database how far agents were brought. */
 export interface RevisionCount {
   given(count: number): void;
+  /** The database speaks as another life, and has come so far. */
+  began(life: Life): Promise<void>;
+}
+
+/** Copies of the database. Each of these is one transaction, with its event and its kept reply. */
+export interface Backups {
+  /** @throws ProblemError `name-taken` */
+  create(name: string, nowMs: number, how: { call: IdempotentCall<Backup>; event: BsoEvent }): Promise<Backup>;
+  /** Newest first. */
+  list(): Promise<Backup[]>;
+  /**
+   * Puts the copy in the place of what there is, as another life of the database.
+   * @returns also whether it was done before, for the same request
+   * @throws ProblemError `not-found`, `backup-unusable`; nothing is changed then
+   */
+  restore(
+    name: string,
+    nowMs: number,
+    how: { call: IdempotentCall<Restored>; event: BsoEvent },
+  ): Promise<Restored & { replayed: boolean }>;
 }

@@ -1,6 +1,8 @@
 import type { CardSnapshot, PoolSnapshot } from '@flexbso/contracts';
+import { BackupRequests } from './backups/backup-requests.js';
 import { Checks } from './check/checks.js';
 import { Decisions, type SchedulerPorts, type SchedulerSettings } from './decisions.js';
+import { Settlements } from './diverged/settlements.js';
 import { SealingKeys } from './keys/sealing-keys.js';
 import { differencesOfBooks } from './placement/books.js';
 import { AgentRequests } from './reports/agent-requests.js';
@@ -16,6 +18,8 @@ export class Scheduler {
   readonly agents: AgentRequests;
   readonly queries: Queries;
   readonly checks: Checks;
+  readonly backups: BackupRequests;
+  readonly settlements: Settlements;
   readonly #decisions: Decisions;
   readonly #sealingKeys: SealingKeys;
   readonly #reviews = new Set<Promise<void>>();
@@ -26,7 +30,9 @@ export class Scheduler {
     this.volumes = new VolumeRequests(this.#decisions);
     this.agents = new AgentRequests(this.#decisions);
     this.queries = new Queries(ports);
-    this.checks = new Checks(ports);
+    this.checks = new Checks(ports, this.#decisions);
+    this.backups = new BackupRequests(this.#decisions, () => this.#takeUpRestored());
+    this.settlements = new Settlements(this.#decisions);
     this.#sealingKeys = new SealingKeys(this.#decisions);
   }
 
@@ -43,6 +49,18 @@ export class Scheduler {
     await this.#decisions.load();
     await this.agents.reviewOpenChanges();
     this.#isLoaded = true;
+    this.#reviewSealingKeys();
+  }
+
+  /** As at a start. Agents learn with their next question that they are told from another life. */
+  async #takeUpRestored(): Promise<void> {
+    this.#sealingKeys.forget();
+    await this.agents.reviewOpenChanges();
+    this.#reviewSealingKeys();
+    await this.wakeAgents();
+  }
+
+  #reviewSealingKeys(): void {
     for (const { snapshot } of this.#decisions.ports.fleet.cards()) this.#reviewSealingKey(snapshot.cardId);
   }
 

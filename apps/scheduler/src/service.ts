@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { dirname, join } from 'node:path';
 import { type Bus, connectService, NatsRpcServer, publishEvent, quarantineTeller, seal } from '@flexbso/messaging';
 import { logger, startHealthServer, traceHeaders } from '@flexbso/observability';
 import { NestLogger } from '@flexbso/observability/nest';
@@ -25,6 +26,7 @@ import { LifeFile } from './incarnation/life-file.js';
 import { loadKeyFile } from './keys/key-file.js';
 import { Vault } from './keys/vault.js';
 import { startPruningChanges } from './persistence/change-pruning.js';
+import { TypeormBackups } from './persistence/typeorm-backups.js';
 import { schedulerDatabase, TypeormStore } from './persistence/typeorm-store.js';
 import type { Randomness } from './ports.js';
 import { measureScheduler } from './scheduler-metrics.js';
@@ -122,7 +124,7 @@ async function start(
   relay.start();
   atStop(() => relay.stop());
   const fleet = new Fleet();
-  const scheduler = await makeScheduler(config, { store, revisions, bus, relay, fleet, lease });
+  const scheduler = await makeScheduler(config, { database, store, revisions, bus, relay, fleet, lease });
   const snapshots = await watchSnapshots(bus, scheduler);
   atStop(() => snapshots.stop());
   await withinLimit(snapshots.loaded);
@@ -145,7 +147,15 @@ function openLife(config: SchedulerConfig & StartOptions, store: TypeormStore): 
 
 async function makeScheduler(
   config: SchedulerConfig,
-  parts: { store: TypeormStore; revisions: LifeFile; bus: Bus; relay: OutboxRelay; fleet: Fleet; lease: ServiceLease },
+  parts: {
+    database: Database;
+    store: TypeormStore;
+    revisions: LifeFile;
+    bus: Bus;
+    relay: OutboxRelay;
+    fleet: Fleet;
+    lease: ServiceLease;
+  },
 ): Promise<Scheduler> {
   const { wrapKey, sealingSeed } = await loadKeyFile(config.keyFile);
   const randomness: Randomness = { bytes: (length) => randomBytes(length) };
@@ -160,6 +170,12 @@ async function makeScheduler(
       tracing: { headers: traceHeaders },
       relay: parts.relay,
       alarms: log,
+      backups: new TypeormBackups({
+        dataSource: parts.database,
+        fence: parts.lease.fence,
+        folder: config.backupFolder ?? join(dirname(config.keyFile), 'backups'),
+        onUnusable: (file, error) => log.warn('a file among the backups is none', { file, error }),
+      }),
       vault: new Vault({ wrapKey, randomness, seal: (plain, recipient) => seal(plain, recipient, sealingSeed) }),
       fleet: parts.fleet,
     },

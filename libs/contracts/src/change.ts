@@ -32,7 +32,8 @@ export const changeStepSchema = z.strictObject({
 export const changeSchema = z.strictObject({
   changeId: changeIdSchema,
   volumeId: volumeIdSchema,
-  kind: z.enum(['create', 'change', 'delete', 'heal', 'failover']),
+  /** `adopt`: after a restore, the books took over what runs. */
+  kind: z.enum(['create', 'change', 'delete', 'heal', 'failover', 'adopt']),
   /** What differs, in words of the API: qos, size, stack, pools. */
   differences: z.array(z.string()).max(16),
   fromGeneration: z.int().min(0),

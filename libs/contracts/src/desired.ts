@@ -127,6 +127,11 @@ const answerCommon = {
    * smaller one than it has heard. 0: from before there were any, which refuses nothing.
    */
   term: z.int().min(0).default(0),
+  /**
+   * An operator has settled every difference between this life of the database and the one that the agent follows, as
+   * it was at this revision: the agent may follow this one from here on. Without it another life is never followed.
+   */
+  takesOver: z.strictObject({ incarnation: z.uuid(), revision: z.int().min(0) }).optional(),
   /** What `items` bring the agent up from, and to. An agent at another revision asks instead. */
   sinceRevision: z.int().min(0),
   revision: z.int().min(0),

@@ -5,7 +5,7 @@ export const eventSchema = z.strictObject({
   v: z.literal(1),
   /** Also the message id: the same event published twice is one event. */
   eventId: z.string().min(1).max(64),
-  kind: z.enum(['card', 'pool', 'volume', 'change']),
+  kind: z.enum(['card', 'pool', 'volume', 'change', 'service']),
   id: z.string().min(1).max(64),
   /** What happened, as in the subject: registered, created, applied, ... */
   what: z.string().regex(/^[a-z][a-z-]{0,40}$/),

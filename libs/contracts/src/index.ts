@@ -1,3 +1,4 @@
+export * from './backup.js';
 export * from './capabilities.js';
 export * from './change.js';
 export * from './check.js';

@@ -1,4 +1,12 @@
 import { z } from 'zod';
+import {
+  backupListSchema,
+  backupNameSchema,
+  backupSchema,
+  divergenceSchema,
+  restoredSchema,
+  settledSchema,
+} from './backup.js';
 import { changeSchema } from './change.js';
 import { checkReportSchema } from './check.js';
 import { eventSchema } from './events.js';
@@ -8,7 +16,13 @@ import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, MAX_QUARANTINE_REASON } from './limit
 import { digestSchema, planSchema } from './plan.js';
 import { cardSnapshotSchema, poolSnapshotSchema } from './registration.js';
 import { traceSchema } from './trace.js';
-import { failoverRequestSchema, volumePatchSchema, volumeSchema, volumeSpecSchema } from './volume.js';
+import {
+  failoverRequestSchema,
+  volumeNameSchema,
+  volumePatchSchema,
+  volumeSchema,
+  volumeSpecSchema,
+} from './volume.js';
 
 /** On whose behalf the gateway asks; the gateway alone sets it, from a verified token. */
 export const callerSchema = z.strictObject({
@@ -131,13 +145,40 @@ export const rpc = {
       reply: pageOf(changeSchema),
     },
     check: { request: z.strictObject(request), reply: checkReportSchema },
+    'create-backup': {
+      /** Without a name it is named after the instant. */
+      request: z.strictObject({ ...request, ...write, name: backupNameSchema.optional() }),
+      reply: backupSchema,
+    },
+    'list-backups': { request: z.strictObject(request), reply: backupListSchema },
+    'restore-backup': {
+      request: z.strictObject({ ...request, ...write, name: backupNameSchema }),
+      reply: restoredSchema,
+    },
+    'list-differences': { request: z.strictObject(request), reply: divergenceSchema },
+    /** Of one volume, or of all of an agent's; `name` and `tenantId` for a volume that the database does not know. */
+    adopt: {
+      request: z.strictObject({
+        ...request,
+        ...write,
+        id: cardIdSchema,
+        name: volumeNameSchema.optional(),
+        tenantId: tenantIdSchema.optional(),
+      }),
+      reply: settledSchema,
+    },
+    /** Ends a volume that runs and that the database does not know. */
+    'delete-diverged': {
+      request: z.strictObject({ ...request, ...write, id: volumeIdSchema }),
+      reply: settledSchema,
+    },
   },
   telemetry: {
     'list-events': {
       request: z.strictObject({
         ...request,
         ...page,
-        kind: z.enum(['card', 'pool', 'volume', 'change']).optional(),
+        kind: eventSchema.shape.kind.optional(),
         id: z.string().max(64).optional(),
         sinceMs: z.int().optional(),
       }),

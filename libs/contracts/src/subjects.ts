@@ -3,7 +3,7 @@ export type AgentRole = 'card' | 'pool';
 export type ServiceName = 'inventory' | 'scheduler' | 'telemetry' | 'gateway';
 export type UpVerb = 'register' | 'desired' | 'report' | 'heartbeat' | 'measure';
 export type DownVerb = 'nudge' | 'inspect';
-export type EventKind = 'card' | 'pool' | 'volume' | 'change';
+export type EventKind = 'card' | 'pool' | 'volume' | 'change' | 'service';
 
 export const subjects = {
   rpc: (service: ServiceName, verb: string) => `bso.rpc.${service}.${verb}`,

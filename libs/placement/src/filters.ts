@@ -13,10 +13,11 @@ export function cardExclusion(card: FleetCard, request: PlacementRequest): CardC
   return standing(card, request) ?? ability(card, request) ?? cardBudget(card, request) ?? company(card, request);
 }
 
-function standing({ snapshot }: FleetCard, { wish }: PlacementRequest): CardConstraint | null {
+function standing({ snapshot, isDiverged }: FleetCard, { wish }: PlacementRequest): CardConstraint | null {
   if (wish.cardId !== undefined && snapshot.cardId !== wish.cardId) return 'card-named';
   if (wish.hostId !== undefined && snapshot.hostId !== wish.hostId) return 'host-named';
   if (snapshot.state !== 'ready') return 'card-state';
+  if (isDiverged) return 'card-diverged';
   if (snapshot.cordoned) return 'card-cordoned';
   return wish.cardLabels && !matchesLabels(snapshot.labels, wish.cardLabels) ? 'card-labels' : null;
 }
@@ -49,6 +50,7 @@ export function poolExclusion(pool: FleetPool, request: LegsRequest): PoolConstr
   const named = wish.poolIds ?? [];
   if (named.length >= request.legCount && !named.includes(snapshot.poolId)) return 'pool-named';
   if (snapshot.state !== 'ready') return 'pool-state';
+  if (pool.isDiverged) return 'pool-diverged';
   if (snapshot.cordoned) return 'pool-cordoned';
   if (wish.poolLabels && !matchesLabels(snapshot.labels, wish.poolLabels)) return 'pool-labels';
   if (!request.requiredPoolCapabilities.every((name) => pool.capabilities.has(name))) return 'pool-capability';

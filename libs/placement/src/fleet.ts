@@ -11,6 +11,8 @@ export interface FleetCard {
   /** Cards with the same one open legs in the same ways, and so reach the same network pools. */
   readonly legSignature: string;
   readonly use: CardUse;
+  /** Its agent follows another life of the database: what it holds is not known for sure. */
+  readonly isDiverged: boolean;
 }
 /** A pool with what is held on it. */
 export interface FleetPool {
@@ -19,6 +21,7 @@ export interface FleetPool {
   /** How it serves legs, as the capabilities that a card needs for it; empty: every card can. */
   readonly legCapabilities: readonly CapabilityName[];
   readonly use: LegDemand;
+  readonly isDiverged: boolean;
 }
 export interface CardUse extends CardDemand {
   readonly functionIds: ReadonlySet<string>;
@@ -46,20 +49,44 @@ export class Fleet {
   readonly #poolBooks = new Map<string, Writable<LegDemand>>();
   readonly #cardReservations = new Map<string, CardReservation>();
   readonly #legReservations = new Map<string, LegReservation>();
+  readonly #divergedCards = new Set<string>();
+  readonly #divergedPools = new Set<string>();
 
   /** Adds the card, or replaces what was known of it. What is held on it stays. */
   setCard(snapshot: CardSnapshot): void {
     const { cardId } = snapshot;
     const capabilities = namesOf(snapshot);
     const legSignature = legCapabilitiesOf(capabilities).toSorted().join(' ');
-    this.#cards.set(cardId, { snapshot, capabilities, legSignature, use: this.#booksOfCard(cardId) });
+    const isDiverged = this.#divergedCards.has(cardId);
+    this.#cards.set(cardId, { snapshot, capabilities, legSignature, use: this.#booksOfCard(cardId), isDiverged });
   }
 
   setPool(snapshot: PoolSnapshot): void {
     const { poolId } = snapshot;
     const capabilities = namesOf(snapshot);
     const legCapabilities = legCapabilitiesOf(capabilities);
-    this.#pools.set(poolId, { snapshot, capabilities, legCapabilities, use: this.#booksOfPool(poolId) });
+    const isDiverged = this.#divergedPools.has(poolId);
+    this.#pools.set(poolId, { snapshot, capabilities, legCapabilities, use: this.#booksOfPool(poolId), isDiverged });
+  }
+
+  /** Nothing new is placed on it while it is diverged, whether or not it is known at the moment. */
+  setDiverged(role: 'card' | 'pool', id: string, isDiverged: boolean): void {
+    const diverged = role === 'card' ? this.#divergedCards : this.#divergedPools;
+    if (diverged.has(id) === isDiverged) return;
+    if (isDiverged) diverged.add(id);
+    else diverged.delete(id);
+    const card = role === 'card' ? this.#cards.get(id) : undefined;
+    const pool = role === 'pool' ? this.#pools.get(id) : undefined;
+    if (card) this.setCard(card.snapshot);
+    if (pool) this.setPool(pool.snapshot);
+  }
+
+  get divergedCount(): number {
+    return this.#divergedCards.size + this.#divergedPools.size;
+  }
+
+  isDiverged(role: 'card' | 'pool', id: string): boolean {
+    return (role === 'card' ? this.#divergedCards : this.#divergedPools).has(id);
   }
 
   /** Nothing new is placed on it. What is held on it stays held. */

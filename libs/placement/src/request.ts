@@ -39,6 +39,7 @@ export const cardConstraints = [
   'card-named',
   'host-named',
   'card-state',
+  'card-diverged',
   'card-cordoned',
   'card-labels',
   'capability',
@@ -56,6 +57,7 @@ export type CardConstraint = (typeof cardConstraints)[number];
 export const poolConstraints = [
   'pool-named',
   'pool-state',
+  'pool-diverged',
   'pool-cordoned',
   'pool-labels',
   'pool-capability',

@@ -99,10 +99,8 @@ export class CardRole implements RolePart<DesiredVolume> {
     return true;
   }
 
-  async inspect(limit: number): Promise<Inspected> {
-    const names = (await this.running()).toSorted();
-    const volumes = await inBatches(names.slice(0, limit), (name) => this.#ports.plane.observe(name));
-    return { total: names.length, volumes, legs: [] };
+  async inspect(names: readonly string[]): Promise<Inspected> {
+    return { volumes: await inBatches(names, (name) => this.#ports.plane.observe(name)), legs: [] };
   }
 
   async measure(limit: number): Promise<Measured> {

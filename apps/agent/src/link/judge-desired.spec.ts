@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { AgentState } from './agent-state.js';
-import { judgeAnswer, judgeNudge } from './judge-desired.js';
+import { type DesiredMessage, judgeAnswer, judgeNudge } from './judge-desired.js';
 
 interface Item {
   readonly name: string;
@@ -8,9 +8,15 @@ interface Item {
 }
 const nameOf = ({ name }: Item) => name;
 const state: AgentState<Item> = { v: 1, incarnation: 'one', term: 3, revision: 5, items: [{ name: 'a', revision: 3 }] };
-const message = { incarnation: 'one', term: 3, sinceRevision: 5, revision: 6, items: [{ name: 'b', revision: 6 }] };
+const message: DesiredMessage<Item> = {
+  incarnation: 'one',
+  term: 3,
+  sinceRevision: 5,
+  revision: 6,
+  items: [{ name: 'b', revision: 6 }],
+};
 
-function judge(answer: typeof message, running: readonly string[] = []) {
+function judge(answer: DesiredMessage<Item>, running: readonly string[] = []) {
   return judgeAnswer(state, answer, running, nameOf);
 }
 
@@ -52,6 +58,20 @@ describe('what an agent makes of an answer', () => {
   it('takes nothing from another incarnation or a revision below its own', () => {
     expect(judge({ ...message, incarnation: 'two' }).kind).toBe('diverged');
     expect(judge({ ...message, revision: 4 }).kind).toBe('diverged');
+  });
+
+  it('comes over to another incarnation once an operator has settled exactly what it was given', () => {
+    const other = { ...message, incarnation: 'two', sinceRevision: 0, takesOver: { incarnation: 'one', revision: 5 } };
+    expect(judge(other, ['b'])).toEqual({
+      kind: 'apply',
+      state: { v: 1, incarnation: 'two', term: 3, revision: 6, items: other.items },
+      items: other.items,
+    });
+    expect(judge({ ...other, takesOver: { incarnation: 'one', revision: 4 } }).kind).toBe('diverged');
+    expect(judge({ ...other, takesOver: { incarnation: 'zero', revision: 5 } }).kind).toBe('diverged');
+    expect(judge({ ...other, sinceRevision: 5 }).kind).toBe('diverged');
+    expect(judge({ ...other, revision: 5 }).kind).toBe('diverged');
+    expect(judge(other, ['a', 'b'])).toMatchObject({ kind: 'diverged', differences: expect.stringContaining('a') });
   });
 
   it('takes nothing from a whole answer that lacks what runs, and names it', () => {

@@ -6,6 +6,8 @@ export interface DesiredMessage<Item> {
   readonly sinceRevision: number;
   readonly revision: number;
   readonly items: readonly Item[];
+  /** The life, and the revision of it, from which an operator lets the agent come over to this one. */
+  readonly takesOver?: { readonly incarnation: string; readonly revision: number } | undefined;
 }
 
 /**
@@ -46,7 +48,8 @@ export function judgeAnswer<Item extends Entry>(
   running: readonly string[],
   nameOf: NameOf<Item>,
 ): Judgement<Item> {
-  if (state.incarnation !== null && answer.incarnation !== state.incarnation) {
+  const isOther = state.incarnation !== null && answer.incarnation !== state.incarnation;
+  if (isOther && !takesOver(state, answer)) {
     const differences = `the answer is from incarnation ${answer.incarnation}, this agent follows ${state.incarnation}`;
     return { kind: 'diverged', differences };
   }
@@ -54,7 +57,7 @@ export function judgeAnswer<Item extends Entry>(
     const differences = `the answer is of term ${answer.term}, this agent has heard term ${state.term}: a scheduler that was replaced speaks, or its database was put back`;
     return { kind: 'diverged', differences };
   }
-  if (answer.revision < state.revision) {
+  if (isOther ? answer.revision <= state.revision : answer.revision < state.revision) {
     const differences = `the answer's revision ${answer.revision} is below this agent's ${state.revision}`;
     return { kind: 'diverged', differences };
   }
@@ -65,7 +68,20 @@ export function judgeAnswer<Item extends Entry>(
     if (missing.length > 0)
       return { kind: 'diverged', differences: `the whole answer lacks what runs here: ${shortList(missing)}` };
   }
-  return merged(state, answer, nameOf);
+  return isOther ? takenOver(state, answer) : merged(state, answer, nameOf);
+}
+
+/** An operator has settled what this agent was given, exactly as it has it now. */
+function takesOver<Item>({ incarnation, revision }: AgentState<Item>, answer: DesiredMessage<Item>): boolean {
+  const { takesOver: from, sinceRevision } = answer;
+  return sinceRevision === 0 && from?.incarnation === incarnation && from.revision === revision;
+}
+
+/** What was given before and is not named has nothing running here: the operator has let it go. */
+function takenOver<Item>(before: AgentState<Item>, answer: DesiredMessage<Item>): Judgement<Item> {
+  const { incarnation, revision, items } = answer;
+  const term = Math.max(before.term, answer.term);
+  return { kind: 'apply', state: { v: 1, incarnation, term, revision, items }, items };
 }
 
 /** A message without a term is from a scheduler that knows none, and is judged by incarnation and revision alone. */

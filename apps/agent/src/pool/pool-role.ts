@@ -78,9 +78,9 @@ export class PoolRole implements RolePart<DesiredLeg> {
     return true;
   }
 
-  async inspect(limit: number): Promise<Inspected> {
-    const legs = (await this.#ports.plane.list()).toSorted((left, right) => (left.legId < right.legId ? -1 : 1));
-    return { total: legs.length, volumes: [], legs: legs.slice(0, limit) };
+  async inspect(names: readonly string[]): Promise<Inspected> {
+    const wanted = new Set(names);
+    return { volumes: [], legs: (await this.#ports.plane.list()).filter(({ legId }) => wanted.has(legId)) };
   }
 
   async measure(limit: number): Promise<Measured> {

@@ -34,7 +34,7 @@ export const numberOrNone = (text: string): number | null => (text === 'none' ? 
 export const sizeOrNone = (text: string): number | null => (text === 'none' ? null : sizeOption(text));
 
 /** Parsers of names: one that can be nobody's is a wrong command line, and nothing is sent. */
-const named =
+export const named =
   (schema: z.ZodType<string>) =>
   (text: string): string => {
     const parsed = schema.safeParse(text);

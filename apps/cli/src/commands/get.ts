@@ -148,7 +148,7 @@ function eventsCommand(get: Command, contextOf: ContextOf): void {
     .command('events')
     .description('the audit trail')
     .argument('[id]', 'only of this card, pool, volume or change')
-    .option('--kind <kind>', 'only of cards, pools, volumes or changes: card, pool, volume, change')
+    .option('--kind <kind>', 'only of cards, pools, volumes, changes or services: card, pool, volume, change, service')
     .option('--limit <count>', 'at most this many', wholeNumber, defaultLimit)
     .action(async (id: string | undefined, options: GetOptions, command: Command) => {
       const { client, output } = contextOf(command);

@@ -15,7 +15,9 @@ export function watchCommand(program: Command, contextOf: ContextOf): void {
   program
     .command('watch')
     .description('what happens, as it happens; resumes after a lost connection without missing any')
-    .addOption(new Option('--kind <kind>', 'only of this kind').choices(['card', 'pool', 'volume', 'change']))
+    .addOption(
+      new Option('--kind <kind>', 'only of this kind').choices(['card', 'pool', 'volume', 'change', 'service']),
+    )
     .option('--id <id>', 'only of this card, pool, volume or change')
     .option('--after <event>', 'begin after this event (its number) instead of now', wholeNumberText)
     .option('--count <count>', 'end after this many', wholeNumber)

@@ -1,7 +1,11 @@
 import {
+  backupSchema,
   cardSnapshotSchema,
   changeSchema,
   checkReportSchema,
+  divergenceSchema,
+  restoredSchema,
+  settledSchema,
   eventSchema,
   planSchema,
   poolSnapshotSchema,
@@ -190,6 +194,48 @@ export const checkExample = checkReportSchema.parse({
   underWay: 1,
   differences: [{ where: 'pool pool-1', id: 'leg-0123456789', what: 'it is here and is not recorded' }],
   differenceCount: 1,
+});
+
+const incarnation = '018f2f60-0000-4000-8000-0000000000ff';
+export const backupExample = backupSchema.parse({
+  name: 'before-upgrade',
+  createdAtMs: atMs,
+  incarnation: '018f2f60-0000-4000-8000-0000000000fe',
+  schemaVersion: 'SettledLives1763950000000',
+  counts: { volume: 1, leg: 1 },
+  sizeBytes: 6_502,
+});
+export const restoredExample = restoredSchema.parse({ backup: backupExample, incarnation });
+export const divergenceExample = divergenceSchema.parse({
+  v: 1,
+  incarnation,
+  agents: [{ role: 'card', id: 'card-1', failure: null, differences: 1 }],
+  volumes: [
+    {
+      volumeId: 'vol-0123456789',
+      name: null,
+      since: 'created',
+      cardId: 'card-1',
+      differences: [
+        {
+          where: 'card card-1',
+          id: 'vol-0123456789',
+          what: 'it runs here at generation 1 and is not recorded: created since',
+        },
+      ],
+      adopt: {
+        can: true,
+        what: 'the books take over generation 1 on card-1, which stands on leg-0123456789 on pool-1',
+      },
+      delete: { can: true, what: 'it ends on card-1; deleted for good: leg-0123456789 on pool-1' },
+    },
+  ],
+  volumeCount: 1,
+});
+export const settledExample = settledSchema.parse({
+  settled: [{ volumeId: 'vol-0123456789', changeId: 'chg-0123456789', how: 'adopted' }],
+  refused: [],
+  following: [{ role: 'card', id: 'card-1' }],
 });
 
 export const pageExample = (item: unknown) => ({ items: [item], nextPageToken: null });

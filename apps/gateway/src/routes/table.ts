@@ -1,3 +1,4 @@
+import { backupRoutes } from './backup-routes.js';
 import { checkRoutes } from './check-routes.js';
 import { eventRoutes } from './event-routes.js';
 import { fleetRoutes } from './fleet-routes.js';
@@ -6,9 +7,14 @@ import type { Route } from './route.js';
 import { volumeRoutes } from './volume-routes.js';
 
 /** Every route, in the order of the document. */
-export const allRoutes: readonly Route[] = [fleetRoutes, volumeRoutes, checkRoutes, eventRoutes, ownRoutes].flatMap(
-  (routes) => Object.values<Route>(routes),
-);
+export const allRoutes: readonly Route[] = [
+  fleetRoutes,
+  volumeRoutes,
+  checkRoutes,
+  backupRoutes,
+  eventRoutes,
+  ownRoutes,
+].flatMap((routes) => Object.values<Route>(routes));
 
 /** The methods that a path knows; none when no route has it. */
 export function methodsOf(pathname: string): string[] {

@@ -39,7 +39,7 @@ With \`dryRun=true\` it answers the plan instead, and needs no Idempotency-Key. 
 plan that a dry run showed: when another would be carried out, \`plan-changed\` is answered and nothing is done.`;
 
 const placing = ['invalid-stack', 'missing-capability', 'no-placement', 'pool-full'] as const;
-const updating = ['not-found', 'stale-generation', 'generation-required', 'change-in-flight'] as const;
+const updating = ['not-found', 'stale-generation', 'generation-required', 'change-in-flight', 'diverged'] as const;
 const repeating = ['idempotency-key-required', 'idempotency-key-reused', 'plan-changed'] as const;
 
 export const volumeRoutes = {

@@ -5,6 +5,10 @@ import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import type { z } from 'zod';
 import {
+  backupExample,
+  divergenceExample,
+  restoredExample,
+  settledExample,
   cardExample,
   changeExample,
   eventExample,
@@ -70,6 +74,12 @@ const examples: Readonly<Record<string, unknown>> = {
   'get-change': changeExample,
   'list-events': pageOf(eventExample),
   'get-trace': traceExample,
+  'create-backup': backupExample,
+  'list-backups': { items: [backupExample] },
+  'restore-backup': restoredExample,
+  'list-differences': divergenceExample,
+  adopt: settledExample,
+  'delete-diverged': settledExample,
 };
 
 /** Connections of the services that a fake stands for: each as itself, so that the permissions are the real ones. */

@@ -10,6 +10,13 @@ export interface Heard {
   /** The revision that the agent says it has. */
   readonly revision: number;
   readonly diverged?: string | null;
+  /** The life of the database that it follows. */
+  readonly incarnation: string | null;
+}
+
+/** It follows another life of the database: what is written for it is not what it does, until an operator has settled it. */
+export function isEstranged({ follows }: AgentRecord, incarnation: string): boolean {
+  return follows !== null && follows !== incarnation;
 }
 
 /**
@@ -37,7 +44,7 @@ export async function hearSession(
   }
   const { sessionId, sessionNumber, revision: seenRevision } = heard;
   const diverged = heard.diverged === undefined ? agent.diverged : heard.diverged;
-  const next = { ...agent, sessionId, sessionNumber, seenRevision, diverged };
+  const next = { ...agent, sessionId, sessionNumber, seenRevision, diverged, follows: heard.incarnation };
   if (!known || !isSame(known, next)) await tx.putAgent(next);
   const isNews = next.diverged !== null && next.diverged !== agent.diverged;
   return { agent: next, newlyDiverged: isNews ? next.diverged : null };

@@ -83,4 +83,34 @@ export class RequestsController {
   check(request: Request<'check'>): Reply<'check'> {
     return this.#scheduler.checks.run(request);
   }
+
+  @Rpc(subjectOf('create-backup'), verbs['create-backup'].request)
+  createBackup(request: Request<'create-backup'>): Reply<'create-backup'> {
+    return this.#scheduler.backups.create(request);
+  }
+
+  @Rpc(subjectOf('list-backups'), verbs['list-backups'].request)
+  listBackups(request: Request<'list-backups'>): Reply<'list-backups'> {
+    return this.#scheduler.backups.list(request);
+  }
+
+  @Rpc(subjectOf('restore-backup'), verbs['restore-backup'].request)
+  restoreBackup(request: Request<'restore-backup'>): Reply<'restore-backup'> {
+    return this.#scheduler.backups.restore(request);
+  }
+
+  @Rpc(subjectOf('list-differences'), verbs['list-differences'].request)
+  listDifferences(request: Request<'list-differences'>): Reply<'list-differences'> {
+    return this.#scheduler.settlements.list(request);
+  }
+
+  @Rpc(subjectOf('adopt'), verbs.adopt.request)
+  adopt(request: Request<'adopt'>): Reply<'adopt'> {
+    return this.#scheduler.settlements.adopt(request);
+  }
+
+  @Rpc(subjectOf('delete-diverged'), verbs['delete-diverged'].request)
+  deleteDiverged(request: Request<'delete-diverged'>): Reply<'delete-diverged'> {
+    return this.#scheduler.settlements.delete(request);
+  }
 }

@@ -30,7 +30,16 @@ describe('a check', () => {
   });
 
   it('names a volume that does not run, and a leg that is not there', async () => {
-    cell.inspect = () => ({ v: 1, total: 0, volumes: [], legs: [] });
+    cell.inspect = () => ({
+      v: 1,
+      total: 0,
+      volumes: [],
+      legs: [],
+      incarnation: null,
+      revision: 0,
+      given: { volumes: [], legs: [] },
+      next: null,
+    });
     const { volumeId, legs, cardId } = await cell.volumeNow();
     expect(await differences()).toEqual([
       { where: `card ${cardId}`, id: volumeId, what: 'it does not run' },

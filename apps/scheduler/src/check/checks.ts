@@ -1,13 +1,12 @@
-import { type AgentRole, type Caller, type CheckReport, finalChangeStates, ProblemError } from '@flexbso/contracts';
+import { type Caller, type CheckDifference, type CheckReport, ProblemError } from '@flexbso/contracts';
+import type { Decisions, SchedulerPorts } from '../decisions.js';
+import { agreedAgents, differingVolumes } from '../diverged/differences.js';
+import { type Reality, realityOf } from '../diverged/reality.js';
 import { differencesOfBooks } from '../placement/books.js';
-import type { SchedulerPorts } from '../decisions.js';
-import type { Cursor, StoreReader } from '../store/store.js';
-import type { VolumeRecord } from '../volumes/volume-record.js';
-import { type Inspection, type RecordedVolume, compare } from './compare.js';
+import { compare, type RecordedVolume } from './compare.js';
+import { inspectAll } from './inspect-all.js';
+import { recordedVolumes } from './recorded.js';
 
-/** Agents asked at the same time: each looks at all that it runs, on cards that carry guests. */
-const ASKED_AT_ONCE = 16;
-const PAGE_SIZE = 500;
 const MAX_DIFFERENCES = 500;
 
 type Ports = Pick<SchedulerPorts, 'store' | 'fleet' | 'clock' | 'inspections'>;
@@ -15,9 +14,11 @@ type Ports = Pick<SchedulerPorts, 'store' | 'fleet' | 'clock' | 'inspections'>;
 /** Compares what is recorded with what every card and pool observes. Reads only. */
 export class Checks {
   readonly #ports: Ports;
+  readonly #decisions: Pick<Decisions, 'incarnation'>;
 
-  constructor(ports: Ports) {
+  constructor(ports: Ports, decisions: Pick<Decisions, 'incarnation'>) {
     this.#ports = ports;
+    this.#decisions = decisions;
   }
 
   /** @throws ProblemError `forbidden` for a caller of one tenant: what is found is of all of them */
@@ -26,15 +27,7 @@ export class Checks {
       throw new ProblemError({ code: 'forbidden', detail: 'a check looks at every tenant: use a token without one' });
     const { fleet, store, clock } = this.#ports;
     const before = await store.read(recordedVolumes);
-    const agents = [
-      ...[...fleet.cards()].map(({ snapshot }) => ({ role: 'card' as const, id: snapshot.cardId })),
-      ...[...fleet.pools()].map(({ snapshot }) => ({ role: 'pool' as const, id: snapshot.poolId })),
-    ];
-    const inspections: Inspection[] = [];
-    for (let from = 0; from < agents.length; from += ASKED_AT_ONCE)
-      inspections.push(
-        ...(await Promise.all(agents.slice(from, from + ASKED_AT_ONCE).map((one) => this.#inspect(one)))),
-      );
+    const inspections = await inspectAll(this.#ports);
     // Both times at rest, on the same operation: what was observed in between is what it is at rest.
     const after = await store.read(recordedVolumes);
     const volumes = atRestThroughout(before, after);
@@ -45,26 +38,25 @@ export class Checks {
       what: 'the books in memory and the database hold different reservations',
     }));
     const quiet = volumes.every((one) => !one.isUnderWay);
-    const differences = [...compare(volumes, inspections), ...(quiet ? books : [])];
+    // Who follows another life of the database is compared by what it was given, and not by what these books want.
+    const reality = realityOf(inspections, this.#decisions.incarnation);
+    const diverged = new Set(reality.answered.filter((one) => one.isEstranged).map(({ role, id }) => `${role} ${id}`));
+    const ours = inspections.filter(({ role, id }) => !diverged.has(`${role} ${id}`));
+    const differences = [
+      ...compare(volumes, ours),
+      ...divergedDifferences(reality, after, this.#decisions.incarnation),
+      ...(quiet ? books : []),
+    ];
     return {
       v: 1,
       atMs: clock.nowMs(),
       volumes: volumes.length,
       legs: volumes.reduce((sum, { legs }) => sum + legs.length, 0),
-      agents: agents.length,
+      agents: inspections.length,
       underWay: volumes.filter((one) => one.isUnderWay).length,
       differences: differences.slice(0, MAX_DIFFERENCES),
       differenceCount: differences.length,
     };
-  }
-
-  async #inspect({ role, id }: { role: AgentRole; id: string }): Promise<Inspection> {
-    try {
-      return { role, id, answer: await this.#ports.inspections.ask(role, id) };
-    } catch (error) {
-      const failure = error instanceof Error ? error.message : String(error);
-      return { role, id, answer: { failure: failure.slice(0, 400) } };
-    }
   }
 }
 
@@ -80,26 +72,19 @@ function atRestThroughout(before: readonly RecordedVolume[], after: readonly Rec
   return [...still, ...gone];
 }
 
-async function recordedVolumes(reader: StoreReader): Promise<RecordedVolume[]> {
-  const found: RecordedVolume[] = [];
-  let after: Cursor | null = null;
-  for (;;) {
-    const page: VolumeRecord[] = await reader.volumes(null, after, PAGE_SIZE);
-    for (const volume of page) found.push(await recordedVolume(reader, volume));
-    const last = page.at(-1);
-    if (last === undefined || page.length < PAGE_SIZE) return found;
-    after = { createdAtMs: last.createdAtMs, id: last.volumeId };
-  }
-}
-
-async function recordedVolume(reader: StoreReader, volume: VolumeRecord): Promise<RecordedVolume> {
-  const change = volume.changeId === null ? null : await reader.change(volume.changeId);
-  const entry = await reader.desiredItem('card', volume.cardId, volume.volumeId);
-  return {
-    volume,
-    legs: await reader.legsOf(volume.volumeId),
-    reservations: await reader.reservationsOf(volume.volumeId),
-    given: entry?.role === 'card' ? entry.item : null,
-    isUnderWay: change === null || !finalChangeStates.includes(change.state),
-  };
+function divergedDifferences(
+  reality: Reality,
+  recorded: readonly RecordedVolume[],
+  incarnation: string,
+): CheckDifference[] {
+  const differing = differingVolumes(recorded, reality, incarnation);
+  const found = differing.flatMap(({ differences }) =>
+    differences.map(({ role, agentId, id, what }) => ({ where: `${role} ${agentId}`, id, what: what.slice(0, 500) })),
+  );
+  const agreed = agreedAgents(reality, differing).map(({ role, id }) => ({
+    where: `${role} ${id}`,
+    id,
+    what: 'it follows another life of the database, and nothing of it differs: adopt it',
+  }));
+  return [...found, ...agreed];
 }

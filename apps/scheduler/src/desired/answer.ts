@@ -24,6 +24,8 @@ export interface AnswerHead extends Speaker {
   readonly agentId: string;
   readonly sinceRevision: number;
   readonly revision: number;
+  /** From which life, and up to which revision of it, the agent is let over to this one. */
+  readonly takesOver?: { readonly incarnation: string; readonly revision: number };
 }
 
 /**
@@ -36,7 +38,8 @@ export function desiredMessage(head: AnswerHead, entries: readonly DesiredEntry[
   const last = fitting.at(-1);
   const revision = fitting.length < entries.length && last ? last.revision : head.revision;
   const { incarnation, term, sinceRevision } = head;
-  const common = { v: 1 as const, incarnation, term, sinceRevision, revision };
+  const over = head.takesOver === undefined ? {} : { takesOver: { ...head.takesOver } };
+  const common = { v: 1 as const, incarnation, term, ...over, sinceRevision, revision };
   const to = { role: head.role, id: head.agentId };
   return head.role === 'card'
     ? {

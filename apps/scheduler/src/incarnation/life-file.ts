@@ -1,7 +1,7 @@
 import { open, readFile, rename } from 'node:fs/promises';
 import { z } from 'zod';
 import type { SchedulerStore } from '../store/store.js';
-import { type Life, whyAnotherLife } from './life.js';
+import { type Life, revisionsOf, whyAnotherLife } from './life.js';
 
 const lifeFileSchema = z.strictObject({ v: z.literal(1), incarnation: z.uuid(), revisions: z.int().min(0) });
 
@@ -29,7 +29,7 @@ export interface LifeFileOptions {
 export class LifeFile {
   readonly #path: string;
   readonly #onFailed: (error: unknown) => void;
-  readonly #incarnation: string;
+  #incarnation: string;
   #revisions: number;
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
@@ -43,8 +43,7 @@ export class LifeFile {
 
   /** Compares, gives the database a new incarnation where it must have one, and writes. @throws LifeFileError */
   static async open(path: string, store: SchedulerStore, options: LifeFileOptions): Promise<LifeFile> {
-    const agents = await store.read((reader) => reader.agents());
-    const revisions = agents.reduce((sum, { revision }) => sum + revision, 0);
+    const revisions = revisionsOf(await store.read((reader) => reader.agents()));
     const incarnation = await store.incarnation();
     const reason = options.renew
       ? 'it was asked for by --new-incarnation'
@@ -63,6 +62,14 @@ export class LifeFile {
       this.#timer = undefined;
       this.#writing = this.#writing.then(() => this.#write()).catch(this.#onFailed);
     }, writeEveryMs);
+  }
+
+  /** The database was restored: from now on this is what it must not fall behind. */
+  async began({ incarnation, revisions }: Life): Promise<void> {
+    this.#incarnation = incarnation;
+    this.#revisions = revisions;
+    this.#writing = this.#writing.then(() => this.#write()).catch(this.#onFailed);
+    await this.#writing;
   }
 
   /** Writes what was not written yet. */

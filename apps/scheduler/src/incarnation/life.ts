@@ -4,6 +4,10 @@ export interface Life {
   readonly revisions: number;
 }
 
+export function revisionsOf(agents: readonly { readonly revision: number }[]): number {
+  return agents.reduce((sum, { revision }) => sum + revision, 0);
+}
+
 /**
  * Why the database is not the one that agents were last told from, or null. What is written beside it may be behind, by
  * a second at most; the database never is.

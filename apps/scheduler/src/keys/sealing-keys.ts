@@ -35,6 +35,11 @@ export class SealingKeys {
     }
   }
 
+  /** What was found is no longer so: the database was restored. */
+  forget(): void {
+    this.#known.clear();
+  }
+
   #keyOf(cardId: string): string | undefined {
     return this.#decisions.ports.fleet.card(cardId)?.snapshot.sealingKey;
   }

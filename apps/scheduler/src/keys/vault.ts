@@ -67,7 +67,12 @@ export class Vault {
     return Buffer.concat([nonce, ciphertext, cipher.getAuthTag()]).toString('base64');
   }
 
-  #unwrap({ wrapped, keyRef }: KeyRecord): Buffer {
+  #unwrap({ wrapped, keyRef, volumeId }: KeyRecord): Buffer {
+    if (wrapped === null) {
+      throw new WrappedKeyError(
+        `${keyRef} of ${volumeId} was made after the copy that the database was restored from: only its card opens it; change the volume's stack or pools, which gives it a new key`,
+      );
+    }
     const bytes = Buffer.from(wrapped, 'base64');
     const decipher = createDecipheriv('aes-256-gcm', this.#parts.wrapKey, bytes.subarray(0, nonceBytes));
     decipher.setAAD(Buffer.from(keyRef)).setAuthTag(bytes.subarray(-tagBytes));

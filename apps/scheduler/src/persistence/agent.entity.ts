@@ -25,6 +25,12 @@ export class AgentRow implements AgentRecord {
 
   @Column({ type: 'text', nullable: true })
   diverged!: string | null;
+
+  @Column({ type: 'text', nullable: true })
+  follows!: string | null;
+
+  @jsonColumn({ nullable: true })
+  takesOver!: AgentRecord['takesOver'];
 }
 
 @Entity('desired_entry')

@@ -224,4 +224,27 @@ class FormerCards implements MigrationInterface {
   }
 }
 
-export const schedulerMigrations = [SchedulerTables, BoundedChanges, Outages, FormerCards];
+const added = {
+  agent_revision: [text('follows', nullable), json('takesOver', nullable)],
+  volume: [text('settledIn', nullable)],
+};
+const wrapped = (isNullable: boolean) => new TableColumn(text('wrapped', { isNullable }));
+
+/** Which life of the database agents follow, what was settled in which, and keys that only a card can open. */
+class SettledLives implements MigrationInterface {
+  readonly name = 'SettledLives1763950000000';
+
+  async up(queryRunner: QueryRunner): Promise<void> {
+    for (const [table, columns] of Object.entries(added))
+      for (const column of columns) await queryRunner.addColumn(table, new TableColumn(column));
+    await queryRunner.changeColumn('volume_key', 'wrapped', wrapped(true));
+  }
+
+  async down(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.changeColumn('volume_key', 'wrapped', wrapped(false));
+    for (const [table, columns] of Object.entries(added))
+      for (const { name } of columns) await queryRunner.dropColumn(table, name);
+  }
+}
+
+export const schedulerMigrations = [SchedulerTables, BoundedChanges, Outages, FormerCards, SettledLives];

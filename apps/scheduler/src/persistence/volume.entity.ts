@@ -54,6 +54,9 @@ export class VolumeRow implements VolumeRecord {
   @jsonColumn()
   formerCards!: VolumeRecord['formerCards'];
 
+  @Column({ type: 'text', nullable: true })
+  settledIn!: string | null;
+
   @instantColumn()
   createdAtMs!: number;
 }
@@ -69,8 +72,8 @@ export class VolumeKeyRow implements KeyRecord {
   @bigintColumn()
   stackGeneration!: number;
 
-  @Column('text')
-  wrapped!: string;
+  @Column({ type: 'text', nullable: true })
+  wrapped!: string | null;
 
   @jsonColumn()
   sealed!: SealedSecret;

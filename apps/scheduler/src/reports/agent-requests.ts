@@ -1,4 +1,5 @@
 import type { AgentRole, CardDesired, CardReport, DesiredQuestion, PoolDesired, PoolReport } from '@flexbso/contracts';
+import type { AgentRecord } from '../agents/agent-record.js';
 import { type Heard, hearSession } from '../agents/sessions.js';
 import { draftOf } from '../changes/draft.js';
 import { advance } from '../changes/saga.js';
@@ -27,11 +28,13 @@ export class AgentRequests {
     const { speaker } = this.#decisions;
     return this.#decisions.run(async ({ tx }) => {
       const { agent } = await hearSession(tx, role, agentId, { ...question, revision: question.sinceRevision });
+      this.#decisions.noteFollowing(agent);
       const isOurs = question.incarnation === null || question.incarnation === speaker.incarnation;
       // A revision above ours is from a life that this database has forgotten: answered by our lower one.
       const sinceRevision = isOurs && question.sinceRevision <= agent.revision ? question.sinceRevision : 0;
       const entries = await tx.desired(role, agentId, sinceRevision);
-      return desiredMessage({ role, agentId, ...speaker, sinceRevision, revision: agent.revision }, entries);
+      const head = { role, agentId, ...speaker, sinceRevision, revision: agent.revision };
+      return desiredMessage({ ...head, ...takingOver(agent, question, speaker.incarnation) }, entries);
     });
   }
 
@@ -88,7 +91,8 @@ export class AgentRequests {
   }
 
   async #hearSession({ tx, deciding }: Decision, role: AgentRole, agentId: string, report: Heard): Promise<void> {
-    const { newlyDiverged } = await hearSession(tx, role, agentId, report);
+    const { agent, newlyDiverged } = await hearSession(tx, role, agentId, report);
+    this.#decisions.noteFollowing(agent);
     if (newlyDiverged === null) return;
     const { alarms, randomness } = this.#decisions.ports;
     alarms.warn('agent acts on nothing new', { role, agentId, differences: newlyDiverged });
@@ -122,4 +126,10 @@ export class AgentRequests {
     await decision.write(before, draft, { by: `pool ${poolId}`, judged: false });
     return true;
   }
+}
+
+/** Only what was compared is let over: an agent that went on in its own life since is not. */
+function takingOver({ takesOver }: AgentRecord, { incarnation, sinceRevision }: DesiredQuestion, ours: string) {
+  const isLet = takesOver?.to === ours && takesOver.from === incarnation && takesOver.revision === sinceRevision;
+  return isLet && incarnation !== null ? { takesOver: { incarnation, revision: sinceRevision } } : {};
 }

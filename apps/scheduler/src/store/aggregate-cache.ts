@@ -24,6 +24,10 @@ export class AggregateCache {
     if (this.#aggregates.size > maxCached && oldest !== undefined) this.#aggregates.delete(oldest);
   }
 
+  clear(): void {
+    this.#aggregates.clear();
+  }
+
   forget(volumeId: string): void {
     this.#aggregates.delete(volumeId);
   }

@@ -126,7 +126,17 @@ function entryOf(write: Extract<DesiredWrite, { kind: 'put' }>, revision: number
 }
 
 export function newAgent(role: AgentRole, agentId: string): AgentRecord {
-  return { role, agentId, revision: 0, seenRevision: 0, sessionId: null, sessionNumber: 0, diverged: null };
+  return {
+    role,
+    agentId,
+    revision: 0,
+    seenRevision: 0,
+    sessionId: null,
+    sessionNumber: 0,
+    diverged: null,
+    follows: null,
+    takesOver: null,
+  };
 }
 
 /** A volume with all that belongs to it, or null. */

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type AgentRole, type BsoEvent, finalChangeStates, ProblemError } from '@flexbso/contracts';
 import type { AgentRecord } from '../agents/agent-record.js';
+import { restoredAgents } from '../agents/restored-agents.js';
 import type { ChangeRecord } from '../changes/change-record.js';
 import type { DesiredEntry } from '../desired/desired-entry.js';
 import type { KeyRecord } from '../keys/key-record.js';
@@ -176,9 +177,14 @@ class MemoryTransaction extends MemoryReader implements StoreTransaction {
   }
 }
 
+export interface MemoryStoreCopy {
+  readonly incarnation: string;
+  readonly contents: Contents;
+}
+
 /** The store of simulations: same rules, in memory. Transactions run one after the other. */
 export class MemoryStore implements SchedulerStore {
-  readonly #contents = new Contents();
+  #contents = new Contents();
   #incarnation: string;
   #last: Promise<unknown> = Promise.resolve();
 
@@ -207,6 +213,24 @@ export class MemoryStore implements SchedulerStore {
   async renewIncarnation(): Promise<string> {
     this.#incarnation = randomUUID();
     return this.#incarnation;
+  }
+
+  /** Everything that it holds now, to be put back later. */
+  copy(): MemoryStoreCopy {
+    return { incarnation: this.#incarnation, contents: structuredClone(this.#contents) };
+  }
+
+  /** Puts a copy back as another life; replies that were given, and events that wait, stay. */
+  putBack({ incarnation, contents }: MemoryStoreCopy): void {
+    const { outbox, replies, agents: present } = this.#contents;
+    const copied = Object.assign(new Contents(), structuredClone(contents));
+    const agents = restoredAgents([...copied.agents.values()], [...present.values()], incarnation);
+    this.#contents = Object.assign(copied, {
+      outbox,
+      replies,
+      agents: new Map(agents.map((agent) => [agentKey(agent.role, agent.agentId), agent])),
+    });
+    this.#incarnation = randomUUID();
   }
 
   /** Hands the committed events out, once. */

@@ -40,6 +40,23 @@ abstract class FakeAgent {
     this.id = id;
   }
 
+  /** It acts on nothing new: the last answer was of another life of the database. */
+  isDiverged = false;
+
+  /** Whether an answer is to be acted on; as the real agent judges it. */
+  protected async takes({ incarnation, takesOver, revision }: CardDesired | PoolDesired): Promise<boolean> {
+    const isOver = takesOver?.incarnation === this.incarnation && takesOver.revision === this.revision;
+    const wasDiverged = this.isDiverged;
+    this.isDiverged = this.incarnation !== null && incarnation !== this.incarnation && !isOver;
+    if (this.isDiverged && !wasDiverged) await this.sayDiverged();
+    if (this.isDiverged) return false;
+    this.incarnation = incarnation;
+    this.revision = revision;
+    return true;
+  }
+
+  protected abstract sayDiverged(): Promise<unknown>;
+
   protected get question(): DesiredQuestion {
     return {
       v: 1,
@@ -50,6 +67,13 @@ abstract class FakeAgent {
     };
   }
 
+  protected told(
+    seen: Pick<InspectAnswer, 'total' | 'volumes' | 'legs'>,
+    given: InspectAnswer['given'],
+  ): InspectAnswer {
+    return { v: 1, ...seen, incarnation: this.incarnation, revision: this.revision, given, next: null };
+  }
+
   get head() {
     const incarnation = this.incarnation ?? sessionId;
     return {
@@ -58,7 +82,7 @@ abstract class FakeAgent {
       sessionNumber: this.sessionNumber,
       incarnation,
       revision: this.revision,
-      diverged: null,
+      diverged: this.isDiverged ? 'the answer is from another incarnation' : null,
     };
   }
 }
@@ -79,8 +103,7 @@ export class FakeCard extends FakeAgent {
   async catchUp(): Promise<boolean> {
     if (this.isAway) return false;
     const answer = await this.#link.ask(this.question);
-    this.incarnation = answer.incarnation;
-    this.revision = answer.revision;
+    if (!(await this.takes(answer))) return false;
     for (const item of answer.items) {
       this.items.set(item.volumeId, item);
       for (const report of this.play(item)) await this.say(report);
@@ -92,7 +115,11 @@ export class FakeCard extends FakeAgent {
   inspect(): InspectAnswer {
     const given = [...this.items.values()].filter((item) => !item.tombstone);
     const volumes = given.map((item) => expectedObservation(plannedVolumeOf(item)));
-    return { v: 1, total: volumes.length, volumes, legs: [] };
+    return this.told({ total: volumes.length, volumes, legs: [] }, { volumes: [...this.items.values()], legs: [] });
+  }
+
+  protected sayDiverged(): Promise<Reply> {
+    return this.#link.report({ ...this.head, volumes: [] });
   }
 
   say(report: VolumeReport): Promise<Reply> {
@@ -115,8 +142,7 @@ export class FakePool extends FakeAgent {
   async catchUp(): Promise<boolean> {
     if (this.isAway) return false;
     const answer = await this.#link.ask(this.question);
-    this.incarnation = answer.incarnation;
-    this.revision = answer.revision;
+    if (!(await this.takes(answer))) return false;
     for (const item of answer.items) {
       this.items.set(item.legId, item);
       for (const report of this.play(item)) await this.say(report);
@@ -135,7 +161,11 @@ export class FakePool extends FakeAgent {
       holderCardId: cardId,
       serving: { epoch, holderCardId: cardId },
     }));
-    return { v: 1, total: legs.length, volumes: [], legs };
+    return this.told({ total: legs.length, volumes: [], legs }, { volumes: [], legs: [...this.items.values()] });
+  }
+
+  protected sayDiverged(): Promise<Reply> {
+    return this.#link.report({ ...this.head, legs: [] });
   }
 
   say(report: LegReport): Promise<Reply> {

@@ -17,6 +17,7 @@ import type { Randomness } from '../ports.js';
 import { Scheduler } from '../scheduler.js';
 import { MemoryStore } from '../store/memory-store.js';
 import { FakeCard, FakePool } from './fake-agents.js';
+import { MemoryBackups } from './memory-backups.js';
 import { aCard, aPool, aSpec, operator, reader } from './fixtures.js';
 
 /** Random-looking bytes that a seed always gives. */
@@ -38,6 +39,7 @@ const seal: Seal = (_plain, recipient) => ({ from: 'scheduler', sealed: `sealed-
 /** A scheduler with cards and pools in one process: two cards, three pools, a store in memory, a clock that is set. */
 export class MemoryCell {
   readonly store = new MemoryStore('018f2f60-0000-4000-8000-0000000000ff');
+  readonly backups = new MemoryBackups(this.store);
   readonly cards: FakeCard[];
   readonly pools: FakePool[];
   scheduler: Scheduler;
@@ -156,7 +158,11 @@ export class MemoryCell {
         inspections: { ask: async (role, id) => this.inspect(role, id) },
         tracing: { headers: () => ({ traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' }) },
         relay: { wake: () => undefined },
-        revisions: { given: (count) => void (this.revisions += count) },
+        revisions: {
+          given: (count) => void (this.revisions += count),
+          began: async ({ revisions }) => void (this.revisions = revisions),
+        },
+        backups: this.backups,
         alarms: { warn: (message) => void this.warned.push(message) },
         vault: new Vault({ wrapKey: new Uint8Array(32), randomness: this.#randomness, seal }),
         fleet: this.fleet,

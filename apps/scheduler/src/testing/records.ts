@@ -39,6 +39,7 @@ export function aVolumeRecord(over: Partial<VolumeRecord> = {}): VolumeRecord {
     cardOperationId: null,
     lastOutageUntilMs: null,
     formerCards: [],
+    settledIn: null,
     createdAtMs: 1_700_000_000_123,
     ...over,
   };
@@ -138,6 +139,8 @@ export function anAgentRecord(over: Partial<AgentRecord> = {}): AgentRecord {
     sessionId: null,
     sessionNumber: 1,
     diverged: null,
+    follows: null,
+    takesOver: null,
     ...over,
   };
 }

@@ -49,6 +49,7 @@ export function proposeCreate(world: World, spec: VolumeSpec, facts: CreateFacts
     cardOperationId: null,
     lastOutageUntilMs: null,
     formerCards: [],
+    settledIn: facts.incarnation,
     createdAtMs: deciding.nowMs,
   };
   const sizeBytes = legSizeBytes(spec.stack.layers, spec.sizeBytes, card.capabilities);

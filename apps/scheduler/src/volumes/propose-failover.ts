@@ -38,6 +38,7 @@ export function proposeFailover(
   const { volume } = present;
   const rate = deciding.copyBytesPerSecond;
   refuseUnknownContent(volume);
+  refuseKeyOfOneCard(present);
   const from = plannedVolume(volume, volume.want, present.legs, rate);
   const local = fenceProblem(volume.cardId, from);
   if (local) throw new ProblemError(local);
@@ -104,6 +105,17 @@ function refuseUnknownContent({ name, state, appliedGeneration }: VolumeRecord):
   throw new ProblemError({
     code: 'change-refused',
     detail: `volume ${name} was never made: there is nothing to fail over; delete it and create it again`,
+  });
+}
+
+/** After a restore the books may lack a key that the card has; no other card can be given it. */
+function refuseKeyOfOneCard({ volume, keys }: Aggregate): void {
+  const key = keys.find(({ keyRef, wrapped }) => keyRef === volume.want.keyRef && wrapped === null);
+  if (key === undefined) return;
+  throw new ProblemError({
+    code: 'change-refused',
+    detail: `${key.keyRef} of volume ${volume.name} was made after the copy that the database was restored from: card ${volume.cardId} alone can open it, so no other card can take the volume over. Once that card is back, any change of the volume's stack or pools gives it a new key`,
+    facts: { keyRef: key.keyRef, cardId: volume.cardId },
   });
 }
 

@@ -53,5 +53,10 @@ export interface VolumeRecord {
   /** End of its last outage that is recorded; a card's report names it again and again. Null: it had none. */
   lastOutageUntilMs: number | null;
   formerCards: FormerCard[];
+  /**
+   * The life of the database in which it was made, or taken over by an operator: what cards and pools are told of it
+   * since is an order of that life, and no difference from it. Null: an older one.
+   */
+  settledIn: string | null;
   createdAtMs: number;
 }

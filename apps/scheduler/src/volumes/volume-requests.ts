@@ -12,6 +12,7 @@ import { assertChangeable, assertGeneration, proposeChange, proposeDelete } from
 import { proposeCreate } from './propose-create.js';
 import { assertCertainStack, proposeFailover } from './propose-failover.js';
 import type { Proposal } from './proposal.js';
+import { assertFollowed } from './assert-followed.js';
 import { findVolume } from './volume-lookup.js';
 import { changeView, volumeView } from './volume-view.js';
 
@@ -164,6 +165,7 @@ export class VolumeRequests {
     );
     const present = await read(volumeId);
     if (!present) throw new Error(`volume ${volumeId} was there a moment ago`);
+    assertFollowed(this.#decisions.ports.fleet, present);
     return present;
   }
 

@@ -14,7 +14,7 @@ export interface Surroundings {
 
 /** The volume as the API shows it. */
 export function volumeView(record: VolumeRecord, legs: readonly LegRecord[], surroundings: Surroundings): Volume {
-  const { want, cardOperationId: _o, lastOutageUntilMs: _l, ...shown } = record;
+  const { want, cardOperationId: _o, lastOutageUntilMs: _l, settledIn: _s, ...shown } = record;
   return {
     ...shown,
     labels: want.labels,

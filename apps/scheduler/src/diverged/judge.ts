@@ -1,0 +1,124 @@
+import type { DesiredCardLeg, DesiredVolume, ObservedVolume } from '@flexbso/contracts';
+import { isSettled, plannedVolumeOf } from '@flexbso/stack';
+import type { RecordedVolume } from '../check/compare.js';
+import { type DifferingVolume, isLeaving } from './differences.js';
+import type { CardPart, LegPart, Reality } from './reality.js';
+
+/** A leg that its pool was given, and has. */
+export interface HeldLeg {
+  readonly poolId: string;
+  readonly given: NonNullable<LegPart['given']>;
+}
+
+/**
+ * How a difference can be settled.
+ * - take-over: the volume runs at rest, card and pools agree; `leftovers` are legs that carry nothing.
+ * - let-go: nothing of it runs; `leftovers` may be left on pools.
+ * - refused: `why` says what disagrees, or what is to be waited for.
+ */
+export type Verdict =
+  | {
+      readonly kind: 'take-over';
+      readonly cardId: string;
+      readonly given: DesiredVolume;
+      readonly observed: ObservedVolume;
+      readonly legs: readonly { readonly onCard: DesiredCardLeg; readonly onPool: HeldLeg }[];
+      readonly leftovers: readonly HeldLeg[];
+    }
+  | { readonly kind: 'let-go'; readonly leftovers: readonly HeldLeg[] }
+  | { readonly kind: 'refused'; readonly why: string };
+
+const refused = (why: string): Verdict => ({ kind: 'refused', why });
+
+/** Decides by what card and pools told, which must agree; what is not known is never taken for gone. */
+export function judge(
+  one: DifferingVolume,
+  reality: Reality,
+  recorded: readonly RecordedVolume[],
+  incarnation: string,
+): Verdict {
+  const silent = silentOf(one, reality);
+  if (silent !== null) return refused(silent);
+  if (one.recorded?.isUnderWay && one.recorded.volume.settledIn === incarnation)
+    return refused('a change of it that began after the restore is under way: wait until it is over');
+  const { recorded: known } = one;
+  const [part, other] = one.parts.cards.filter((each) => known === null || !isLeaving(known.volume, each));
+  if (part && other)
+    return refused(`it runs on ${part.cardId} and on ${other.cardId}: end it on one of them by hand first`);
+  const carried = new Set(part?.given?.stack.legs.map(({ legId }) => legId));
+  const leftovers = heldLegs(one.parts.legs.filter(({ legId }) => !carried.has(legId)));
+  if (typeof leftovers === 'string') return refused(leftovers);
+  return part ? takeOver(one, part, leftovers, recorded) : { kind: 'let-go', leftovers };
+}
+
+/** Whoever may have something of the volume has to have answered. */
+function silentOf({ recorded, parts }: DifferingVolume, { failures, answered }: Reality): string | null {
+  const cards = [recorded?.volume.cardId, ...parts.legs.map(({ given }) => given?.holder.cardId)];
+  const pools = [
+    ...(recorded?.legs.map(({ poolId }) => poolId) ?? []),
+    ...parts.cards.flatMap(({ given }) => given?.stack.legs.map(({ poolId }) => poolId) ?? []),
+  ];
+  const names = [
+    ...cards.filter((id) => id !== undefined).map((id) => `card ${id}`),
+    ...pools.map((id) => `pool ${id}`),
+  ];
+  const known = new Set(answered.map(({ role, id }) => `${role} ${id}`));
+  const missing = names.find((name) => !known.has(name));
+  return missing === undefined
+    ? null
+    : `${missing} did not answer (${failures.get(missing) ?? 'it is not known'}), and may have something of it`;
+}
+
+function heldLegs(parts: readonly LegPart[]): HeldLeg[] | string {
+  const held: HeldLeg[] = [];
+  for (const { poolId, legId, given } of parts) {
+    if (given === null) return `pool ${poolId} has ${legId} and was given nothing of it: nobody can say whose it is`;
+    held.push({ poolId, given });
+  }
+  return held;
+}
+
+function takeOver(
+  { volumeId, parts }: DifferingVolume,
+  { cardId, given, observed }: CardPart,
+  leftovers: readonly HeldLeg[],
+  recorded: readonly RecordedVolume[],
+): Verdict {
+  if (given === null) return refused(`it runs on ${cardId}, whose agent was given nothing of it`);
+  if (given.tombstone) return refused(`${cardId} is deleting it: wait until it is gone`);
+  if (observed === null || !isSettled(observed, plannedVolumeOf(given)))
+    return refused(`${cardId} has not finished ${given.operationId}, or is making it good: wait until it is at rest`);
+  const holder = recorded.find(({ volume }) => isOnFunction(volume, cardId, given) && volume.volumeId !== volumeId);
+  if (holder)
+    return refused(
+      `the books hold ${given.export.functionId} of ${cardId} for ${holder.volume.name} (${holder.volume.volumeId}): settle that first`,
+    );
+  const legs: { onCard: DesiredCardLeg; onPool: HeldLeg }[] = [];
+  for (const onCard of given.stack.legs) {
+    const onPool = legOnPool(onCard, cardId, parts.legs);
+    if (typeof onPool === 'string') return refused(onPool);
+    legs.push({ onCard, onPool });
+  }
+  return { kind: 'take-over', cardId, given, observed, legs, leftovers };
+}
+
+function isOnFunction(volume: RecordedVolume['volume'], cardId: string, given: DesiredVolume): boolean {
+  return volume.cardId === cardId && volume.functionId === given.export.functionId;
+}
+
+/** The leg as its pool has it, where that is what the card stands on; else what disagrees. */
+function legOnPool(leg: DesiredCardLeg, cardId: string, parts: readonly LegPart[]): HeldLeg | string {
+  const { legId, poolId, epoch, sizeBytes } = leg;
+  const part = parts.find((one) => one.legId === legId && one.poolId === poolId);
+  if (!part?.observed || part.given === null)
+    return `${cardId} stands on ${legId} of ${poolId}, which does not have it`;
+  const { given, observed } = part;
+  if (given.tombstone) return `${poolId} is to delete ${legId}, on which ${cardId} stands`;
+  if (observed.epoch !== epoch || given.epoch !== epoch)
+    return `${cardId} holds ${legId} at epoch ${epoch}, and ${poolId} has it at ${observed.epoch}`;
+  if (observed.sizeBytes !== sizeBytes || given.sizeBytes !== sizeBytes)
+    return `${cardId} holds ${sizeBytes} bytes of ${legId}, and ${poolId} has ${observed.sizeBytes}`;
+  if (observed.holderCardId !== cardId || given.holder.cardId !== cardId)
+    return `${legId} is open to ${observed.holderCardId ?? 'nobody'} on ${poolId}, and ${cardId} stands on it`;
+  return { poolId, given };
+}

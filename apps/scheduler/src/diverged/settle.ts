@@ -1,0 +1,163 @@
+import type { DesiredVolume } from '@flexbso/contracts';
+import type { ChangeRecord } from '../changes/change-record.js';
+import type { Aggregate, Deciding, Draft } from '../changes/draft.js';
+import { advance, announce, announceVolume, moveTo } from '../changes/saga.js';
+import { isFinal } from '../changes/transitions.js';
+import { givePool } from '../desired/desired-items.js';
+import type { LegRecord } from '../legs/leg-record.js';
+import { exactReservations, formerReservations, legReservations } from '../placement/volume-reservations.js';
+import { emptyPlan, newChange } from '../volumes/proposal.js';
+import type { HeldLeg } from './judge.js';
+import {
+  forgotten,
+  goneVolume,
+  keysOf,
+  leftover,
+  legOf,
+  type Settling,
+  type TakeOver,
+  volumeOf,
+} from './settled-records.js';
+
+/**
+ * The books take over what runs, under the very operations that card and pools carry out: these find nothing to do.
+ * Legs that carry nothing are then deleted by their pools, as those of an older generation are.
+ */
+export function takeOver(present: Aggregate | null, volumeId: string, found: TakeOver, settling: Settling): Draft {
+  const draft = takenOver(present, volumeId, found, settling);
+  moveTo(draft, 'retiring');
+  announceVolume(draft, 'adopted');
+  advance(draft, settling.deciding);
+  return draft;
+}
+
+/** What runs, as books of it that are settled: for a volume that is to be deleted next. */
+export function takeOverToDelete(volumeId: string, found: TakeOver, settling: Settling): Draft {
+  const draft = takenOver(null, volumeId, found, settling);
+  moveTo(draft, 'retiring');
+  moveTo(draft, 'settled');
+  draft.change.settledAtMs = settling.deciding.nowMs;
+  draft.volume.state = 'ready';
+  announceVolume(draft, 'adopted');
+  return draft;
+}
+
+function takenOver(present: Aggregate | null, volumeId: string, found: TakeOver, settling: Settling): Draft {
+  const { deciding, asking } = settling;
+  const volume = volumeOf(present, volumeId, found, settling);
+  const about = {
+    kind: 'adopt' as const,
+    differences: [],
+    fromGeneration: present?.volume.generation ?? 0,
+    toGeneration: volume.generation,
+    plan: emptyPlan,
+    from: present?.volume.want ?? null,
+  };
+  const change = begun(newChange(volume, about, asking, deciding), deciding);
+  volume.changeId = change.changeId;
+  const { stackGeneration } = volume.want;
+  const legs = found.legs.map(({ onCard, onPool }, position): LegRecord => ({
+    ...legOf(onPool, { stackGeneration, position }),
+    heldByCard: true,
+    addressKind: onCard.address.kind,
+    address: onCard.address,
+    access: onCard.access,
+  }));
+  const left = found.leftovers.map((one) => leftover(present, one));
+  const reservations = [
+    ...exactReservations(volume, legs),
+    ...legReservations(volumeId, volume.want, left),
+    ...formerReservations(volume, present?.reservations ?? []),
+  ];
+  const draft: Draft = {
+    volume,
+    change,
+    legs: [...legs, ...left],
+    keys: keysOf(present, volumeId, found),
+    reservations,
+    given: found.given,
+    desired: forgotten(present, volume, [...legs, ...left]),
+    events: [],
+    healed: [],
+    superseded: null,
+    volumeGone: false,
+  };
+  announce(draft, 'planned', { steps: 0, differences: [] });
+  const { revision: _, ...item } = found.given;
+  draft.desired.push({ kind: 'put', role: 'card', agentId: found.cardId, item });
+  for (const leg of draft.legs) givePool(draft, leg);
+  return draft;
+}
+
+/** What is left of a volume of which nothing runs goes, and then the volume. */
+export function letGo(
+  present: Aggregate | null,
+  volumeId: string,
+  leftovers: readonly HeldLeg[],
+  settling: Settling,
+): Draft {
+  const { asking, deciding } = settling;
+  const volume = present ? { ...present.volume } : goneVolume(volumeId, leftovers, settling);
+  const about = {
+    kind: 'delete' as const,
+    differences: [],
+    fromGeneration: volume.generation,
+    toGeneration: volume.generation + 1,
+    plan: emptyPlan,
+    from: volume.want,
+  };
+  Object.assign(volume, {
+    generation: about.toGeneration,
+    state: 'deleting',
+    settledIn: settling.incarnation,
+    uri: null,
+  });
+  const change = begun(newChange(volume, about, asking, deciding), deciding);
+  volume.changeId = change.changeId;
+  const legs = leftovers.map((one) => leftover(present, one));
+  const desired = forgotten(present, null, legs);
+  volume.cardOperationId = null;
+  const reservations = [
+    ...legReservations(volumeId, volume.want, legs),
+    ...formerReservations(volume, present?.reservations ?? []),
+  ];
+  const keys = present?.keys ?? [];
+  const draft: Draft = {
+    volume,
+    change,
+    legs,
+    keys,
+    reservations,
+    given: null,
+    desired,
+    events: [],
+    healed: [],
+    superseded: null,
+    volumeGone: false,
+  };
+  announce(draft, 'planned', { steps: 0, differences: [] });
+  moveTo(draft, 'retiring');
+  advance(draft, deciding);
+  return draft;
+}
+
+/**
+ * A change that was under way in the copy is over: carried out, where that is what the card was given last, or else not.
+ * @param given what the card makes true; null: nothing of the volume runs
+ * @returns null when none was under way
+ */
+export function superseded(present: Aggregate | null, given: DesiredVolume | null, nowMs: number): ChangeRecord | null {
+  if (present === null || isFinal(present.change.state)) return null;
+  const { change } = present;
+  const isDone =
+    given === null ? change.kind === 'delete' : given.changeId === change.changeId && given.origin === 'person';
+  const over = { ...change, settledAtMs: nowMs, waitingFor: null, waitingSinceMs: null, progress: null };
+  if (isDone) return { ...over, state: 'settled', appliedAtMs: change.appliedAtMs ?? nowMs, problem: null };
+  const detail = 'the database was restored to a copy from the middle of this change, and it is not what runs';
+  return { ...over, state: 'undone', problem: { code: 'diverged', detail } };
+}
+
+/** No card has anything to do for it. */
+function begun(change: ChangeRecord, { nowMs }: Deciding): ChangeRecord {
+  return { ...change, appliedAtMs: nowMs, cardSettled: true };
+}

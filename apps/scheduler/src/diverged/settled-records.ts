@@ -1,0 +1,150 @@
+import type { Aggregate, Deciding } from '../changes/draft.js';
+import type { DesiredWrite } from '../desired/desired-entry.js';
+import type { KeyRecord } from '../keys/key-record.js';
+import type { LegRecord } from '../legs/leg-record.js';
+import type { Asking } from '../volumes/proposal.js';
+import type { VolumeRecord, VolumeWant } from '../volumes/volume-record.js';
+import type { HeldLeg, Verdict } from './judge.js';
+
+export interface Settling {
+  readonly asking: Asking;
+  readonly deciding: Deciding;
+  readonly incarnation: string;
+  /** For a volume that the books do not know. */
+  readonly owner: { readonly name: string; readonly tenantId: string };
+}
+export type TakeOver = Extract<Verdict, { kind: 'take-over' }>;
+
+/** What a client wished is nowhere but in the lost database. */
+const anywhere: VolumeWant['placement'] = { policy: 'spread', spreadLegsOver: 'rack', spreadRequired: false };
+
+/** The volume as its card was given it; what no agent knows is as the copy has it, or as the operator says. */
+export function volumeOf(
+  present: Aggregate | null,
+  volumeId: string,
+  { given, observed, cardId }: TakeOver,
+  { owner, incarnation, deciding }: Settling,
+): VolumeRecord {
+  const generation = Math.max(given.generation, present?.volume.generation ?? 0) + 1;
+  const { tenantId, name } = present?.volume ?? owner;
+  return {
+    volumeId,
+    tenantId,
+    name,
+    protocol: given.export.protocol,
+    cardId,
+    functionId: given.export.functionId,
+    state: 'changing',
+    generation,
+    appliedGeneration: generation,
+    settledGeneration: present?.volume.settledGeneration ?? 0,
+    want: {
+      labels: present?.volume.want.labels ?? {},
+      sizeBytes: given.sizeBytes,
+      stack: { layers: given.stack.layers },
+      qos: given.qos,
+      placement: present?.volume.want.placement ?? anywhere,
+      stackGeneration: given.stack.stackGeneration,
+      keyRef: given.stack.encryptionKey?.keyRef ?? null,
+    },
+    uri: observed.exports[0]?.uri ?? null,
+    changeId: null,
+    cardOperationId: given.operationId,
+    settledIn: incarnation,
+    lastOutageUntilMs: present?.volume.lastOutageUntilMs ?? null,
+    formerCards: present?.volume.formerCards ?? [],
+    createdAtMs: present?.volume.createdAtMs ?? deciding.nowMs,
+  };
+}
+
+/** Of a volume that the books never had and of which only legs are left: as much as takes these away. */
+export function goneVolume(
+  volumeId: string,
+  leftovers: readonly HeldLeg[],
+  { owner, deciding }: Settling,
+): VolumeRecord {
+  const [first] = leftovers;
+  if (!first) throw new Error(`nothing is left of ${volumeId}`);
+  const { holder, sizeBytes } = first.given;
+  const want = { labels: {}, sizeBytes, stack: { layers: [] }, qos: null, placement: anywhere, keyRef: null };
+  return {
+    volumeId,
+    ...owner,
+    protocol: 'nbd',
+    cardId: holder.cardId,
+    functionId: 'none',
+    state: 'deleting',
+    generation: 1,
+    appliedGeneration: 0,
+    settledGeneration: 0,
+    want: { ...want, stackGeneration: 1 },
+    uri: null,
+    changeId: null,
+    cardOperationId: null,
+    settledIn: null,
+    lastOutageUntilMs: null,
+    formerCards: [],
+    createdAtMs: deciding.nowMs,
+  };
+}
+
+export function legOf({ poolId, given }: HeldLeg, at: Pick<LegRecord, 'stackGeneration' | 'position'>): LegRecord {
+  const { legId, volumeId, changeId, sizeBytes, epoch, holder, operationId } = given;
+  return {
+    legId,
+    volumeId,
+    changeId,
+    poolId,
+    ...at,
+    sizeBytes,
+    epoch,
+    holder,
+    operationId,
+    state: 'ready',
+    role: 'current',
+    awaited: false,
+    heldByCard: false,
+    addressKind: 'nbd',
+    address: null,
+    access: null,
+  };
+}
+
+/** A stack of generation 0 never was: such a leg is never taken for one of the stack that stays. */
+export function leftover(present: Aggregate | null, one: HeldLeg): LegRecord {
+  const known = present?.legs.find(({ legId }) => legId === one.given.legId);
+  const leg = legOf(one, { stackGeneration: 0, position: known?.position ?? 0 });
+  return { ...leg, state: 'retiring', role: 'retiring' };
+}
+
+/** The key as the books have it; else as the card has it, which alone can open it. */
+export function keysOf(present: Aggregate | null, volumeId: string, { given, legs }: TakeOver): KeyRecord[] {
+  const { encryptionKey, stackGeneration } = given.stack;
+  if (encryptionKey === null) return [];
+  const { keyRef, sealedKey } = encryptionKey;
+  const known = present?.keys.find((key) => key.keyRef === keyRef);
+  if (known) return [known];
+  const sealedTo = legs[0]?.onPool.given.holder.sealingKey ?? '';
+  return [{ keyRef, volumeId, stackGeneration, wrapped: null, sealed: sealedKey, sealedTo }];
+}
+
+/** What agents were to do of it by the books, and is not so: said to nobody any more. */
+export function forgotten(
+  present: Aggregate | null,
+  now: VolumeRecord | null,
+  legs: readonly LegRecord[],
+): DesiredWrite[] {
+  if (present === null) return [];
+  const kept = new Set(legs.map(({ legId }) => legId));
+  const gone = present.legs.filter(({ legId }) => !kept.has(legId));
+  const { volumeId, cardId } = present.volume;
+  const writes = gone.map(({ poolId, legId }): DesiredWrite => ({
+    kind: 'forget',
+    role: 'pool',
+    agentId: poolId,
+    itemId: legId,
+  }));
+  return now?.cardId === cardId
+    ? writes
+    : [...writes, { kind: 'forget', role: 'card', agentId: cardId, itemId: volumeId }];
+}

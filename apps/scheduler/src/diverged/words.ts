@@ -1,0 +1,60 @@
+import type { DivergedVolume } from '@flexbso/contracts';
+import type { DifferingVolume } from './differences.js';
+import type { HeldLeg, Verdict } from './judge.js';
+
+/** The contract's bound; a volume of more legs than that has its differences cut. */
+const maxDifferences = 50;
+
+/** A volume that differs, as the API shows it. */
+export function divergedVolume(
+  { volumeId, recorded, parts, differences }: DifferingVolume,
+  verdict: Verdict,
+): DivergedVolume {
+  return {
+    volumeId,
+    name: recorded?.volume.name ?? null,
+    since: recorded === null ? 'created' : parts.cards.length > 0 ? 'changed' : 'deleted',
+    cardId: parts.cards[0]?.cardId ?? null,
+    differences: differences
+      .slice(0, maxDifferences)
+      .map(({ role, agentId, id, what }) => ({ where: `${role} ${agentId}`, id, what: what.slice(0, 500) })),
+    adopt: cut(adoptText(verdict, recorded !== null)),
+    delete: cut(deleteText(verdict, recorded !== null)),
+  };
+}
+
+interface Choice {
+  readonly can: boolean;
+  readonly what: string;
+}
+const cut = ({ can, what }: Choice): Choice => ({ can, what: what.slice(0, 1000) });
+
+export function adoptText(verdict: Verdict, isRecorded: boolean): Choice {
+  if (verdict.kind === 'refused') return { can: false, what: verdict.why };
+  const legs = deletedText(verdict.leftovers);
+  if (verdict.kind === 'let-go') {
+    return isRecorded
+      ? { can: true, what: `nothing of it runs: the books let it go${legs}` }
+      : { can: false, what: 'nothing of it runs, and only legs are left: delete it' };
+  }
+  const { given, cardId } = verdict;
+  const key = given.stack.encryptionKey ? `; its key ${given.stack.encryptionKey.keyRef} stays as the card has it` : '';
+  const where = given.stack.legs.map(({ legId, poolId }) => `${legId} on ${poolId}`).join(', ');
+  return {
+    can: true,
+    what: `the books take over generation ${given.generation} on ${cardId}, which stands on ${where}${key}${legs}`,
+  };
+}
+
+export function deleteText(verdict: Verdict, isRecorded: boolean): Choice {
+  if (isRecorded) return { can: false, what: 'it is recorded: adopt it; what runs then is deleted as any volume is' };
+  if (verdict.kind === 'refused') return { can: false, what: verdict.why };
+  const runs = verdict.kind === 'take-over' ? verdict.legs.map(({ onPool }) => onPool) : [];
+  const first = verdict.kind === 'take-over' ? `it ends on ${verdict.cardId}` : 'nothing of it runs';
+  return { can: true, what: `${first}${deletedText([...runs, ...verdict.leftovers])}` };
+}
+
+function deletedText(legs: readonly HeldLeg[]): string {
+  if (legs.length === 0) return '';
+  return `; deleted for good: ${legs.map(({ poolId, given }) => `${given.legId} on ${poolId}`).join(', ')}`;
+}

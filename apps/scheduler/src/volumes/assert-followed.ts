@@ -1,0 +1,19 @@
+import { ProblemError } from '@flexbso/contracts';
+import type { Fleet } from '@flexbso/placement';
+import type { Aggregate } from '../changes/draft.js';
+
+/**
+ * After a restore nothing is decided about a volume before its card and its pools follow the restored database: what is
+ * recorded of it may not be what runs. @throws ProblemError `diverged`
+ */
+export function assertFollowed(fleet: Fleet, { volume, legs }: Aggregate): void {
+  const pool = legs.find(({ poolId }) => fleet.isDiverged('pool', poolId));
+  const isOnDivergedCard = fleet.isDiverged('card', volume.cardId);
+  if (!isOnDivergedCard && pool === undefined) return;
+  const who = isOnDivergedCard ? `card ${volume.cardId}` : `pool ${pool?.poolId}`;
+  throw new ProblemError({
+    code: 'diverged',
+    detail: `${who} follows another life of the database than this one, which was restored: settle what differs there first (flexbso get differences)`,
+    facts: { volumeId: volume.volumeId },
+  });
+}
