@@ -130,8 +130,8 @@ async function swap(qmp: RawQmp, { folder, port, copyBytesPerSecond }: RawSwapSe
     sync: 'full',
     'copy-mode': 'write-blocking',
     speed: copyBytesPerSecond,
-    granularity: 1024 ** 2,
-    'buf-size': 1024 ** 2,
+    granularity: 256 * 1024,
+    'buf-size': 256 * 1024,
     'filter-node-name': 'filter',
   });
   await ready;

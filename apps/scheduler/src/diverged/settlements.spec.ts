@@ -1,7 +1,7 @@
 import { type Caller, type Divergence, finalChangeStates, type Settled } from '@flexbso/contracts';
 import { type Arbitrary, array, assert, asyncProperty, constantFrom, integer, record } from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { aSpec } from '../testing/fixtures.js';
+import { aSpec, encrypted } from '../testing/fixtures.js';
 import { cardReport } from '../testing/fake-agents.js';
 import { MemoryCell, refusalOf } from '../testing/memory-cell.js';
 
@@ -119,6 +119,40 @@ describe('a database restored from a backup', () => {
     await cell.settle();
     expect(await cell.volumeNow('changed')).toMatchObject({ state: 'ready', qos: { iopsTotal: 700 } });
     expect((await check()).differences).toEqual([]);
+  });
+
+  it('refuses to fail a volume over whose key its card alone can open, until a change has given it another', async () => {
+    await backUp();
+    const { volumeId, cardId } = await cell.create({ stack: { layers: [...encrypted.layers] } });
+    await restore();
+    await adopt(volumeId, 'vol-a');
+    cell.loseCard(cardId);
+    await expect(cell.failover()).rejects.toThrow(/alone can open it/);
+    cell.cardReturns(cardId);
+    await cell.change({ stack: { layers: [] } });
+    await cell.settle();
+    await cell.change({ stack: { layers: [...encrypted.layers] } });
+    await cell.settle();
+    cell.loseCard(cardId);
+    await cell.failover();
+    await cell.settle();
+    const now = await cell.volumeNow();
+    expect(now).toMatchObject({ state: 'ready', formerCards: [{ cardId }] });
+    expect(now.cardId).not.toBe(cardId);
+  });
+
+  it('keeps of a volume that was failed over before the backup where it came from, and what is held there', async () => {
+    const { cardId } = await cell.create();
+    cell.loseCard(cardId);
+    await cell.failover();
+    await cell.settle();
+    await backUp();
+    await cell.change({ qos: { iopsTotal: 700 } });
+    await cell.settle();
+    await restore();
+    await adopt('vol-a');
+    expect(await cell.volumeNow()).toMatchObject({ qos: { iopsTotal: 700 }, formerCards: [{ cardId }] });
+    expect(await cell.scheduler.checkReservations()).toEqual([]);
   });
 
   it('refuses to take over what is not at rest, what pools do not confirm, and what did not answer', async () => {

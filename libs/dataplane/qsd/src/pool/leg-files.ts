@@ -1,5 +1,6 @@
 import { legIdSchema } from '@flexbso/contracts';
 import { chmod, chown, lstat, mkdir, open, readdir, rm, statfs, truncate } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { QsdPoolConfig } from '../config.js';
 import { giveToDataPlane } from '../daemon/daemon.js';
 import { refused } from '../errors.js';
@@ -7,6 +8,9 @@ import { dataPath, readRecord, recordPath, syncDirectory, writeRecord, type LegR
 
 /** Blocks of `stat` are of 512 bytes whatever the file system's own are. */
 const STAT_BLOCK_BYTES = 512;
+
+/** On ext4, deleting 256 MiB at once held up the writes of all other files by 40 to 50 ms; this much takes 2 to 3 ms. */
+const RELEASE_BYTES = 16 * 1024 ** 2;
 
 export interface LegFile {
   readonly sizeBytes: number;
@@ -90,10 +94,22 @@ export class LegFiles {
   async remove(legId: string): Promise<void> {
     const { directory } = this.#config;
     // The record goes last: while it is there, the pool still knows the leg.
+    await this.#release(legId);
     await rm(dataPath(directory, legId), { force: true });
     await syncDirectory(directory);
     await rm(recordPath(directory, legId), { force: true });
     await syncDirectory(directory);
+  }
+
+  /** Gives a file's space back piece by piece: other legs' writes wait for as long as the file system frees one. */
+  async #release(legId: string): Promise<void> {
+    const path = dataPath(this.#config.directory, legId);
+    const { sizeBytes } = (await this.file(legId)) ?? { sizeBytes: 0 };
+    for (let leftBytes = sizeBytes - RELEASE_BYTES; leftBytes > 0; leftBytes -= RELEASE_BYTES) {
+      const begunAt = performance.now();
+      await truncate(path, leftBytes);
+      await sleep(performance.now() - begunAt);
+    }
   }
 
   /** Opens the file to the data plane's user, or to nobody but the agent. */
