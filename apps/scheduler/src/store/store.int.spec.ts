@@ -203,9 +203,11 @@ describe.each(['SQLite', 'PostgreSQL'])('changes on %s', (name) => {
   it('are kept as many as may be of a volume, and for a month of one that is gone, and names count on', async () => {
     const store = await stores[name]?.();
     if (!store || !database) throw new Error('there is a database');
-    const [here, gone, young] = [numbered('vol', 1), numbered('vol', 2), numbered('vol', 3)];
+    const [here, gone, young, healed] = [1, 2, 3, 4].map((n) => numbered('vol', n));
+    if (!here || !gone || !young || !healed) throw new Error('there are four');
     await store.transaction(async (tx) => {
-      await tx.putVolume(aVolumeRecord({ volumeId: here }));
+      await tx.putVolume(aVolumeRecord({ volumeId: here, changeId: numbered('chg', 5) }));
+      await tx.putVolume(aVolumeRecord({ volumeId: healed, name: 'vol-b', changeId: numbered('chg', 8) }));
       const put = (n: number, volumeId: string, over: object) =>
         tx.putChange(aChangeRecord({ changeId: numbered('chg', n), volumeId, state: 'settled', ...over }));
       for (let n = 1; n <= 5; n += 1)
@@ -216,11 +218,15 @@ describe.each(['SQLite', 'PostgreSQL'])('changes on %s', (name) => {
         });
       await put(6, gone, { kind: 'create', createdAtMs: 1 });
       await put(7, young, { kind: 'create', createdAtMs: 40 * dayMs });
+      await put(8, healed, { kind: 'change', createdAtMs: 1 });
+      for (const n of [9, 10, 11]) await put(n, healed, { kind: 'heal', createdAtMs: n });
     });
     const nowMs = 41 * dayMs;
     const went: number[] = [];
-    for (let pass = 0; pass < 4; pass += 1) went.push(await pruneChanges(database, nowMs, { kept: 2 }));
-    expect(went).toEqual([1, 2, 0, 0]);
+    for (let pass = 0; pass < 5; pass += 1) went.push(await pruneChanges(database, nowMs, { kept: 2 }));
+    expect(went.toSorted((left, right) => right - left)).toEqual([2, 1, 1, 0, 0]);
+    // The latest change of a volume stays, however many outages are recorded after it.
+    expect(await keptIn(store, healed)).toEqual([11, 10, 8].map((n) => numbered('chg', n)));
     expect(await keptIn(store, gone)).toEqual([]);
     expect(await keptIn(store, young)).toEqual([numbered('chg', 7)]);
     expect(await keptIn(store, here)).toEqual([5, 4, 3].map((n) => numbered('chg', n)));
