@@ -3,7 +3,7 @@ import { type Bus, connectBus } from '@flexbso/messaging/agent';
 import { type TestNats, eventually, startNats } from '@flexbso/testkit';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -80,9 +80,22 @@ export class AgentProcess {
 
   async dispose(): Promise<void> {
     await this.end('SIGKILL');
+    // One that dies while it probes leaves the daemon that it asked, for its next life to find.
+    for (const pid of await this.#dataPlanes()) process.kill(pid, 'SIGKILL');
     for (const bus of this.#buses) await bus.close();
     await this.#nats.stop();
     await rm(this.folder, { recursive: true, force: true });
+  }
+
+  /** Every process that serves a socket in the folder. */
+  async #dataPlanes(): Promise<number[]> {
+    const found: number[] = [];
+    for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+      const [read] = await Promise.allSettled([readFile(`/proc/${pid}/cmdline`, 'utf8')]);
+      // A process that ended meanwhile is none.
+      if (read.status === 'fulfilled' && read.value.includes(`path=${this.folder}/`)) found.push(Number(pid));
+    }
+    return found;
   }
 
   #serve(): void {
