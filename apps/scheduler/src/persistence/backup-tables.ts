@@ -11,7 +11,7 @@ import { VolumeKeyRow, VolumeRow } from './volume.entity.js';
  * What a backup holds: all that the scheduler decides by. Not the outbox, since what it says has been said, or will be by
  * the life that it is of; not kept replies, so that a repeated request is answered as it was; not the lease.
  */
-const entities: readonly (new () => ObjectLiteral)[] = [
+export const decidedBy: readonly (new () => ObjectLiteral)[] = [
   VolumeRow,
   VolumeKeyRow,
   ChangeRow,
@@ -27,13 +27,14 @@ const pageRows = 200;
 
 export async function countTables(manager: EntityManager): Promise<Record<string, number>> {
   const counts: Record<string, number> = {};
-  for (const entity of entities) counts[manager.dataSource.getMetadata(entity).tableName] = await manager.count(entity);
+  for (const entity of decidedBy)
+    counts[manager.dataSource.getMetadata(entity).tableName] = await manager.count(entity);
   return counts;
 }
 
 /** Every row of every table, as its entity has it, page by page in the order of keys. */
 export async function* tableRows(manager: EntityManager): AsyncGenerator<BackupRow> {
-  for (const entity of entities) {
+  for (const entity of decidedBy) {
     const { tableName, columns, primaryColumns } = manager.dataSource.getMetadata(entity);
     const order = Object.fromEntries(primaryColumns.map(({ propertyName }) => [propertyName, 'ASC' as const]));
     for (let skip = 0; ; skip += pageRows) {
@@ -54,7 +55,7 @@ export async function replaceTables(
   rows: AsyncIterable<BackupRow>,
   refuse: (why: string) => Error,
 ): Promise<void> {
-  for (const entity of entities) await manager.createQueryBuilder().delete().from(entity).execute();
+  for (const entity of decidedBy) await manager.createQueryBuilder().delete().from(entity).execute();
   let table = '';
   let batch: ObjectLiteral[] = [];
   const flush = async () => {
@@ -105,5 +106,5 @@ function fits(type: unknown, isTransformed: boolean, value: unknown): boolean {
 }
 
 function entityOf(dataSource: DataSource, table: string): (new () => ObjectLiteral) | undefined {
-  return entities.find((entity) => dataSource.getMetadata(entity).tableName === table);
+  return decidedBy.find((entity) => dataSource.getMetadata(entity).tableName === table);
 }

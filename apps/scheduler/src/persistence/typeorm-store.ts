@@ -19,10 +19,10 @@ import type { ReservationRecord } from '../placement/reservation-record.js';
 import type { IdempotentCall, SchedulerStore, StoreReader, StoreTransaction } from '../store/store.js';
 import type { VolumeRecord } from '../volumes/volume-record.js';
 import { AgentRow, DesiredRow, IncarnationRow } from './agent.entity.js';
+import { decidedBy } from './backup-tables.js';
 import { ChangeRow } from './change.entity.js';
 import { LegRow, ReservationRow } from './leg.entity.js';
 import { schedulerMigrations } from './migrations.js';
-import { PrunedCreationRow } from './pruned-creation.entity.js';
 import { TypeormReader } from './typeorm-reader.js';
 import { VolumeKeyRow, VolumeRow } from './volume.entity.js';
 
@@ -30,15 +30,9 @@ import { VolumeKeyRow, VolumeRow } from './volume.entity.js';
 export const schedulerDatabase = {
   entities: [
     ...persistenceEntities,
-    VolumeRow,
-    VolumeKeyRow,
-    ChangeRow,
-    LegRow,
-    ReservationRow,
-    AgentRow,
-    DesiredRow,
+    // One list, so that nothing is ever kept and left out of a backup.
+    ...decidedBy,
     IncarnationRow,
-    PrunedCreationRow,
   ],
   migrations: [...persistenceMigrations, ...schedulerMigrations],
   schema: 'scheduler',
