@@ -23,10 +23,17 @@ export const feltBy =
     const changes = changesFor(client);
     const repeats: ChangeUnderLoad[][] = [];
     while (repeats.length < REPEATS) {
-      repeats.push(
-        await runChanges({ cluster, client, changes, folder, ...TIMINGS, planted: null, say: () => undefined }),
-      );
-      say(`  repeat ${repeats.length} of ${REPEATS}`);
+      const rows = await runChanges({
+        cluster,
+        client,
+        changes,
+        folder,
+        ...TIMINGS,
+        planted: null,
+        say: () => undefined,
+      });
+      repeats.push(rows);
+      say(`  repeat ${repeats.length} of ${REPEATS}: longest I/Os ${listOf(rows, (row) => row.longestIoMs, 0)} ms`);
     }
     return changes.flatMap(({ name }) => {
       const rows = repeats.flat().filter((row) => row.name === name);

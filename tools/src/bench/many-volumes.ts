@@ -23,8 +23,11 @@ const LOADED_VOLUME_BYTES = 64 * 1024 ** 2;
 const AT_REST_MS = 60_000;
 /** Of one core, with nothing to do but to look and to measure. */
 const MOST_REST_SHARE = 0.05;
-/** Ten times as often as by default, so that what it costs stands out of the noise. */
-const MEASURE_OFTEN_MS = 1_000;
+/** As by default (apps/agent/src/config/config.ts). */
+const MEASURE_MS = 10_000;
+/** So much more often than that it is measured here, so that what it costs stands out of the noise; each round costs the same. */
+const TIMES_AS_OFTEN = 20;
+const MEASURE_OFTEN_MS = MEASURE_MS / TIMES_AS_OFTEN;
 const MEASURE_NEVER_MS = 3_600_000;
 const PAIRS = 9;
 const WINDOW_MS = 8_000;
@@ -64,7 +67,12 @@ export const agentOfManyVolumes: Bench = async ({ cluster, folder, say }) => {
   return [
     atMost(`agent with ${VOLUMES} volumes, resident`, atRest.residentMb, 'MB', 100),
     atMost(`agent with ${VOLUMES} volumes, CPU at rest`, atRest.cpuShare * 100, '% of a core', MOST_REST_SHARE * 100),
-    atMost(`measuring ${VOLUMES} volumes every second, cost in IOPS of a volume`, median(costs) * 100, '%', 1),
+    atMost(
+      `measuring ${VOLUMES} volumes every ${MEASURE_MS / 1000} s, cost in IOPS of a volume`,
+      (median(costs) / TIMES_AS_OFTEN) * 100,
+      '%',
+      1,
+    ),
   ];
 };
 
