@@ -54,9 +54,7 @@ export interface AgentPorts<Item, Report> {
   readonly log: AgentLog;
   readonly timings: AgentTimings;
   /** Makes the role, given where its reports go. */
-  readonly makeRole: (
-    report: ReportTo<Report>,
-  ) => RolePart<Item> & { forget(name: string, operationId: string): Promise<boolean> };
+  readonly makeRole: (report: ReportTo<Report>) => RolePart<Item>;
   /** A newer session has taken over this identity: this process must end. */
   readonly onFenced: (problem: ProblemError) => void;
 }
@@ -78,7 +76,7 @@ const OWN_REPORT = '';
 /** An agent in one role: hears what is wanted, has its role make it so, and says what became of it. */
 export class Agent<Item extends DesiredItem, Report extends AnyReport> {
   readonly #ports: AgentPorts<Item, Report>;
-  readonly #role: RolePart<Item> & { forget(name: string, operationId: string): Promise<boolean> };
+  readonly #role: RolePart<Item>;
   readonly #outbox: ReportOutbox<Report | null>;
   readonly #feed: DesiredFeed<Item>;
   readonly #registration: Registration;
@@ -170,14 +168,21 @@ export class Agent<Item extends DesiredItem, Report extends AnyReport> {
   }
 
   async #forget(name: string, operationId: string): Promise<void> {
-    const { keeper, log } = this.#ports;
+    const { log } = this.#ports;
     try {
-      if (!(await this.#role.forget(name, operationId))) return;
-      const { state } = keeper;
-      keeper.set({ ...state, items: state.items.filter((item) => this.#role.nameOf(item) !== name) });
+      await this.#role.forget(name, operationId, (revision) => this.#drop(name, revision));
     } catch (error) {
       log.warn('what is gone was not forgotten; the next start does it', { name, error: String(error) });
     }
+  }
+
+  /** Takes it out of the kept state, for good: a state that still had it would have it made again after a crash. */
+  async #drop(name: string, revision: number): Promise<boolean> {
+    const { keeper } = this.#ports;
+    const { state } = keeper;
+    const isNewer = (item: Item): boolean => this.#role.nameOf(item) !== name || item.revision > revision;
+    keeper.set({ ...state, items: state.items.filter(isNewer) });
+    return keeper.saved();
   }
 
   #setDiverged(differences: string | null): void {

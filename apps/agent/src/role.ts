@@ -34,6 +34,12 @@ export interface RolePart<Item> {
   start(items: readonly Item[]): Promise<void>;
   /** Entries that are new or have changed. */
   accept(items: readonly Item[]): void;
+  /**
+   * What is gone, and known to be, needs no record any more. Of a newer operation nothing is forgotten.
+   * @param drop takes the item, up to this revision, out of the kept state; the journal goes only after that, since it
+   *   alone knows then that the thing is gone. Resolves with false when this life ends before.
+   */
+  forget(name: string, operationId: string, drop: (revision: number) => Promise<boolean>): Promise<void>;
   /** Observes what of these runs here. */
   inspect(names: readonly string[]): Promise<Inspected>;
   measure(limit: number): Promise<Measured>;

@@ -54,6 +54,16 @@ export class ApiClient {
     return this.get(`/v1/volumes/${volumeId}`, volumeSchema);
   }
 
+  /** A volume, also while what answers is away for a while. */
+  async volumeWithin(volumeId: string, deadlineMs: number): Promise<Volume> {
+    const until = Date.now() + deadlineMs;
+    for (;;) {
+      const volume = await this.volume(volumeId).catch((error: unknown) => stillAway(error, until));
+      if (volume !== null) return volume;
+      await delay(POLL_MS);
+    }
+  }
+
   change(changeId: string): Promise<Change> {
     return this.get(`/v1/changes/${changeId}`, changeSchema);
   }

@@ -163,6 +163,7 @@ export const awayFrom =
       return await eachFault({ cluster, api, volumeId: volume.volumeId, client: attached, ledger }, client, setting);
     } finally {
       await attached.stop();
+      await api.volumeWithin(volume.volumeId, DEADLINE_MS);
       await completed(api, (await api.deleteVolume(volume.volumeId)).change);
     }
   };
@@ -185,7 +186,8 @@ async function eachFault(scene: Scene, client: DemoClient, { say }: BenchSetting
 /** What a fault left under way is over, and the volume where the next one expects it. */
 async function back(scene: Scene): Promise<void> {
   const { api, volumeId } = scene;
-  await until('the volume is at rest', DEADLINE_MS, async () => (await api.volume(volumeId)).state === 'ready');
+  const isAtRest = async (): Promise<boolean> => (await api.volumeWithin(volumeId, DEADLINE_MS)).state === 'ready';
+  await until('the volume is at rest', DEADLINE_MS, isAtRest);
   const [leg] = (await api.volume(volumeId)).legs;
   if (leg?.poolId !== 'pool-5') await move(scene, 'pool-5');
 }

@@ -85,6 +85,21 @@ describe('a card agent', () => {
     expect(card.world.leg(leg?.legId ?? '').serving).toEqual({ epoch: 2, holderCardId: 'card-2' });
   });
 
+  it('does nothing that is meant for the new stack when its data plane lies about the cut-over', async () => {
+    let lies = 2;
+    const card = new CardFixture();
+    await card.start(undefined, {
+      lies: ({ step, method }) => method === 'perform' && step?.kind === 'cut-over' && lies-- > 0,
+    });
+    const first = await card.settle({ qos: { iopsTotal: 500 } });
+    const before = card.card.guestWrites(VOLUME_ID);
+    const desired = await card.settle({ newStack: true, sizeBytes: 2 * first.sizeBytes });
+    const steps = card.scheduler.said(desired.operationId)?.steps.map(({ kind, outcome }) => `${kind} ${outcome}`);
+    expect(steps?.slice(-3)).toEqual(['restore-limits done', 'grow-head done', 'close-stack done']);
+    expect(card.card.guestReads(VOLUME_ID)).toBe(before);
+    expect(isSettled(card.observed(), plannedVolumeOf(desired))).toBe(true);
+  });
+
   it('undoes a change that fails before its cut-over, and leaves the guest as it was', async () => {
     const card = new CardFixture();
     await card.start(undefined, failing('copy'));

@@ -88,15 +88,30 @@ export class CardRole implements RolePart<DesiredVolume> {
     }
   }
 
-  /** Called for what the scheduler has taken in. A volume that is gone needs no record any more. */
-  async forget(volumeId: string, operationId: string): Promise<boolean> {
+  async forget(volumeId: string, operationId: string, drop: (revision: number) => Promise<boolean>): Promise<void> {
     const volume = this.#ready.get(volumeId);
-    if (!volume || volume.reconciler.desired.operationId !== operationId) return false;
+    if (!volume || volume.reconciler.desired.operationId !== operationId) return;
     this.#ready.delete(volumeId);
-    this.#volumes.delete(volumeId);
+    const forgetting = this.#forget(volume, drop);
+    // Whoever wants it meanwhile waits until its old journal is gone.
+    this.#volumes.set(
+      volumeId,
+      forgetting.then(
+        () => null,
+        () => null,
+      ),
+    );
+    try {
+      await forgetting;
+    } finally {
+      this.#volumes.delete(volumeId);
+      if (this.#awaited.has(volumeId)) this.#open(volumeId);
+    }
+  }
+
+  async #forget(volume: Volume, drop: (revision: number) => Promise<boolean>): Promise<void> {
     await this.#halt(volume);
-    await volume.journal.remove();
-    return true;
+    if (await drop(volume.reconciler.desired.revision)) await volume.journal.remove();
   }
 
   async inspect(names: readonly string[]): Promise<Inspected> {

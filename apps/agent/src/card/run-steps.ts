@@ -56,7 +56,7 @@ export async function runSteps(run: StepRun, book: VolumeBook, steps: readonly P
     if (operation === null) throw new Error(`steps of ${run.volumeId} without an operation in its journal`);
     const index = indexOfStep(operation, planned.step);
     book = await run.enter([...pending, { kind: 'intent', index, planned, atMs: run.clock.nowMs() }]);
-    const failure = await performOne(run, planned, index);
+    const failure = (await performOne(run, planned, index)) ?? (await whyNotCutOver(run, planned.step));
     if (failure === 'interrupted') return { kind: 'interrupted' };
     const atMs = run.clock.nowMs();
     if (failure)
@@ -83,6 +83,16 @@ async function whyNotReady(run: StepRun, step: CardStep): Promise<Problem | null
   if (copy?.state === 'ready' && copy.toStackGeneration === step.toStackGeneration) return null;
   const detail = `no cut-over to stack ${step.toStackGeneration}: the copy is ${copy?.state ?? 'gone'}${copy?.error ? ` (${copy.error})` : ''}`;
   return { code: 'step-failed', detail };
+}
+
+/** What comes after it is meant for the new stack: on the old one it would be wrong, and the data plane's word is not enough. */
+async function whyNotCutOver(run: StepRun, step: CardStep): Promise<Failure | null> {
+  if (step.kind !== 'cut-over') return null;
+  const { head } = await run.plane.observe(run.volumeId);
+  if (head?.stackGeneration === step.toStackGeneration) return null;
+  const where = head === null ? 'there is no head' : `the head is on stack ${head.stackGeneration}`;
+  const detail = `the data plane said that it cut over to stack ${step.toStackGeneration}, and ${where}`;
+  return { problem: { code: 'step-failed', detail }, retryable: true };
 }
 
 type Failure = { readonly problem: Problem; readonly retryable: boolean };

@@ -82,6 +82,12 @@ export class StateKeeper<Item> {
     });
   }
 
+  /** Resolves once the state is saved; false: this life ends before. */
+  async saved(): Promise<boolean> {
+    await this.#saving;
+    return this.#saved === this.#state;
+  }
+
   /** Resolves once the newest state is saved, or could not be. */
   async stop(): Promise<void> {
     this.#stop.abort();

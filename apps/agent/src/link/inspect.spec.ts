@@ -41,6 +41,7 @@ function pool(running: readonly string[]): RolePart<DesiredLeg> {
     discover: nobodyAsks,
     start: nobodyAsks,
     accept: () => undefined,
+    forget: nobodyAsks,
     measure: nobodyAsks,
     stop: nobodyAsks,
   };

@@ -1,4 +1,4 @@
-import { operationIdSchema, poolStepSchema, problemSchema } from '@flexbso/contracts';
+import { desiredLegSchema, operationIdSchema, poolStepSchema, problemSchema } from '@flexbso/contracts';
 import { z } from 'zod';
 
 const legBookSchema = z.strictObject({
@@ -7,11 +7,13 @@ const legBookSchema = z.strictObject({
   /** It was served to its holder: from then on it may hold the guest's data, and nothing undoes its creation. */
   wasReady: z.boolean(),
   failed: z.strictObject({ operationId: operationIdSchema, problem: problemSchema }).nullable(),
+  /** The order to delete it: any older wish for it, which a kept state may still have, is past. */
+  tombstone: desiredLegSchema.nullable().default(null),
 });
 /** What the journal of a leg tells that the pool itself does not; the sum of its entries. */
 export type LegBook = z.infer<typeof legBookSchema>;
 
-export const emptyLegBook: LegBook = { createdBy: null, wasReady: false, failed: null };
+export const emptyLegBook: LegBook = { createdBy: null, wasReady: false, failed: null, tombstone: null };
 
 /** What was begun for whom, and what failed. */
 export const legEntrySchema = z.discriminatedUnion('kind', [
@@ -20,6 +22,7 @@ export const legEntrySchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('intent'), operationId: operationIdSchema, step: poolStepSchema, atMs: z.int() }),
   z.strictObject({ kind: z.literal('done'), operationId: operationIdSchema, stepKind: z.string(), atMs: z.int() }),
   z.strictObject({ kind: z.literal('ready'), operationId: operationIdSchema, atMs: z.int() }),
+  z.strictObject({ kind: z.literal('tombstone'), tombstone: desiredLegSchema, atMs: z.int() }),
   z.strictObject({ kind: z.literal('failed'), operationId: operationIdSchema, problem: problemSchema, atMs: z.int() }),
 ]);
 export type LegEntry = z.infer<typeof legEntrySchema>;
@@ -38,7 +41,14 @@ function entered(book: LegBook, entry: LegEntry): LegBook {
       return book;
     case 'ready':
       return { ...book, wasReady: true, failed: null };
+    case 'tombstone':
+      return { ...book, tombstone: entry.tombstone };
     default:
-      return { createdBy: null, wasReady: false, failed: { operationId: entry.operationId, problem: entry.problem } };
+      return {
+        ...book,
+        createdBy: null,
+        wasReady: false,
+        failed: { operationId: entry.operationId, problem: entry.problem },
+      };
   }
 }

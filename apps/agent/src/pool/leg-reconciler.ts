@@ -79,8 +79,9 @@ export class LegReconciler {
 
   async pass(): Promise<LookAgain> {
     const { plane, poolId, journal, lookMs, random } = this.#ports;
+    this.#journal ??= await openLegJournal(this.#desired.legId, journal);
+    await this.#bookTombstone(this.#journal);
     const desired = this.#desired;
-    this.#journal ??= await openLegJournal(desired.legId, journal);
     const { failed } = this.#journal.book;
     if (failed?.operationId === desired.operationId) return this.#sayFailed(failed.problem);
     const observed = await plane.observe(desired.legId);
@@ -95,6 +96,14 @@ export class LegReconciler {
     this.#beginAnew();
     await this.#atRest(desired, observed);
     return { afterMs: jittered(lookMs, random) };
+  }
+
+  /** What is deleted stays deleted: the order is on disk before the act, and outlives a kept state that is older. */
+  async #bookTombstone({ book: { tombstone } }: LegJournal): Promise<void> {
+    const desired = this.#desired;
+    if (desired.tombstone && tombstone?.operationId !== desired.operationId)
+      await this.#enter({ kind: 'tombstone', tombstone: desired, atMs: this.#ports.clock.nowMs() });
+    else if (tombstone !== null && tombstone.revision > desired.revision) this.#desired = tombstone;
   }
 
   async #atRest(desired: DesiredLeg, observed: ObservedLeg | null): Promise<void> {

@@ -111,6 +111,33 @@ describe("a pool's agent", () => {
     await pool.clock.runUntil('the journal is gone', () => pool.journal.lines.size === 0);
   });
 
+  it('never makes a leg again that was deleted, wherever it is killed meanwhile', async () => {
+    for (let moment = 1, isKilled = true; isKilled; moment++) {
+      const pool = new PoolFixture();
+      // The scheduler forgets the leg with the report that it is gone.
+      pool.scheduler.onMessage = () => {
+        if (pool.scheduler.legReports.at(-1)?.phase === 'deleted') pool.scheduler.items.clear();
+      };
+      const first = await pool.start();
+      await pool.untilSaid(await pool.want(), 'ready');
+      await pool.clock.run(1_000);
+      await first.stop();
+      const fuse = new Fuse();
+      await pool.start(fuse);
+      await pool.clock.run(1_000);
+      fuse.blowIn(moment);
+      const tombstone = await pool.want({ tombstone: true });
+      await pool.clock.run(10_000);
+      isKilled = fuse.blown;
+      fuse.blow();
+      await pool.start();
+      await pool.clock.run(20_000);
+      expect(pool.scheduler.saidOfLeg(tombstone.operationId)?.phase, `killed at moment ${moment}`).toBe('deleted');
+      expect([pool.world.legs.size, pool.journal.lines.size], `killed at moment ${moment}`).toEqual([0, 0]);
+      expect(await pool.store.load(), `killed at moment ${moment}`).toMatchObject({ items: [] });
+    }
+  });
+
   it('says that a leg failed, and leaves nothing of it', async () => {
     const pool = new PoolFixture();
     await pool.start();

@@ -8,6 +8,7 @@ import type { Sealer } from '../ports/sealer.js';
 import type { Discovered, Inspected, Measured, RolePart } from '../role.js';
 import { Discovery } from '../work/discovery.js';
 import { SerialWorker } from '../work/serial-worker.js';
+import { openLegJournal } from './leg-journal.js';
 import { LegReconciler } from './leg-reconciler.js';
 
 export interface PoolRolePorts {
@@ -33,6 +34,9 @@ export class PoolRole implements RolePart<DesiredLeg> {
   readonly #ports: PoolRolePorts;
   readonly #discovery: Discovery<PoolDiscovery>;
   readonly #legs = new Map<string, Leg>();
+  readonly #forgetting = new Set<string>();
+  /** The newest that is wanted of legs that are just being forgotten. */
+  readonly #awaited = new Map<string, DesiredLeg>();
 
   constructor(ports: PoolRolePorts) {
     this.#ports = ports;
@@ -52,30 +56,54 @@ export class PoolRole implements RolePart<DesiredLeg> {
     return (await this.#ports.plane.list()).map(({ legId }) => legId);
   }
 
+  /** A journal of a leg that is no longer in the state is what a crash left of forgetting it. */
   async start(items: readonly DesiredLeg[]): Promise<void> {
     this.accept(items);
+    for (const legId of await this.#ports.journal.names()) {
+      if (!this.#legs.has(legId)) await this.#removeDeleted(legId);
+    }
   }
 
   accept(items: readonly DesiredLeg[]): void {
     for (const item of items) {
       const leg = this.#legs.get(item.legId);
-      if (leg) {
+      if (this.#forgetting.has(item.legId)) this.#awaited.set(item.legId, item);
+      else if (leg) {
         leg.reconciler.want(item);
         leg.worker.wake();
-      } else {
-        this.#begin(item);
-      }
+      } else this.#begin(item);
     }
   }
 
-  /** Called for what the scheduler has taken in. A leg that is deleted needs no record any more. */
-  async forget(legId: string, operationId: string): Promise<boolean> {
+  async forget(legId: string, operationId: string, drop: (revision: number) => Promise<boolean>): Promise<void> {
     const leg = this.#legs.get(legId);
-    if (!leg || leg.reconciler.desired.operationId !== operationId) return false;
-    this.#legs.delete(legId);
-    await this.#halt(leg);
-    await this.#ports.journal.remove(legId);
-    return true;
+    if (!leg || leg.reconciler.desired.operationId !== operationId || this.#forgetting.has(legId)) return;
+    this.#forgetting.add(legId);
+    try {
+      await this.#halt(leg);
+      if (await drop(leg.reconciler.desired.revision)) await this.#ports.journal.remove(legId);
+    } finally {
+      this.#legs.delete(legId);
+      this.#forgetting.delete(legId);
+      this.#beginAwaited(legId);
+    }
+  }
+
+  /** Whoever wants it anew waits until its old journal is gone. */
+  #beginAwaited(legId: string): void {
+    const item = this.#awaited.get(legId);
+    this.#awaited.delete(legId);
+    if (item) this.#begin(item);
+  }
+
+  async #removeDeleted(legId: string): Promise<void> {
+    const { journal, plane, log } = this.#ports;
+    try {
+      const { book } = await openLegJournal(legId, journal);
+      if (book.tombstone !== null && (await plane.observe(legId)) === null) await journal.remove(legId);
+    } catch (error) {
+      log.warn('what is deleted was not forgotten; the next start does it', { legId, error: String(error) });
+    }
   }
 
   async inspect(names: readonly string[]): Promise<Inspected> {

@@ -18,6 +18,11 @@ export class Fuse {
     return this.moments.length >= this.#blowsAt;
   }
 
+  /** Kills it at the n-th moment from now. */
+  blowIn(moments: number): void {
+    this.#blowsAt = this.moments.length + moments;
+  }
+
   /** Kills it now. */
   blow(): void {
     this.#blowsAt = this.moments.length;

@@ -103,12 +103,12 @@ export class AgentRequests {
 
   async #hearVolume(decision: Decision, cardId: string, report: CardReport['volumes'][number]): Promise<boolean> {
     const before = await decision.read(report.volumeId);
-    if (!before) return false;
-    const isCarrier = before.volume.cardId === cardId && before.volume.cardOperationId === report.operationId;
-    const isFormer = before.volume.formerCards.some(
-      (former) => former.cardId === cardId && former.operationId === report.operationId,
-    );
-    if (!isCarrier && !isFormer) return false;
+    const former = before?.volume.formerCards.find((one) => one.cardId === cardId);
+    const isHere = before?.volume.cardId === cardId;
+    // That it is gone is known here: a crash may have kept the card from forgetting it.
+    if (!before || (!isHere && !former)) return report.phase === 'gone';
+    const isCarrier = isHere && before.volume.cardOperationId === report.operationId;
+    if (!isCarrier && former?.operationId !== report.operationId) return false;
     const draft = draftOf(before);
     if (isCarrier) hearCard(draft, report, decision.deciding);
     else hearFormerCard(draft, cardId, report, decision.deciding);
@@ -118,7 +118,8 @@ export class AgentRequests {
 
   async #hearLeg(decision: Decision, poolId: string, report: PoolReport['legs'][number]): Promise<boolean> {
     const leg = await decision.tx.leg(report.legId);
-    if (!leg || leg.poolId !== poolId || leg.operationId !== report.operationId) return false;
+    if (!leg) return report.phase === 'deleted';
+    if (leg.poolId !== poolId || leg.operationId !== report.operationId) return false;
     const before = await decision.read(leg.volumeId);
     if (!before) return false;
     const draft = draftOf(before);

@@ -121,12 +121,12 @@ export class MemoryCardDataPlane implements CardDataPlane {
   readonly #guards: CardStepHandlers<(volumeId: string, context: CardStepContext) => Promise<void> | void> = {
     'start-data-plane': () => () => undefined,
     'open-leg': (step) => (volumeId, context) => this.#openLeg(volumeId, step, context),
-    'format-encryption': (step) => () => this.#format(step),
+    'format-encryption': (step) => (volumeId) => this.#format(volumeId, step),
     'open-encryption': (step) => (volumeId, context) => this.#openEncryption(volumeId, step, context),
-    'build-redundancy': () => () => undefined,
+    'build-redundancy': (step) => (volumeId) => this.#needLegs(volumeId, step.stackGeneration, step.legIds),
     'build-compression': () => () => undefined,
     'build-window': (step) => (volumeId) => this.#needStack(volumeId, step.stackGeneration),
-    'build-head': (step) => (volumeId) => this.#needStack(volumeId, step.stackGeneration),
+    'build-head': (step) => (volumeId, context) => this.#needWhole(volumeId, step.stackGeneration, context),
     'export-volume': () => (volumeId) => {
       if (!this.#card.observe(volumeId).head) throw refusal('data-plane-failed', `${volumeId} has no head to export`);
     },
@@ -161,7 +161,8 @@ export class MemoryCardDataPlane implements CardDataPlane {
     this.#card.noteOpened(volumeId, { legId, epoch, address: wanted?.address ?? null, identity });
   }
 
-  #format(step: CardStepOf<'format-encryption'>): void {
+  #format(volumeId: string, step: CardStepOf<'format-encryption'>): void {
+    this.#needLegs(volumeId, step.stackGeneration, step.legIds);
     const legs = step.legIds.map((legId) => this.#card.world.leg(legId));
     for (const leg of legs) {
       const isFresh = leg.writes === 0 && (leg.headerKeyRef === null || leg.headerKeyRef === step.keyRef);
@@ -193,7 +194,28 @@ export class MemoryCardDataPlane implements CardDataPlane {
     if (legs.length === 0) throw refusal('data-plane-failed', `no leg of stack ${stackGeneration} is open`);
   }
 
-  async #copy(volumeId: string, step: CardStepOf<'copy'>, { onProgress, signal }: CardStepContext): Promise<void> {
+  /** What is built on legs finds each of them open. */
+  #needLegs(volumeId: string, stackGeneration: number, legIds: readonly string[]): void {
+    const stack = this.#card.observe(volumeId).stacks.find((one) => one.stackGeneration === stackGeneration);
+    const missing = legIds.find((legId) => !stack?.legs.some((leg) => leg.legId === legId));
+    if (missing !== undefined) throw refusal('data-plane-failed', `leg ${missing} of ${volumeId} is not open`);
+  }
+
+  /** What stands on a stack finds its top: every layer that belongs there, over every leg. */
+  #needWhole(volumeId: string, stackGeneration: number, { desired }: CardStepContext): void {
+    this.#needStack(volumeId, stackGeneration);
+    const { stack } = desired;
+    if (stack.stackGeneration !== stackGeneration) return;
+    const legIds = stack.legs.map(({ legId }) => legId);
+    this.#needLegs(volumeId, stackGeneration, legIds);
+    const open = this.#card.observe(volumeId).stacks.find((one) => one.stackGeneration === stackGeneration);
+    const missing = stack.layers.find((layer) => !open?.layers.some(({ kind }) => kind === layer.kind));
+    if (missing) throw refusal('data-plane-failed', `${volumeId} has no ${missing.kind} in stack ${stackGeneration}`);
+  }
+
+  async #copy(volumeId: string, step: CardStepOf<'copy'>, context: CardStepContext): Promise<void> {
+    const { onProgress, signal } = context;
+    this.#needWhole(volumeId, step.toStackGeneration, context);
     this.#startCopy(volumeId, step);
     for (;;) {
       const copy = this.#card.copyOf(volumeId);
