@@ -13,6 +13,8 @@ const mayUse: Readonly<Record<string, readonly string[]>> = {
   testkit: libraries,
   app: libraries,
   tools: [...libraries, 'testkit', 'tools'],
+  // It runs the deciding code of several services in one process, and nothing depends on it.
+  simulation: [...libraries, 'app'],
 };
 
 /** Specs may start real servers; the pure layers' specs have no need to. */

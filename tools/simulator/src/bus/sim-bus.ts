@@ -1,0 +1,183 @@
+import { type AgentRole, type DownVerb, ProblemError, type RpcService } from '@flexbso/contracts';
+import type { Faults } from '../faults/faults.js';
+import type { SimProcess } from '../processes/sim-process.js';
+import type { Chance } from '../time/chance.js';
+import type { Timeline } from '../time/timeline.js';
+
+/** Who asks: an agent by its subject, or a service. */
+export type Sender = { readonly role: AgentRole; readonly id: string } | null;
+
+export interface Question {
+  readonly sender: Sender;
+  readonly verb: string;
+  readonly payload: unknown;
+}
+
+type Answer = (question: Question) => Promise<unknown>;
+type Heard = (payload: unknown) => Promise<unknown>;
+
+/** Who answers for a service. */
+export interface Serving {
+  readonly process: SimProcess;
+  readonly answer: Answer;
+  /** Whether it may still: it neither takes a question nor gives an answer otherwise. */
+  readonly isServing: () => boolean;
+}
+
+interface Listener {
+  readonly process: SimProcess;
+  readonly verbs: Map<DownVerb, Heard>;
+  readonly onReconnect: (() => void)[];
+}
+
+/** A loopback's delay, and those of messages that are late, in ms. */
+const LATENCY = { least: 1, most: 4 };
+const REORDERED = { least: 5, most: 60 };
+const DELAYED = { least: 500, most: 9_000 };
+const AWAY = { least: 1_000, most: 12_000 };
+
+/** The bus: carries questions, answers and nudges, and loses, doubles, delays and reorders them when it is told to. */
+export class SimBus {
+  readonly #timeline: Timeline;
+  readonly #chance: Chance;
+  readonly #faults: Faults;
+  readonly #services = new Map<RpcService, Serving>();
+  readonly #agents = new Map<string, Listener>();
+  #awayUntilMs = 0;
+
+  constructor(parts: { timeline: Timeline; chance: Chance; faults: Faults }) {
+    this.#timeline = parts.timeline;
+    this.#chance = parts.chance;
+    this.#faults = parts.faults;
+  }
+
+  /** The newest to serve takes the place of whoever did. */
+  serve(service: RpcService, serving: Serving): void {
+    this.#services.set(service, serving);
+  }
+
+  listen(role: AgentRole, id: string, process: SimProcess): Listener {
+    const listener = { process, verbs: new Map<DownVerb, Heard>(), onReconnect: [] };
+    this.#agents.set(`${role} ${id}`, listener);
+    return listener;
+  }
+
+  /** @throws ProblemError `deadline-exceeded`, or what the service refused with */
+  ask(asker: SimProcess, service: RpcService, question: Question, timeoutMs: number): Promise<unknown> {
+    const serving = this.#services.get(service);
+    return this.#exchange(
+      asker,
+      { to: serving?.process ?? null, timeoutMs, what: `${service} ${question.verb}` },
+      () => {
+        if (serving === undefined) throw new ProblemError({ code: 'unavailable', detail: `nobody serves ${service}` });
+        return answered(serving, { ...question, payload: carried(question.payload) });
+      },
+    );
+  }
+
+  /** Asks an agent. @throws ProblemError as `ask` does */
+  askAgent(asker: SimProcess, to: { role: AgentRole; id: string }, verb: DownVerb, payload: unknown): Promise<unknown> {
+    const listener = this.#agents.get(`${to.role} ${to.id}`);
+    const heard = listener?.verbs.get(verb);
+    return this.#exchange(asker, { to: listener?.process ?? null, timeoutMs: 5_000, what: verb }, () => {
+      if (!heard) throw new ProblemError({ code: 'unavailable', detail: `${to.role} ${to.id} does not hear ${verb}` });
+      return heard(carried(payload));
+    });
+  }
+
+  /** Sends and forgets. */
+  tell(teller: SimProcess, to: { role: AgentRole; id: string }, verb: DownVerb, payload: unknown): void {
+    const message = carried(payload);
+    this.#send(teller.name, `agent ${to.role} ${to.id}`, () => {
+      const listener = this.#agents.get(`${to.role} ${to.id}`);
+      const heard = listener?.verbs.get(verb);
+      if (heard && listener?.process.isAlive) void listener.process.running().then(() => heard(message));
+    });
+  }
+
+  /** Nothing is carried for a while; then every agent learns that it is connected again. */
+  goAway(): void {
+    const forMs = this.#chance.int(AWAY.least, AWAY.most);
+    this.#awayUntilMs = this.#timeline.nowMs + forMs;
+    this.#timeline.after(forMs, () => {
+      for (const { process, onReconnect } of this.#agents.values())
+        if (process.isAlive && !process.isStopped) for (const act of onReconnect) act();
+    });
+  }
+
+  #exchange(
+    asker: SimProcess,
+    { to, timeoutMs, what }: { to: SimProcess | null; timeoutMs: number; what: string },
+    work: () => Promise<unknown>,
+  ): Promise<unknown> {
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const end = (settle: () => void) => void asker.running().then(settle);
+    const takeBack = this.#timeline.after(timeoutMs, () =>
+      end(() =>
+        reject(new ProblemError({ code: 'deadline-exceeded', detail: `${what}: no answer in ${timeoutMs} ms` })),
+      ),
+    );
+    const back = (settle: () => void) =>
+      this.#send(to?.name ?? 'nobody', asker.name, () => {
+        takeBack();
+        end(settle);
+      });
+    this.#send(asker.name, to?.name ?? 'nobody', () => {
+      if (to !== null && !to.isAlive) return;
+      const answering = (to === null ? Promise.resolve() : to.running()).then(work);
+      answering.then(
+        (reply) => back(() => resolve(carried(reply))),
+        (error: unknown) => back(() => reject(asProblem(error))),
+      );
+    });
+    return promise;
+  }
+
+  #send(from: string, to: string, deliver: () => void): void {
+    if (this.#strikes('bus-away', from, to)) this.goAway();
+    if (this.#timeline.nowMs < this.#awayUntilMs || this.#strikes('message-lost', from, to)) return;
+    const times = this.#strikes('message-doubled', from, to) ? 2 : 1;
+    for (let time = 0; time < times; time += 1) this.#timeline.after(this.#latencyMs(from, to), deliver);
+  }
+
+  #latencyMs(from: string, to: string): number {
+    const range = this.#strikes('message-delayed', from, to)
+      ? DELAYED
+      : this.#strikes('message-reordered', from, to)
+        ? REORDERED
+        : LATENCY;
+    return this.#chance.int(range.least, range.most);
+  }
+
+  #strikes(
+    kind: 'bus-away' | 'message-lost' | 'message-doubled' | 'message-delayed' | 'message-reordered',
+    from: string,
+    to: string,
+  ): boolean {
+    // A message is of the agent that it comes from or goes to: services take no steps.
+    return this.#faults.strikes(kind, to.startsWith('agent ') ? to : from);
+  }
+}
+
+/** Never resolves when it is not said any more. */
+async function answered({ answer, isServing }: Serving, question: Question): Promise<unknown> {
+  const silence = new Promise<never>(() => undefined);
+  if (!isServing()) return silence;
+  try {
+    const reply = await answer(question);
+    return isServing() ? reply : await silence;
+  } catch (error) {
+    if (isServing()) throw error;
+    return silence;
+  }
+}
+
+/** As on a wire: nothing that one side changes is changed for the other. */
+function carried(payload: unknown): unknown {
+  return payload === undefined ? undefined : JSON.parse(JSON.stringify(payload));
+}
+
+function asProblem(error: unknown): ProblemError {
+  if (error instanceof ProblemError) return error;
+  return new ProblemError({ code: 'internal', detail: String(error) });
+}

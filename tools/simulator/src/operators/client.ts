@@ -1,0 +1,84 @@
+import { ProblemError, type Volume, volumeSchema } from '@flexbso/contracts';
+import { z } from 'zod';
+import type { Books } from '../truth/books.js';
+import type { Chance } from '../time/chance.js';
+import type { Asker } from './asker.js';
+import { newVolume, patchOf } from './wishes.js';
+
+const acceptedSchema = z.looseObject({
+  volume: z.looseObject({ volumeId: z.string() }),
+  change: z.looseObject({ changeId: z.string() }),
+});
+
+export interface ClientParts {
+  readonly name: string;
+  readonly asker: Asker;
+  readonly chance: Chance;
+  readonly books: Books;
+  readonly poolIds: readonly string[];
+  /** The scheduler has said that it will be done. */
+  readonly onAccepted: (accepted: { volumeId: string; changeId: string }) => void;
+}
+
+const PAUSE = { leastMs: 50, mostMs: 4_000 };
+/** A change waits for whatever is away: longer than the longest of that. */
+const PATIENCE_MS = 60_000;
+
+/** Has one volume at a time, and always wants something else of it. */
+export class Client {
+  readonly #parts: ClientParts;
+  #isStopping = false;
+
+  constructor(parts: ClientParts) {
+    this.#parts = parts;
+  }
+
+  /** Ends what it is about and asks for nothing more. */
+  stop(): void {
+    this.#isStopping = true;
+  }
+
+  async run(): Promise<void> {
+    const { asker, chance } = this.#parts;
+    while (!this.#isStopping) {
+      await asker.process.clock.sleep(chance.int(PAUSE.leastMs, PAUSE.mostMs));
+      if (this.#isStopping) return;
+      try {
+        await this.#once();
+      } catch (error) {
+        // A refusal is an answer: the next wish is another one.
+        if (!(error instanceof ProblemError)) throw error;
+      }
+    }
+  }
+
+  async #once(): Promise<void> {
+    const { name, chance, poolIds } = this.#parts;
+    const volume = await this.#volume();
+    if (volume === null) return this.#ask('create-volume', { spec: newVolume(chance, name, poolIds) });
+    const wish = { volume: volume.volumeId, basedOnGeneration: volume.generation };
+    if (chance.isOneIn(12)) return this.#ask('delete-volume', wish);
+    await this.#ask('change-volume', { ...wish, patch: patchOf(chance, volume, poolIds) });
+  }
+
+  async #volume(): Promise<Volume | null> {
+    try {
+      return volumeSchema.parse(await this.#parts.asker.read('get-volume', { volume: this.#parts.name }));
+    } catch (error) {
+      if (error instanceof ProblemError && error.code === 'not-found') return null;
+      throw error;
+    }
+  }
+
+  /** Most wait for the end of what they asked for; some ask for the next thing at once, and are refused or overtake it. */
+  async #ask(verb: string, fields: Record<string, unknown>): Promise<void> {
+    const { asker, chance, books, onAccepted } = this.#parts;
+    const { volume, change } = acceptedSchema.parse(await asker.write(verb, fields));
+    onAccepted({ volumeId: volume.volumeId, changeId: change.changeId });
+    if (chance.isOneIn(6)) return;
+    const waiting = new AbortController();
+    const patience = asker.process.clock.sleep(PATIENCE_MS, waiting.signal);
+    await Promise.race([books.whenEnded(change.changeId), patience]);
+    waiting.abort();
+  }
+}

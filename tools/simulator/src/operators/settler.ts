@@ -1,0 +1,41 @@
+import { type Divergence, ProblemError, divergenceSchema } from '@flexbso/contracts';
+import type { Asker } from './asker.js';
+
+const LOOK_EVERY_MS = 3_000;
+
+/** The operator after a restore: adopts what runs, deletes what cannot be adopted, until nothing differs any more. */
+export class Settler {
+  readonly #asker: Asker;
+  /** What differed at the last look, for whoever wonders why it does not end. */
+  last: Divergence | null = null;
+
+  constructor(asker: Asker) {
+    this.#asker = asker;
+  }
+
+  /** Resolves when no agent follows another life of the database. */
+  async settleAll(): Promise<void> {
+    for (;;) {
+      await this.#asker.process.clock.sleep(LOOK_EVERY_MS);
+      try {
+        if (await this.#settleOnce()) return;
+      } catch (error) {
+        // What was seen is no longer so: the next look sees what is.
+        if (!(error instanceof ProblemError)) throw error;
+      }
+    }
+  }
+
+  async #settleOnce(): Promise<boolean> {
+    const found = divergenceSchema.parse(await this.#asker.read('list-differences', {}));
+    this.last = found;
+    for (const volume of found.volumes) {
+      const { volumeId: id, name, adopt } = volume;
+      if (adopt.can) await this.#asker.write('adopt', { id, ...(name === null ? { name: id } : {}) });
+      else if (volume.delete.can) await this.#asker.write('delete-diverged', { id });
+    }
+    if (found.volumeCount > 0) return false;
+    for (const { id } of found.agents) await this.#asker.write('adopt', { id });
+    return found.agents.length === 0;
+  }
+}

@@ -1,0 +1,258 @@
+import { checkReportSchema, type Caller, finalChangeStates } from '@flexbso/contracts';
+import { MemoryWorld } from '@flexbso/dataplane-memory';
+import { SimBus } from '../bus/sim-bus.js';
+import type { Hits } from '../faults/coverage.js';
+import { Faults } from '../faults/faults.js';
+import { Asker } from '../operators/asker.js';
+import { Client } from '../operators/client.js';
+import { Settler } from '../operators/settler.js';
+import { AgentHost, type Machine } from '../processes/agent-host.js';
+import { InventoryStandIn } from '../processes/inventory-stand-in.js';
+import { SchedulerHost } from '../processes/scheduler-host.js';
+import { type Moment, SimProcess } from '../processes/sim-process.js';
+import { SimDatabase } from '../site/sim-database.js';
+import { Chance } from '../time/chance.js';
+import { Timeline } from '../time/timeline.js';
+import { Judge } from '../truth/judge.js';
+import type { Violation } from '../truth/violation.js';
+import { faultsOf } from './faults-of-run.js';
+
+export interface RunResult {
+  readonly seed: number;
+  readonly events: number;
+  readonly faults: number;
+  readonly changes: number;
+  readonly violations: readonly Violation[];
+  readonly coverage: readonly Hits[];
+}
+
+/** Is told what happens. */
+export type Trace = (line: string) => void;
+
+interface OlderCopy {
+  readonly database: ReturnType<SimDatabase['copy']>;
+  readonly accepted: ReadonlyMap<string, string>;
+}
+
+const VOLUMES = 5;
+const CARDS = 3;
+const POOLS = 3;
+const MIN_EVENTS = 200;
+const MIN_FAULTS = 3;
+/** A run whose faults have not found their moments by then is long enough. */
+const MAX_EVENTS = 3_000;
+/** Longer than every patience in the system; what is not over then never is. */
+const REST_WITHIN_MS = 900_000;
+/** A guest writes this often, in events. */
+const WRITE_EVERY = 3;
+/** From when a scheduler stands still until it goes on: its lease has run out and another has taken over. */
+const STOPPED = { leastMs: 6_500, mostMs: 15_000 };
+
+const tenant: Caller = { name: 'client', role: 'operator', tenantId: 'acme' };
+const admin: Caller = { name: 'operator', role: 'admin', tenantId: null };
+
+/** One run of the whole system by one seed: services, bus, agents, clients and faults in this process, under one clock. */
+export class Run {
+  readonly #seed: number;
+  readonly #chance: Chance;
+  readonly #timeline = new Timeline();
+  readonly #faults: Faults;
+  readonly #world = new MemoryWorld();
+  readonly #bus: SimBus;
+  readonly #database: SimDatabase;
+  readonly #agents: AgentHost[];
+  readonly #scheduler: SchedulerHost;
+  readonly #judge: Judge;
+  readonly #clients: Client[] = [];
+  /** What an older copy of the database would be, with what was accepted until then. */
+  #copy: OlderCopy | null = null;
+  #isEnding = false;
+  #isOver = false;
+
+  /** @param trace is told what happens, a line each */
+  constructor(seed: number, trace: Trace = () => undefined) {
+    this.#seed = seed;
+    this.#chance = new Chance(seed);
+    const said = (line: string): void => trace(`${this.#timeline.count} ${this.#timeline.elapsedMs} ms: ${line}`);
+    this.#faults = new Faults(said);
+    const common = { timeline: this.#timeline, chance: this.#chance, faults: this.#faults, trace: said };
+    this.#bus = new SimBus(common);
+    this.#database = new SimDatabase(this.#chance.uuid());
+    const endsAt = (moment: Moment): boolean => this.#endsAt(moment);
+    this.#agents = machines().map(
+      (machine) =>
+        new AgentHost(machine, {
+          ...common,
+          bus: this.#bus,
+          world: this.#world,
+          endsAt,
+          onActed: (call) => this.#judge.acted(call),
+        }),
+    );
+    this.#judge = new Judge({
+      timeline: this.#timeline,
+      world: this.#world,
+      cards: this.#agents.flatMap(({ card }) => card ?? []),
+      database: this.#database,
+      trace: said,
+    });
+    const inventory: InventoryStandIn = new InventoryStandIn(this.#timeline, this.#bus, {
+      card: (snapshot) => this.#scheduler.hearCard(snapshot),
+      pool: (snapshot) => this.#scheduler.hearPool(snapshot),
+    });
+    this.#scheduler = new SchedulerHost({
+      ...common,
+      bus: this.#bus,
+      database: this.#database,
+      snapshots: inventory,
+      endsAt,
+      onWarning: () => undefined,
+    });
+  }
+
+  async play(): Promise<RunResult> {
+    this.#begin();
+    while (!this.#isOver && this.#judge.violations.length === 0 && (await this.#timeline.next())) this.#afterEvent();
+    if (!this.#isOver && this.#judge.violations.length === 0) this.#judge.violated(atRest, 'nothing goes on any more');
+    return {
+      seed: this.#seed,
+      events: this.#timeline.count,
+      faults: this.#faults.coverage.total,
+      changes: this.#database.books.changes.size,
+      violations: this.#judge.violations,
+      coverage: this.#faults.coverage.list(),
+    };
+  }
+
+  #begin(): void {
+    this.#scheduler.start();
+    for (const agent of this.#agents) agent.start();
+    const poolIds = this.#agents.filter(({ machine }) => machine.role === 'pool').map(({ machine }) => machine.id);
+    for (let number = 1; number <= VOLUMES; number += 1) {
+      const name = `vol-${number}`;
+      const asker = this.#asker(`client ${name}`, tenant);
+      const { books } = this.#database;
+      const client = new Client({
+        name,
+        asker,
+        chance: this.#chance,
+        books,
+        poolIds,
+        onAccepted: ({ volumeId, changeId }) => void this.#judge.accepted.set(changeId, volumeId),
+      });
+      this.#clients.push(client);
+      void client.run();
+    }
+    for (const fault of faultsOf(this.#chance)) this.#faults.arm(fault);
+  }
+
+  #asker(name: string, caller: Caller): Asker {
+    const process = new SimProcess(name, this.#timeline, () => false);
+    return new Asker({ process, bus: this.#bus, chance: this.#chance, caller });
+  }
+
+  #afterEvent(): void {
+    const { count } = this.#timeline;
+    if (count % WRITE_EVERY === 0) this.#judge.guestsWrite();
+    this.#judge.look();
+    if (count === MIN_EVENTS || (count > MIN_EVENTS && this.#chance.isOneIn(300))) this.#takeCopy();
+    if (this.#isEnding) return;
+    const { coverage } = this.#faults;
+    const isEnough = count >= MIN_EVENTS && coverage.total >= MIN_FAULTS && coverage.of('copy') > 0;
+    if ((isEnough && this.#faults.waiting.length === 0) || count >= MAX_EVENTS) void this.#end();
+  }
+
+  #takeCopy(): void {
+    this.#copy ??= { database: this.#database.copy(), accepted: new Map(this.#judge.accepted) };
+  }
+
+  async #end(): Promise<void> {
+    this.#isEnding = true;
+    this.#faults.disarm();
+    for (const client of this.#clients) client.stop();
+    const asker = this.#asker('operator', admin);
+    const deadlineMs = this.#timeline.elapsedMs + REST_WITHIN_MS;
+    let last = 'nothing was looked at';
+    while (this.#timeline.elapsedMs < deadlineMs) {
+      await asker.process.clock.sleep(5_000);
+      last = this.#unrest() ?? (await this.#differences(asker)) ?? '';
+      if (last === '') break;
+    }
+    if (last !== '') this.#judge.violated(atRest, last);
+    this.#isOver = true;
+  }
+
+  #unrest(): string | null {
+    if (this.#judge.isRestored) return 'the differences after a restore are not settled';
+    const open = [...this.#database.books.changes.values()].find(
+      ({ state }) => !finalChangeStates.includes(state) && state !== 'needs-operator',
+    );
+    return open
+      ? `${open.changeId} (${open.kind}) is ${open.state}: it waits for ${open.waitingFor ?? 'nothing'}`
+      : null;
+  }
+
+  async #differences(asker: Asker): Promise<string | null> {
+    const { differences } = checkReportSchema.parse(await asker.read('check', {}));
+    const [first] = differences;
+    return first ? `${first.where} ${first.id}: ${first.what}` : null;
+  }
+
+  #endsAt({ process, phase }: Moment): boolean {
+    const faults = this.#faults;
+    if (process.startsWith('agent card') && faults.strikes('data-plane-killed', process)) this.#killOne(process);
+    if (process === 'scheduler' && faults.strikes('lease-lost', process)) this.#standStill();
+    if (process === 'scheduler' && this.#copy !== null && faults.strikes('database-restored', process)) {
+      this.#restore(this.#copy);
+      return true;
+    }
+    return faults.strikes(phase === 'before' ? 'crash-before' : 'crash-after', process);
+  }
+
+  #killOne(process: string): void {
+    const card = this.#agents.find(({ name }) => name === process)?.card;
+    const running = card?.volumeIds() ?? [];
+    if (!card || running.length === 0) return;
+    const volumeId = this.#chance.pick(running);
+    card.kill(volumeId);
+    this.#judge.killed(card.cardId, volumeId);
+  }
+
+  #standStill(): void {
+    const { process } = this.#scheduler;
+    process.stop();
+    this.#scheduler.replace();
+    this.#timeline.after(this.#chance.int(STOPPED.leastMs, STOPPED.mostMs), () => process.goOn());
+  }
+
+  #restore({ database, accepted }: OlderCopy): void {
+    this.#database.putBack(database);
+    this.#judge.isRestored = true;
+    this.#judge.accepted = new Map(accepted);
+    const settler = new Settler(this.#asker('settler', admin));
+    void this.#settle(settler);
+  }
+
+  async #settle(settler: Settler): Promise<void> {
+    await settler.settleAll();
+    this.#judge.isRestored = false;
+  }
+}
+
+const atRest = 'rest: when all is over, everything agrees and nothing is left';
+
+function machines(): Machine[] {
+  const cards = Array.from({ length: CARDS }, (_, index) => ({
+    role: 'card' as const,
+    id: `card-${index + 1}`,
+    host: `host-${index + 1}`,
+    rack: `rack-${index + 1}`,
+  }));
+  const pools = Array.from({ length: POOLS }, (_, index) => ({
+    role: 'pool' as const,
+    id: `pool-${index + 1}`,
+    host: `target-${index + 1}`,
+    rack: `rack-${index + 11}`,
+  }));
+  return [...pools, ...cards];
+}

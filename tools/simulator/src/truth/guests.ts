@@ -1,0 +1,35 @@
+import type { MemoryCard } from '@flexbso/dataplane-memory';
+import { DataPlaneError } from '@flexbso/dataplane-port';
+
+/** The guests of all volumes: they write whenever they can, and remember what was acknowledged. */
+export class Guests {
+  readonly #last = new Map<string, number>();
+
+  /** Each writes once to every volume that is served. @returns what a guest read back that it had not written last */
+  write(cards: readonly MemoryCard[]): string[] {
+    return cards.flatMap((card) => card.volumeIds().flatMap((volumeId) => this.#writeOne(card, volumeId)));
+  }
+
+  /** The newest write that was acknowledged; 0: none. */
+  lastWrite(volumeId: string): number {
+    return this.#last.get(volumeId) ?? 0;
+  }
+
+  volumeIds(): string[] {
+    return [...this.#last.keys()];
+  }
+
+  #writeOne(card: MemoryCard, volumeId: string): string[] {
+    try {
+      const read = card.guestReads(volumeId);
+      const last = this.lastWrite(volumeId);
+      if (read < last) return [`the guest of ${volumeId} on ${card.cardId} reads ${read} and had written ${last}`];
+      this.#last.set(volumeId, card.guestWrites(volumeId));
+      return [];
+    } catch (error) {
+      // Not served, or its legs are away: the guest waits.
+      if (error instanceof DataPlaneError) return [];
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,202 @@
+import type { ObservedVolume } from '@flexbso/contracts';
+import type { Call, MemoryCard, MemoryWorld } from '@flexbso/dataplane-memory';
+import type { SimDatabase } from '../site/sim-database.js';
+import type { Timeline } from '../time/timeline.js';
+import { Guests } from './guests.js';
+import { Orders } from './orders.js';
+import type { Invariant, Violation } from './violation.js';
+
+export interface JudgeParts {
+  readonly timeline: Timeline;
+  readonly world: MemoryWorld;
+  readonly cards: readonly MemoryCard[];
+  readonly database: SimDatabase;
+  readonly trace: (line: string) => void;
+}
+
+/** More say nothing new: the first one spoils the run. */
+const MAX_VIOLATIONS = 10;
+
+/** Looks at what is so, and never asks those who are judged. */
+export class Judge {
+  readonly orders = new Orders();
+  readonly guests = new Guests();
+  readonly violations: Violation[] = [];
+  /** Accepted requests, by change; those that the database was put back behind are no longer owed. */
+  accepted = new Map<string, string>();
+  /** The database is an older copy, and not every difference is settled. */
+  isRestored = false;
+  readonly #parts: JudgeParts;
+  readonly #legIds = new Set<string>();
+  readonly #running = new Set<string>();
+  /** Generations that were said to be applied, and were. */
+  readonly #applied = new Set<string>();
+  #hasActed = false;
+  #commits = 0;
+
+  constructor(parts: JudgeParts) {
+    this.#parts = parts;
+    const { books } = parts.database;
+    books.onDesired = (entry) => {
+      this.orders.note(entry);
+      // What is ordered may be so already.
+      if (entry.role === 'card') this.#seen(entry.agentId, entry.itemId);
+      const { item, role, agentId, itemId } = entry;
+      const what = 'generation' in item ? `generation ${item.generation} of ${item.origin}` : item.role;
+      parts.trace(
+        `ordered of ${role} ${agentId}: ${itemId} ${what}${item.tombstone ? ', to go' : ''} (${item.operationId})`,
+      );
+    };
+    books.onChange = ({ changeId, kind, state, volumeId }) =>
+      parts.trace(`${changeId}, ${kind} of ${volumeId}: ${state}`);
+  }
+
+  /** A data plane has done something, or lied about it. */
+  acted({ plane, ownerId, method, subjectId, step }: Call): void {
+    if (method !== 'perform' && method !== 'undo') return;
+    this.#hasActed = true;
+    this.#parts.trace(`${plane} ${ownerId} ${method} ${JSON.stringify(step)} on ${subjectId}`);
+    if (subjectId === null) return;
+    if (plane === 'card') this.#cardActed(ownerId, subjectId, method, step?.kind ?? '');
+    else this.#poolActed(subjectId, method, step?.kind ?? '');
+  }
+
+  /** A data plane was killed: what does not run any more was not deleted. */
+  killed(cardId: string, volumeId: string): void {
+    this.#running.delete(`${cardId} ${volumeId}`);
+    this.#hasActed = true;
+    this.#seen(cardId, volumeId);
+  }
+
+  /** To be called after every event. */
+  look(): void {
+    const { database } = this.#parts;
+    const hasCommitted = database.books.commits !== this.#commits;
+    this.#commits = database.books.commits;
+    if (this.#hasActed) {
+      this.#lookAtWriters();
+      this.#lookAtStacks();
+    }
+    if (hasCommitted) {
+      this.#lookAtApplied();
+      this.#lookAtAccepted();
+    }
+    if (hasCommitted || this.#hasActed) this.#lookAtReservations();
+    this.#hasActed = false;
+  }
+
+  guestsWrite(): void {
+    for (const what of this.guests.write(this.#parts.cards)) this.violated(completeness, what);
+  }
+
+  violated(invariant: Invariant, what: string): void {
+    if (this.violations.length >= MAX_VIOLATIONS) return;
+    const { timeline } = this.#parts;
+    this.violations.push({ invariant, what, atEvent: timeline.count, atMs: timeline.elapsedMs });
+  }
+
+  #cardActed(cardId: string, volumeId: string, method: string, step: string): void {
+    const observed = this.#seen(cardId, volumeId);
+    const key = `${cardId} ${volumeId}`;
+    if (observed.running) this.#running.add(key);
+    else if (this.#running.delete(key) && method === 'perform' && !this.orders.isVolumeTombstoned(cardId, volumeId))
+      this.violated(absence, `${step} ended ${volumeId} on ${cardId}, and nobody had ordered it`);
+  }
+
+  #seen(cardId: string, volumeId: string): ObservedVolume {
+    const card = this.#parts.cards.find((one) => one.cardId === cardId);
+    if (!card) throw new Error(`there is no ${cardId}`);
+    const observed = card.observe(volumeId);
+    this.orders.seen(cardId, observed);
+    return observed;
+  }
+
+  #poolActed(legId: string, method: string, step: string): void {
+    if (this.#parts.world.legs.has(legId)) {
+      this.#legIds.add(legId);
+      return;
+    }
+    if (!this.#legIds.delete(legId)) return;
+    // What a pool made and never got ready it takes back by itself.
+    if (method === 'undo' && step === 'create-leg') return;
+    if (!this.orders.isLegTombstoned(legId))
+      this.violated(absence, `${step} deleted ${legId}, and nobody had ordered it`);
+  }
+
+  #lookAtWriters(): void {
+    const writers = new Map<string, string>();
+    for (const card of this.#parts.cards) {
+      for (const volumeId of card.volumeIds()) {
+        for (const { legId, epoch } of card.openLegs(volumeId)) {
+          const leg = this.#parts.world.legs.get(legId);
+          const isWritable = leg?.serving?.holderCardId === card.cardId && leg.serving.epoch === epoch;
+          if (!isWritable) continue;
+          const writer = `${volumeId} on ${card.cardId}`;
+          const other = writers.get(legId);
+          if (leg.volumeId !== volumeId) this.violated(oneWriter, `${legId} of ${leg.volumeId} is open for ${writer}`);
+          if (other !== undefined) this.violated(oneWriter, `${legId} is open for ${writer} and for ${other}`);
+          writers.set(legId, writer);
+        }
+      }
+    }
+  }
+
+  #lookAtStacks(): void {
+    for (const volumeId of this.guests.volumeIds()) {
+      if (this.orders.isEverTombstoned(volumeId)) continue;
+      const last = this.guests.lastWrite(volumeId);
+      const isComplete = this.orders
+        .stacksOf(volumeId)
+        .some((legIds) => legIds.every((legId) => (this.#parts.world.legs.get(legId)?.writes ?? -1) >= last));
+      if (!isComplete) this.violated(completeness, `no stack of ${volumeId} holds all of its guest's ${last} writes`);
+    }
+  }
+
+  #lookAtApplied(): void {
+    for (const volume of this.#parts.database.books.volumes.values()) {
+      const { volumeId, appliedGeneration, generation, cardOperationId } = volume;
+      if (appliedGeneration === 0 || this.isRestored) continue;
+      // What was adopted has a generation of the books' own: it is the order that the card follows.
+      const isNewest = appliedGeneration === generation && cardOperationId !== null;
+      const isTrue =
+        this.orders.wasCarried(volumeId, appliedGeneration) ||
+        (isNewest && this.orders.wasCarriedOut(cardOperationId)) ||
+        this.#applied.has(`${volumeId} ${appliedGeneration}`);
+      if (isTrue) this.#applied.add(`${volumeId} ${appliedGeneration}`);
+      else
+        this.violated(echo, `${volumeId} is said to run generation ${appliedGeneration}, which no data plane ever did`);
+    }
+  }
+
+  #lookAtAccepted(): void {
+    const { changes } = this.#parts.database.books;
+    for (const [changeId, volumeId] of this.accepted)
+      if (!changes.has(changeId))
+        this.violated(acknowledged, `${changeId} of ${volumeId} was accepted and is not known`);
+  }
+
+  #lookAtReservations(): void {
+    if (this.isRestored) return;
+    const { reservations } = this.#parts.database.books;
+    for (const { legId, poolId, sizeBytes } of this.#parts.world.legs.values()) {
+      const held = reservations.get(legId);
+      if (held?.ownerId === poolId && held.capacityBytes >= sizeBytes) continue;
+      const what = held ? `${held.capacityBytes} bytes on ${held.ownerId}` : 'nothing';
+      this.violated(reserved, `${legId} has ${sizeBytes} bytes on ${poolId}, and ${what} is reserved for it`);
+    }
+    for (const card of this.#parts.cards)
+      for (const volumeId of card.volumeIds()) {
+        const held = [...reservations.values()].some(
+          (one) => one.ownerRole === 'card' && one.ownerId === card.cardId && one.volumeId === volumeId,
+        );
+        if (!held) this.violated(reserved, `${volumeId} runs on ${card.cardId}, and nothing is reserved for it`);
+      }
+  }
+}
+
+const oneWriter: Invariant = 'one writer: no writable leg serves two volumes or two holders';
+const echo: Invariant = 'echo: applied is never ahead of what the data plane ran';
+const reserved: Invariant = 'reservations: whatever is in use is reserved';
+const acknowledged: Invariant = 'acknowledged: a request that was accepted is not forgotten';
+const completeness: Invariant = 'complete: every volume has one complete current stack';
+const absence: Invariant = 'absence: nothing is deleted without a tombstone';

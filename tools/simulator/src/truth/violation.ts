@@ -1,0 +1,19 @@
+/** What must hold at every moment of every run. */
+export const invariants = [
+  'one writer: no writable leg serves two volumes or two holders',
+  'echo: applied is never ahead of what the data plane ran',
+  'reservations: whatever is in use is reserved',
+  'acknowledged: a request that was accepted is not forgotten',
+  'complete: every volume has one complete current stack',
+  'absence: nothing is deleted without a tombstone',
+  'fenced: nothing is written under a lease that is past',
+  'rest: when all is over, everything agrees and nothing is left',
+] as const;
+export type Invariant = (typeof invariants)[number];
+
+export interface Violation {
+  readonly invariant: Invariant;
+  readonly what: string;
+  readonly atEvent: number;
+  readonly atMs: number;
+}
