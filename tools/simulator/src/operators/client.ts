@@ -2,6 +2,7 @@ import { ProblemError, type Volume, volumeSchema } from '@flexbso/contracts';
 import { z } from 'zod';
 import type { Books } from '../truth/books.js';
 import type { Chance } from '../time/chance.js';
+import type { Requests } from '../truth/requests.js';
 import type { Asker } from './asker.js';
 import { newVolume, patchOf } from './wishes.js';
 
@@ -15,6 +16,7 @@ export interface ClientParts {
   readonly asker: Asker;
   readonly chance: Chance;
   readonly books: Books;
+  readonly requests: Requests;
   readonly poolIds: readonly string[];
   /** The scheduler has said that it will be done. */
   readonly onAccepted: (accepted: { volumeId: string; changeId: string }) => void;
@@ -70,10 +72,23 @@ export class Client {
     }
   }
 
+  async #answered(verb: string, fields: Record<string, unknown>): Promise<unknown> {
+    const { asker, name, requests } = this.#parts;
+    requests.asked(name);
+    try {
+      const answer = await asker.write(verb, fields);
+      requests.answered(name, true);
+      return answer;
+    } catch (error) {
+      requests.answered(name, false);
+      throw error;
+    }
+  }
+
   /** Most wait for the end of what they asked for; some ask for the next thing at once, and are refused or overtake it. */
   async #ask(verb: string, fields: Record<string, unknown>): Promise<void> {
     const { asker, chance, books, onAccepted } = this.#parts;
-    const { volume, change } = acceptedSchema.parse(await asker.write(verb, fields));
+    const { volume, change } = acceptedSchema.parse(await this.#answered(verb, fields));
     onAccepted({ volumeId: volume.volumeId, changeId: change.changeId });
     if (chance.isOneIn(6)) return;
     const waiting = new AbortController();

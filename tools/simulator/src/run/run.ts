@@ -39,7 +39,9 @@ const CARDS = 3;
 const POOLS = 3;
 const MIN_EVENTS = 200;
 const MIN_FAULTS = 3;
-/** A run whose faults have not found their moments by then is long enough. */
+/** Some faults wait for steps that the run never comes to. */
+const ENOUGH_EVENTS = 700;
+/** A run that did not even come to a fault within a copy by then ends without. */
 const MAX_EVENTS = 3_000;
 /** Longer than every patience in the system; what is not over then never is. */
 const REST_WITHIN_MS = 900_000;
@@ -137,6 +139,7 @@ export class Run {
         asker,
         chance: this.#chance,
         books,
+        requests: this.#judge.requests,
         poolIds,
         onAccepted: ({ volumeId, changeId }) => void this.#judge.accepted.set(changeId, volumeId),
       });
@@ -159,7 +162,8 @@ export class Run {
     if (this.#isEnding) return;
     const { coverage } = this.#faults;
     const isEnough = count >= MIN_EVENTS && coverage.total >= MIN_FAULTS && coverage.of('copy') > 0;
-    if ((isEnough && this.#faults.waiting.length === 0) || count >= MAX_EVENTS) void this.#end();
+    const isOver = isEnough && (this.#faults.waiting.length === 0 || count >= ENOUGH_EVENTS);
+    if (isOver || count >= MAX_EVENTS) void this.#end();
   }
 
   #takeCopy(): void {

@@ -4,6 +4,7 @@ import type { SimDatabase } from '../site/sim-database.js';
 import type { Timeline } from '../time/timeline.js';
 import { Guests } from './guests.js';
 import { Orders } from './orders.js';
+import { Requests } from './requests.js';
 import type { Invariant, Violation } from './violation.js';
 
 export interface JudgeParts {
@@ -21,6 +22,7 @@ const MAX_VIOLATIONS = 10;
 export class Judge {
   readonly orders = new Orders();
   readonly guests = new Guests();
+  readonly requests = new Requests();
   readonly violations: Violation[] = [];
   /** Accepted requests, by change; those that the database was put back behind are no longer owed. */
   accepted = new Map<string, string>();
@@ -173,6 +175,8 @@ export class Judge {
     for (const [changeId, volumeId] of this.accepted)
       if (!changes.has(changeId))
         this.violated(acknowledged, `${changeId} of ${volumeId} was accepted and is not known`);
+    const name = this.requests.tooOften(changes.values());
+    if (name !== null) this.violated(once, `${name} was changed more often than its client was told`);
   }
 
   #lookAtReservations(): void {
@@ -198,5 +202,6 @@ const oneWriter: Invariant = 'one writer: no writable leg serves two volumes or 
 const echo: Invariant = 'echo: applied is never ahead of what the data plane ran';
 const reserved: Invariant = 'reservations: whatever is in use is reserved';
 const acknowledged: Invariant = 'acknowledged: a request that was accepted is not forgotten';
+const once: Invariant = 'once: a request is carried out at most once, and one that was refused is not carried out';
 const completeness: Invariant = 'complete: every volume has one complete current stack';
 const absence: Invariant = 'absence: nothing is deleted without a tombstone';

@@ -4,6 +4,7 @@ export const invariants = [
   'echo: applied is never ahead of what the data plane ran',
   'reservations: whatever is in use is reserved',
   'acknowledged: a request that was accepted is not forgotten',
+  'once: a request is carried out at most once, and one that was refused is not carried out',
   'complete: every volume has one complete current stack',
   'absence: nothing is deleted without a tombstone',
   'fenced: nothing is written under a lease that is past',

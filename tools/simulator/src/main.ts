@@ -1,0 +1,85 @@
+import { writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { plants } from './plants/plants.js';
+import { simulate } from './run/simulation.js';
+
+const help = `npm run simulate -- [--schedules N] [--seed S] [--json FILE] [--trace] [--plant NAME]
+
+Runs the scheduler, the bus and the agents of cards and pools in one process, under a virtual clock and a schedule of
+faults that the seed decides, and checks after every event that nothing that must hold is broken.
+
+  --schedules N  how many runs, by consecutive seeds (200)
+  --seed S       the first seed (1); with one schedule this plays exactly that run again
+  --trace        says what happens, a line each (one schedule only)
+  --json FILE    what was found, as JSON too
+  --plant NAME   puts a known defect into the code and runs until it is found: ${Object.keys(plants).join(', ')}
+
+The exit status is 1 when anything was violated (with --plant: when nothing was).`;
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+/** A line every so many runs, so that a long one is seen to go on. */
+const TELL_EVERY = 500;
+
+const { values } = parseArgs({
+  options: {
+    schedules: { type: 'string', default: '200' },
+    seed: { type: 'string', default: '1' },
+    json: { type: 'string' },
+    trace: { type: 'boolean', default: false },
+    plant: { type: 'string' },
+    help: { type: 'boolean', short: 'h' },
+  },
+});
+
+const numberOf = (name: string, text: string): number => {
+  const number = Number(text);
+  if (Number.isSafeInteger(number) && number > 0) return number;
+  throw new RangeError(`--${name} ${text}: a whole number above 0`);
+};
+
+async function trace(seed: number): Promise<number> {
+  const { Run } = await import('./run/run.js');
+  const { violations, events } = await new Run(seed, say).play();
+  for (const { invariant, what } of violations) say(`VIOLATED  ${invariant}: ${what}`);
+  say(`seed ${seed}: ${events} events, ${violations.length} violations`);
+  return violations.length === 0 ? 0 : 1;
+}
+
+async function main(): Promise<number> {
+  const schedules = numberOf('schedules', values.schedules);
+  const firstSeed = numberOf('seed', values.seed);
+  if (values.trace) return trace(firstSeed);
+  const planted = values.plant ?? null;
+  if (planted !== null && plants[planted] === undefined)
+    throw new RangeError(`--plant ${planted}: there is no such defect`);
+  const found = await simulate({
+    firstSeed,
+    schedules,
+    workers: availableParallelism(),
+    planted,
+    untilViolated: planted !== null,
+    onResult: ({ seed, violations: [first] }, done) => {
+      if (first) say(`VIOLATED  seed ${seed}: ${first.invariant}: ${first.what}`);
+      if (done % TELL_EVERY === 0) say(`${done} of ${schedules} runs`);
+    },
+  });
+  if (values.json !== undefined)
+    await writeFile(resolve(process.env['INIT_CWD'] ?? '.', values.json), `${JSON.stringify(found, null, 2)}\n`);
+  const seeds = new Set(found.violations.map(({ seed }) => seed));
+  say(`${found.schedules} runs, ${found.events} events, ${found.faults} faults: ${seeds.size} runs with a violation`);
+  const isFound = seeds.size > 0;
+  return isFound === (planted !== null) ? 0 : 1;
+}
+
+if (values.help === true) say(help);
+else {
+  try {
+    process.exitCode = await main();
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    process.stderr.write(`${error.message}\n\n${help}\n`);
+    process.exitCode = 2;
+  }
+}

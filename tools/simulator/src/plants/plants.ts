@@ -1,0 +1,52 @@
+/**
+ * A defect that is put into the production code as it is loaded, to see that the invariants find it: the text `find`,
+ * which stands exactly once in the built file, is replaced.
+ */
+export interface Plant {
+  /** The end of the built file's path. */
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+}
+
+/** By name. Each has to be found by some run. */
+export const plants: Readonly<Record<string, readonly Plant[]>> = {
+  'echo-before-the-act': [
+    {
+      file: 'apps/agent/dist/card/volume-reconciler.js',
+      find: 'const result = await runSteps(run, upcoming, steps);',
+      replace: 'await this.#bookApplied([], desired, observed); const result = await runSteps(run, upcoming, steps);',
+    },
+  ],
+  'undo-after-the-cut-over': [
+    {
+      file: 'apps/agent/dist/card/volume-reconciler.js',
+      find: 'const isPastCutOver = this.#journal.book.operation?.cutOverIntended === true;',
+      replace: 'const isPastCutOver = false;',
+    },
+    { file: 'apps/agent/dist/card/decide.js', find: 'if (operation?.cutOverIntended) {', replace: 'if (false) {' },
+  ],
+  'reservation-freed-at-applied': [
+    {
+      file: 'apps/scheduler/dist/reports/card-report.js',
+      find: 'volume.appliedGeneration = volume.generation;\n    if (change.state !==',
+      replace:
+        'volume.appliedGeneration = volume.generation;\n    draft.reservations = draft.reservations.filter((one) => one.ownerRole === "card" || draft.legs.some((leg) => leg.legId === one.reservationId && leg.stackGeneration === volume.want.stackGeneration));\n    if (change.state !==',
+    },
+  ],
+  'duplicate-applied-twice': [
+    {
+      file: 'apps/scheduler/dist/volumes/volume-requests.js',
+      find: 'decision.tx.idempotent(call, async () => {',
+      replace: '(async (_call, work) => work())(call, async () => {',
+    },
+  ],
+  'absence-taken-as-deletion': [
+    {
+      file: 'apps/agent/dist/link/desired-feed.js',
+      find: 'this.#setDiverged(judgement.differences);',
+      replace:
+        'this.#setDiverged(judgement.differences); onItems(keeper.state.items.map((item) => ({ ...item, tombstone: true, revision: item.revision + 1, operationId: `op-${"absent".padEnd(10, "0")}` })));',
+    },
+  ],
+};

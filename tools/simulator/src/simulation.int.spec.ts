@@ -1,0 +1,72 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { plants } from './plants/plants.js';
+
+const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+/** Two hundred runs are a minute on two cores that nobody else wants. */
+const TIMEOUT_MS = 600_000;
+
+const foundSchema = z.looseObject({
+  schedules: z.int(),
+  events: z.int(),
+  violations: z.array(z.looseObject({ seed: z.int(), invariant: z.string(), what: z.string() })),
+  coverage: z.array(z.looseObject({ step: z.string(), fault: z.string(), hits: z.int() })),
+});
+
+/** Which invariant each defect is to break first; some break whichever of two comes first. */
+const brokenBy: Readonly<Record<string, readonly string[]>> = {
+  'echo-before-the-act': ['echo'],
+  'undo-after-the-cut-over': ['complete', 'rest'],
+  'reservation-freed-at-applied': ['reservations'],
+  'duplicate-applied-twice': ['once'],
+  'absence-taken-as-deletion': ['absence'],
+};
+
+describe('the simulation', () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'flexbso-simulation-'));
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  async function simulated(...words: string[]) {
+    const file = join(folder, 'found.json');
+    const { status, output } = await ran(...words, '--json', file);
+    return { status, output, found: foundSchema.parse(JSON.parse(await readFile(file, 'utf8'))) };
+  }
+
+  it('finds nothing broken in two hundred runs', { timeout: TIMEOUT_MS }, async () => {
+    const { status, found } = await simulated('--schedules', '200');
+    expect(found.violations).toEqual([]);
+    expect([status, found.schedules]).toEqual([0, 200]);
+    expect(found.events).toBeGreaterThan(200 * 200);
+    expect(found.coverage.length).toBeGreaterThan(100);
+  });
+
+  it.each(Object.keys(plants))('finds the planted defect %s', { timeout: TIMEOUT_MS }, async (name) => {
+    const { status, found } = await simulated('--schedules', '300', '--plant', name);
+    expect(status).toBe(0);
+    const broken = found.violations.map(({ invariant }) => invariant.slice(0, invariant.indexOf(':')));
+    expect(brokenBy[name]).toContain(broken[0]);
+  });
+
+  it('refuses what it does not understand, and says what there is', async () => {
+    const { status, output } = await ran('--plant', 'nothing');
+    expect(status).toBe(2);
+    expect(output).toContain('echo-before-the-act');
+    expect((await ran('--schedules', '-3')).status).toBe(2);
+  });
+});
+
+function ran(...words: string[]): Promise<{ status: number; output: string }> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [MAIN, ...words], (error, stdout, stderr) =>
+      resolve({ status: error === null ? 0 : Number(error.code), output: stdout + stderr }),
+    );
+  });
+}
