@@ -18,7 +18,7 @@ import {
   persistenceEntities,
   persistenceMigrations,
   readinessOf,
-  type ServiceLease,
+  type DatabaseLease,
   type ServiceStanding,
   takeStandingLease,
 } from '@flexbso/persistence';
@@ -174,7 +174,7 @@ async function hear(
   bus: Bus,
   fleet: Fleet,
   config: InventoryConfig,
-  parts: { leases: LeaseWatch; publisher: SnapshotPublisher; lease: ServiceLease },
+  parts: { leases: LeaseWatch; publisher: SnapshotPublisher; lease: DatabaseLease },
 ) {
   const strategy = new NatsRpcServer({
     bus,
