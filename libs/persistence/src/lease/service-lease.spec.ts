@@ -1,8 +1,8 @@
+import { SteppedClock } from '@flexbso/testkit';
 import { beforeEach, expect, it } from 'vitest';
 import { MemoryDatabase } from '../memory/memory-database.js';
 import { MemoryLeaseStore } from '../memory/memory-lease-store.js';
 import { Notes } from '../testing/notes.js';
-import { SteppedClock } from '../testing/stepped-clock.js';
 import type { LeaseStore } from './lease-store.js';
 import { serviceLeaseTimes as times } from './lease-time.js';
 import { ServiceLease } from './service-lease.js';
@@ -17,7 +17,7 @@ beforeEach(() => {
   told = [];
 });
 
-const storeOf = () => new MemoryLeaseStore(database.connect(), { name: 'lease', nowMs: () => clock.nowMs });
+const storeOf = () => new MemoryLeaseStore(database.connect(), { name: 'lease', nowMs: () => clock.nowMs() });
 
 function take(holder: string, store: LeaseStore<unknown> = storeOf()): Promise<ServiceLease<unknown>> {
   return ServiceLease.take(store, {
@@ -43,12 +43,12 @@ it('passes to the standby when the holder is gone, within the lease and a poll, 
   const store = storeOf();
   await take('first', store);
   const takeovers: number[] = [];
-  void take('second').then(() => takeovers.push(clock.nowMs));
+  void take('second').then(() => takeovers.push(clock.nowMs()));
   await clock.pass(60_000);
   expect(takeovers).toEqual([]);
   // Its calls never resolve from now on, as those of a process that was killed.
   store.renew = () => new Promise(() => undefined);
-  const goneAtMs = clock.nowMs;
+  const goneAtMs = clock.nowMs();
   await clock.pass(60_000);
   expect(takeovers).toHaveLength(1);
   expect(Number(takeovers[0]) - goneAtMs).toBeLessThanOrEqual(times.leaseMs + times.pollEveryMs);
