@@ -9,5 +9,8 @@ vi.mock('@flexbso/messaging', refuse);
 
 it('decides without Nest, TypeORM and NATS', async () => {
   const deciding = await import('./deciding.js');
-  expect(Object.keys(deciding)).toContain('Inventory');
+  const lease = await import('@flexbso/persistence/lease');
+  expect([...Object.keys(deciding), ...Object.keys(lease)]).toEqual(
+    expect.arrayContaining(['Inventory', 'ServiceLease']),
+  );
 });
