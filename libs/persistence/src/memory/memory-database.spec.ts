@@ -117,6 +117,17 @@ it('lets nobody take a lease over while its holder has a transaction open, and l
   expect([written(), database.leases.get('lease')?.holder]).toEqual([[], 'other']);
 });
 
+it('tells of each commit at its instant, also of one that nobody is told of any more', async () => {
+  const seen: string[][] = [];
+  const database = new MemoryDatabase(new Notes(), (now, before) =>
+    seen.push(now.names.where((name) => before.names.get(name) === null)),
+  );
+  const mine = database.connect({ afterCommit: () => mine.abandon() });
+  void mine.transaction(note('a'));
+  await database.connect().transaction(note('b'));
+  expect(seen).toEqual([['a'], ['b']]);
+});
+
 it('is put back as it was copied, leases and all', async () => {
   const { database, mine, written } = two();
   const lease = new MemoryLeaseStore(mine, { name: 'lease', nowMs: () => 1 });

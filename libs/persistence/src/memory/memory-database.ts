@@ -29,10 +29,16 @@ export interface MemoryDatabaseCopy<Contents> {
 export class MemoryDatabase<Contents extends MemoryContents<Contents>> {
   readonly turns = new Turns();
   leases = new Map<string, MemoryLeaseRow>();
+  readonly #onReplaced: (now: Contents, before: Contents) => void;
   #committed: Contents;
 
-  constructor(contents: Contents) {
+  /**
+   * @param onReplaced called at the instant of each commit, and when a copy is put back; for whoever judges what is
+   *   committed. A row that is the same object in both was not written.
+   */
+  constructor(contents: Contents, onReplaced: (now: Contents, before: Contents) => void = () => undefined) {
     this.#committed = contents;
+    this.#onReplaced = onReplaced;
   }
 
   get contents(): Contents {
@@ -45,7 +51,7 @@ export class MemoryDatabase<Contents extends MemoryContents<Contents>> {
   }
 
   commit(contents: Contents): void {
-    this.#committed = contents;
+    this.#replace(contents);
     contents.committed();
   }
 
@@ -56,8 +62,14 @@ export class MemoryDatabase<Contents extends MemoryContents<Contents>> {
 
   /** As an operator puts files back: behind the service's back, leases and all. Whoever is connected should be gone. */
   putBack({ contents, leases }: MemoryDatabaseCopy<Contents>): void {
-    this.#committed = contents;
+    this.#replace(contents);
     this.leases = new Map(leases);
+  }
+
+  #replace(contents: Contents): void {
+    const before = this.#committed;
+    this.#committed = contents;
+    this.#onReplaced(contents, before);
   }
 }
 
