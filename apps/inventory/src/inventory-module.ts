@@ -1,19 +1,16 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { Fleet } from './agents/fleet.js';
-import { AgentsController, LeaseTerms } from './rpc/agents-controller.js';
-import { QueriesController } from './rpc/queries-controller.js';
+import { Inventory } from './inventory.js';
+import { AgentsController } from './rpc/agents-controller.js';
+import { RequestsController } from './rpc/requests-controller.js';
 
-/** What is heard on the bus, over a fleet that was loaded before. */
+/** What is heard on the bus, over an inventory that was loaded before. */
 @Module({})
 export class InventoryModule {
-  static over(fleet: Fleet, terms: LeaseTerms): DynamicModule {
+  static over(inventory: Inventory): DynamicModule {
     return {
       module: InventoryModule,
-      controllers: [AgentsController, QueriesController],
-      providers: [
-        { provide: Fleet, useValue: fleet },
-        { provide: LeaseTerms, useValue: terms },
-      ],
+      controllers: [AgentsController, RequestsController],
+      providers: [{ provide: Inventory, useValue: inventory }],
     };
   }
 }

@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { parseArgs } from 'node:util';
 import { logger, startObservability } from '@flexbso/observability';
 import { readInventoryConfig } from './config.js';
-import { startInventory } from './inventory.js';
+import { startInventory } from './service.js';
 
 const log = logger('main');
 

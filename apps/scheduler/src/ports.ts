@@ -16,6 +16,12 @@ export interface Clock {
   nowMs(): number;
 }
 
+/** Waits as long as the scheduler's time takes. */
+export interface Timer {
+  /** Resolves after `durationMs`, or as soon as `signal` is aborted. Never rejects: the caller looks at its signal. */
+  sleep(durationMs: number, signal?: AbortSignal): Promise<void>;
+}
+
 /** Where ids, keys and nonces come from; a simulation seeds it. */
 export interface Randomness {
   bytes(length: number): Uint8Array;

@@ -206,7 +206,7 @@ describe('a database that was restored', () => {
   it('speaks as another incarnation, and keeps to it', async () => {
     await begin();
     const database = join(cell.folder, 'scheduler.db');
-    const { change } = await client.create({ placement: { poolIds: ['pool-1'] } });
+    const { change, volume } = await client.create({ placement: { poolIds: ['pool-1'] } });
     await client.until(change.changeId, 'settled');
     const followed = incarnation();
     await cell.service?.stop();
@@ -221,9 +221,9 @@ describe('a database that was restored', () => {
     await cell.startService();
     const restored = incarnation();
     expect(restored).not.toBe(followed);
-    const [card] = cell.cards;
+    const card = cell.cards.find(({ id }) => id === volume.cardId);
     await card?.catchUp();
-    expect(card?.incarnation).toBe(restored);
+    expect([card?.isDiverged, card?.incarnation]).toEqual([true, followed]);
     await cell.restartService();
     expect(incarnation()).toBe(restored);
   });

@@ -1,15 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Bus, connectService, NatsRpcServer, publishEvent, quarantineTeller, seal } from '@flexbso/messaging';
 import { logger, startHealthServer, traceHeaders } from '@flexbso/observability';
 import { NestLogger } from '@flexbso/observability/nest';
 import {
   type Database,
+  type DatabaseLease,
   databaseOptions,
   openDatabase,
   OutboxRelay,
   readinessOf,
-  type ServiceLease,
   type ServiceStanding,
   startPruning,
   takeStandingLease,
@@ -23,16 +24,22 @@ import { SchedulerModule } from './bus/scheduler-module.js';
 import { watchSnapshots } from './bus/snapshot-watch.js';
 import type { SchedulerConfig } from './config.js';
 import { LifeFile } from './incarnation/life-file.js';
+import { LifeKeeper } from './incarnation/life-keeper.js';
 import { loadKeyFile } from './keys/key-file.js';
 import { Vault } from './keys/vault.js';
 import { startPruningChanges } from './persistence/change-pruning.js';
 import { TypeormBackups } from './persistence/typeorm-backups.js';
 import { schedulerDatabase, TypeormStore } from './persistence/typeorm-store.js';
-import type { Randomness } from './ports.js';
+import type { Randomness, Timer } from './ports.js';
 import { measureScheduler } from './scheduler-metrics.js';
 import { Scheduler } from './scheduler.js';
 
 const log = logger('scheduler');
+
+const systemTimer: Timer = {
+  // Nothing but the abort makes it reject.
+  sleep: (durationMs, signal) => delay(durationMs, undefined, { signal }).catch(() => undefined),
+};
 
 /** A scheduler that runs. */
 export interface RunningScheduler {
@@ -137,8 +144,9 @@ async function start(
   return { healthUrl: health.url, scheduler };
 }
 
-function openLife(config: SchedulerConfig & StartOptions, store: TypeormStore): Promise<LifeFile> {
-  return LifeFile.open(`${config.keyFile}.incarnation`, store, {
+function openLife(config: SchedulerConfig & StartOptions, store: TypeormStore): Promise<LifeKeeper> {
+  return LifeKeeper.open(new LifeFile(`${config.keyFile}.incarnation`), store, {
+    clock: systemTimer,
     renew: config.newIncarnation ?? false,
     onRenewed: (reason) => log.warn('the database has a new incarnation: agents act on nothing new', { reason }),
     onFailed: (error) => log.error('it was not written how far the database has come', { error }),
@@ -150,11 +158,11 @@ async function makeScheduler(
   parts: {
     database: Database;
     store: TypeormStore;
-    revisions: LifeFile;
+    revisions: LifeKeeper;
     bus: Bus;
     relay: OutboxRelay;
     fleet: Fleet;
-    lease: ServiceLease;
+    lease: DatabaseLease;
   },
 ): Promise<Scheduler> {
   const { wrapKey, sealingSeed } = await loadKeyFile(config.keyFile);
@@ -185,7 +193,7 @@ async function makeScheduler(
 
 async function hear(
   bus: Bus,
-  { scheduler, fleet, lease }: { scheduler: Scheduler; fleet: Fleet; lease: ServiceLease },
+  { scheduler, fleet, lease }: { scheduler: Scheduler; fleet: Fleet; lease: DatabaseLease },
   atStop: AtStop,
 ): Promise<void> {
   const tellQuarantine = quarantineTeller(bus, {
@@ -211,7 +219,7 @@ async function hear(
   await app.listen();
 }
 
-function relayOver(database: Database, bus: Bus, lease: ServiceLease): OutboxRelay {
+function relayOver(database: Database, bus: Bus, lease: DatabaseLease): OutboxRelay {
   return new OutboxRelay(
     database,
     async (subject, payload, headers, messageId) => {

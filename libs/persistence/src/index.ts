@@ -6,13 +6,13 @@ export { idempotent, IdempotencyKey, type IdempotentRequest } from './idempotenc
 export { InboxRow, once, type Once } from './inbox/inbox.js';
 export { LeaseRow } from './lease/lease-row.js';
 export { type LeaseTimes, serviceLeaseTimes } from './lease/lease-time.js';
-export { type Fence, ServiceLease, type ServiceLeaseOptions } from './lease/service-lease.js';
-export { readinessOf, type ServiceStanding, takeStandingLease } from './lease/service-standing.js';
+export { type DatabaseLease, readinessOf, type ServiceStanding, takeStandingLease } from './lease/service-standing.js';
+export { SqlLeaseStore } from './lease/sql-lease-store.js';
 export { enqueue, type OutboxMessage } from './outbox/enqueue.js';
 export { OutboxRelay, type OutboxRelayOptions, type OutboxStatus, type Publish } from './outbox/outbox-relay.js';
 export { OutboxRow } from './outbox/outbox-row.js';
 export { persistenceEntities, persistenceMigrations } from './persistence-migrations.js';
 export { prune, type PruningOptions, startPruning } from './pruning.js';
 export { tableColumn, type TableColumnSettings } from './table-columns.js';
-export { transaction, type TransactionOptions } from './transaction.js';
+export { type Fence, transaction, type TransactionOptions } from './transaction.js';
 export { type OnConflict, writeRows } from './write-rows.js';

@@ -1,8 +1,7 @@
 import { type DataSource, LessThan } from 'typeorm';
 import { IdempotencyKey } from './idempotency/idempotency.js';
 import { InboxRow } from './inbox/inbox.js';
-import type { Fence } from './lease/service-lease.js';
-import { transaction } from './transaction.js';
+import { type Fence, transaction } from './transaction.js';
 
 export interface PruningOptions {
   /** Default one week: far longer than the streams redeliver. */

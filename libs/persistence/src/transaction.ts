@@ -1,6 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type DataSource, type EntityManager, QueryFailedError } from 'typeorm';
-import type { Fence } from './lease/service-lease.js';
+import type { LeaseFence } from './lease/lease-store.js';
+
+/** Refuses a transaction whose process no longer holds the lease. */
+export type Fence = LeaseFence<EntityManager>;
 
 export interface TransactionOptions {
   /**

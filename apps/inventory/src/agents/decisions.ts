@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { MAX_QUARANTINE_REASON, ProblemError } from '@flexbso/contracts';
+import { type BsoEvent, MAX_QUARANTINE_REASON, ProblemError } from '@flexbso/contracts';
 import type { AgentRecord, Registrant } from './agent-record.js';
 
 /** What became of an agent, as the end of its event's subject. */
@@ -18,6 +18,15 @@ export interface AgentEvent {
   /** Who brought it about: an agent's id, a token's name, or `inventory`. */
   readonly by: string;
   readonly data: Record<string, string | number | boolean>;
+}
+
+/** The event as it is published. */
+export function eventOf(
+  { role, id, revision }: AgentRecord,
+  { what, by, data }: AgentEvent,
+  facts: Pick<BsoEvent, 'eventId' | 'atMs' | 'traceId'>,
+): BsoEvent {
+  return { v: 1, ...facts, kind: role, id, what, by, tenantId: null, data: { revision, ...data } };
 }
 
 /** The record as it is to be, and what to tell. No events: nothing changed, and nothing is written. */

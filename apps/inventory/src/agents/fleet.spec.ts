@@ -1,59 +1,23 @@
-import { ProblemError, type RegisterCard, registerCardSchema } from '@flexbso/contracts';
+import { type BsoEvent, ProblemError } from '@flexbso/contracts';
+import { MemoryDatabase } from '@flexbso/persistence/memory';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type AgentRecord, cardSnapshotOf } from './agent-record.js';
-import type { AgentStore, KeptAgent } from './agent-store.js';
-import type { AgentEvent } from './decisions.js';
+import { aCardRegistration } from '../testing/records.js';
 import { Fleet } from './fleet.js';
+import { InventoryContents, MemoryAgentStore } from './memory-agent-store.js';
 
 const sessions = ['018f2f60-0000-4000-8000-000000000001', '018f2f60-0000-4000-8000-000000000002'] as const;
 
-function card(changes: Partial<RegisterCard> = {}): RegisterCard {
-  return registerCardSchema.parse({
-    v: 1,
-    sessionId: sessions[0],
-    sessionNumber: 1,
-    serial: 'MT0001',
-    model: 'stand-in',
-    agentVersion: '0.1.0',
-    hostId: 'host-1',
-    failureDomain: { host: 'host-1', rack: 'rack-1' },
-    labels: {},
-    dataPlane: { name: 'memory', version: '1' },
-    capabilities: { has: [], lacks: [] },
-    sealingKey: `X${'A'.repeat(55)}`,
-    functions: [{ functionId: 'vf-1', kind: 'vf', protocols: ['nbd'] }],
-    budget: { iops: 1, bytesPerSecond: 1, memoryBytes: 1, armCentiCores: 1 },
-    ...changes,
-  });
-}
-
-/** Keeps what was written, in order; fails when told to. */
-class StoreInMemory implements AgentStore {
-  readonly saved: { kept: KeptAgent; events: readonly AgentEvent[] }[] = [];
-  failing = false;
-  /** The next write is committed, and its answer lost. */
-  losingAnswer = false;
-
-  async load(): Promise<KeptAgent[]> {
-    return [...new Map(this.saved.map(({ kept }) => [kept.record.id, kept])).values()];
-  }
-
-  async save(kept: KeptAgent, events: readonly AgentEvent[]): Promise<void> {
-    if (this.failing) throw new Error('the database is away');
-    this.saved.push({ kept, events });
-    if (!this.losingAnswer) return;
-    this.losingAnswer = false;
-    throw new Error('the connection to the database broke');
-  }
-
-  get told(): string[] {
-    return this.saved.flatMap(({ events }) => events.map(({ what }) => what));
-  }
-}
+const card = aCardRegistration;
 
 const name = { role: 'card', id: 'card-1' } as const;
 const session = { sessionId: sessions[0], sessionNumber: 1 };
-let store: StoreInMemory;
+let store: MemoryAgentStore;
+let database: MemoryDatabase<InventoryContents>;
+let events: BsoEvent[];
+let isFailing: boolean;
+/** The next write is committed, and its answer lost. */
+let isLosingAnswer: boolean;
 let fleet: Fleet;
 let published: string[];
 let nowMs: number;
@@ -72,6 +36,13 @@ const snapshot = () => {
   return cardSnapshotOf(record, lastHeardAtMs);
 };
 
+/** All that was committed so far. */
+function committed(): BsoEvent[] {
+  events.push(...database.contents.takeEvents());
+  return events;
+}
+const told = () => committed().map(({ what }) => what);
+
 async function problemOf(work: Promise<unknown>): Promise<string> {
   const error: unknown = await work.then(
     () => null,
@@ -81,7 +52,19 @@ async function problemOf(work: Promise<unknown>): Promise<string> {
 }
 
 beforeEach(() => {
-  store = new StoreInMemory();
+  [events, isFailing, isLosingAnswer] = [[], false, false];
+  database = new MemoryDatabase(new InventoryContents());
+  const connection = database.connect({
+    beforeCommit: () => {
+      if (isFailing) throw new Error('the database is away');
+    },
+    afterCommit: () => {
+      if (!isLosingAnswer) return;
+      isLosingAnswer = false;
+      throw new Error('the connection to the database broke');
+    },
+  });
+  store = new MemoryAgentStore(connection, { fence: async () => undefined, newEventId: () => 'event' });
   published = [];
   nowMs = 1_000;
   fleet = newFleet();
@@ -90,7 +73,7 @@ beforeEach(() => {
 describe('registering', () => {
   it('makes a new agent known, published and told', async () => {
     await register();
-    expect(store.told).toEqual(['registered']);
+    expect(told()).toEqual(['registered']);
     expect(published).toEqual(['card-1@1']);
   });
 
@@ -98,14 +81,14 @@ describe('registering', () => {
     await register();
     nowMs = 2_000;
     const { record, lastHeardAtMs } = await register();
-    expect([record.revision, lastHeardAtMs, store.told]).toEqual([1, 2_000, ['registered']]);
+    expect([record.revision, lastHeardAtMs, told()]).toEqual([1, 2_000, ['registered']]);
   });
 
   it('with other content in the same session is an update that names the fields', async () => {
     await register();
     await register(card({ labels: { tier: 'gold' }, agentVersion: '0.1.1' }));
-    expect(store.told).toEqual(['registered', 'updated']);
-    expect(store.saved.at(-1)?.events[0]?.data).toEqual({ fields: 'agentVersion labels' });
+    expect(told()).toEqual(['registered', 'updated']);
+    expect(committed().at(-1)?.data).toEqual({ revision: 2, fields: 'agentVersion labels' });
     expect(published).toEqual(['card-1@1', 'card-1@2']);
   });
 
@@ -134,26 +117,26 @@ describe('registering', () => {
   });
 
   it('that could not be written leaves nothing behind', async () => {
-    store.failing = true;
+    isFailing = true;
     await expect(register()).rejects.toThrow('the database is away');
     expect([fleet.all(), published]).toEqual([[], []]);
-    store.failing = false;
+    isFailing = false;
     await register();
     expect(fleet.all()).toHaveLength(1);
   });
 
   it('that was committed without an answer is found, published, and made only once', async () => {
-    store.losingAnswer = true;
+    isLosingAnswer = true;
     await expect(register()).rejects.toThrow('the connection to the database broke');
     await register();
-    expect([store.told, published]).toEqual([['registered'], ['card-1@1']]);
+    expect([told(), published]).toEqual([['registered'], ['card-1@1']]);
     await fleet.cordon(name, true, 'alice');
     expect(fleet.get(name).record).toMatchObject({ revision: 2, cordoned: true });
   });
 
   it('at the same time, many times, is one registration', async () => {
     await Promise.all(Array.from({ length: 20 }, () => register()));
-    expect(store.told).toEqual(['registered']);
+    expect(told()).toEqual(['registered']);
   });
 });
 
@@ -162,7 +145,7 @@ describe('signs of life', () => {
     await register();
     nowMs = 5_000;
     expect(await fleet.heard(name, session)).toBe('heard');
-    expect([store.saved.length, fleet.get(name).lastHeardAtMs]).toEqual([1, 5_000]);
+    expect([committed().length, fleet.get(name).lastHeardAtMs]).toEqual([1, 5_000]);
   });
 
   it('of an unknown agent, or of a session that did not register, ask for a registration', async () => {
@@ -179,13 +162,13 @@ describe('signs of life', () => {
     nowMs = 30_000;
     await fleet.heard(name, session);
     expect([fleet.get(name).record.unreachableSinceMs, fleet.get(name).lastHeardAtMs]).toEqual([null, 30_000]);
-    expect(store.told).toEqual(['registered', 'unreachable', 'reachable']);
+    expect(told()).toEqual(['registered', 'unreachable', 'reachable']);
   });
 
   it('that came after the verdict undo it', async () => {
     await register();
     expect(await fleet.silent('card/card-1', () => true)).toBe(false);
-    expect(store.told).toEqual(['registered']);
+    expect(told()).toEqual(['registered']);
   });
 });
 
@@ -195,8 +178,8 @@ describe('an operator', () => {
     await fleet.cordon(name, true, 'alice');
     await fleet.cordon(name, true, 'alice');
     await fleet.cordon(name, false, 'bob');
-    expect(store.told).toEqual(['registered', 'cordoned', 'uncordoned']);
-    expect(store.saved.map(({ events }) => events[0]?.by)).toEqual(['card-1', 'alice', 'bob']);
+    expect(told()).toEqual(['registered', 'cordoned', 'uncordoned']);
+    expect(committed().map(({ by }) => by)).toEqual(['card-1', 'alice', 'bob']);
   });
 
   it('is told of what does not exist', async () => {
@@ -214,8 +197,8 @@ describe('quarantine', () => {
     await fleet.release(name, 'alice');
     await fleet.release(name, 'alice');
     expect(snapshot()).toMatchObject({ state: 'ready', quarantineReason: null });
-    expect(store.told).toEqual(['registered', 'quarantined', 'released']);
-    expect(store.saved.map(({ events }) => events[0]?.by)).toEqual(['card-1', 'scheduler', 'alice']);
+    expect(told()).toEqual(['registered', 'quarantined', 'released']);
+    expect(committed().map(({ by }) => by)).toEqual(['card-1', 'scheduler', 'alice']);
   });
 
   it('follows another sealing key, which is published only when it is released', async () => {
@@ -231,7 +214,7 @@ describe('quarantine', () => {
     await fleet.load();
     await fleet.release(name, 'alice');
     expect(snapshot()).toMatchObject({ state: 'ready', sealingKey: otherKey });
-    expect(store.told).toEqual(['registered', 'registered', 'quarantined', 'released']);
+    expect(told()).toEqual(['registered', 'registered', 'quarantined', 'released']);
     await register(card({ sealingKey: otherKey, sessionId: sessions[1], sessionNumber: 2 }));
     expect(snapshot().state).toBe('ready');
   });

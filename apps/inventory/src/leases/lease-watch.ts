@@ -1,8 +1,8 @@
+import type { Clock } from '../ports.js';
 import { LeaseBook, type LeaseOptions } from './lease-book.js';
 
 export interface LeaseWatchOptions extends LeaseOptions {
-  /** A clock that never goes back, in milliseconds; the wall's may be set. */
-  readonly monotonicMs: () => number;
+  readonly clock: Pick<Clock, 'monotonicMs' | 'sleep'>;
   readonly onExpired: (agent: string) => void;
   /** Called when silence of many begins or ends to be held, with how many; for an alarm. */
   readonly onHeld: (agents: number) => void;
@@ -15,8 +15,8 @@ export type DeafReason = 'bus' | 'lease';
 export class LeaseWatch {
   readonly #options: LeaseWatchOptions;
   readonly #book: LeaseBook;
-  #timer: NodeJS.Timeout | undefined;
   readonly #deafFor = new Set<DeafReason>();
+  #watching: AbortController | null = null;
   #held = 0;
 
   constructor(options: LeaseWatchOptions) {
@@ -30,17 +30,18 @@ export class LeaseWatch {
   }
 
   start(): void {
-    // A fifth of a heartbeat: a second by default, and well below the gap that the book takes for a pause of ours.
-    this.#timer ??= setInterval(() => this.#check(), Math.max(10, this.#options.heartbeatMs / 5));
+    if (this.#watching) return;
+    this.#watching = new AbortController();
+    void this.#watch(this.#watching.signal);
   }
 
   stop(): void {
-    clearInterval(this.#timer);
-    this.#timer = undefined;
+    this.#watching?.abort();
+    this.#watching = null;
   }
 
   heard(agent: string): void {
-    this.#book.renew(agent, this.#options.monotonicMs());
+    this.#book.renew(agent, this.#options.clock.monotonicMs());
   }
 
   isHeard(agent: string): boolean {
@@ -55,11 +56,21 @@ export class LeaseWatch {
 
   hears(reason: DeafReason): void {
     this.#deafFor.delete(reason);
-    if (this.#deafFor.size === 0) this.#book.hearAgain(this.#options.monotonicMs());
+    if (this.#deafFor.size === 0) this.#book.hearAgain(this.#options.clock.monotonicMs());
+  }
+
+  async #watch(signal: AbortSignal): Promise<void> {
+    // A fifth of a heartbeat: a second by default, and well below the gap that the book takes for a pause of ours.
+    const beatMs = Math.max(10, this.#options.heartbeatMs / 5);
+    for (;;) {
+      await this.#options.clock.sleep(beatMs, signal);
+      if (signal.aborted) return;
+      this.#check();
+    }
   }
 
   #check(): void {
-    const { expired, held } = this.#book.check(this.#options.monotonicMs());
+    const { expired, held } = this.#book.check(this.#options.clock.monotonicMs());
     const began = this.#held === 0 && held.length > 0;
     const ended = this.#held > 0 && held.length === 0;
     this.#held = held.length;

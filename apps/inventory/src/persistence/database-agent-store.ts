@@ -1,12 +1,20 @@
 import { randomUUID } from 'node:crypto';
-import { type BsoEvent, registerCardSchema, registerPoolSchema, subjects } from '@flexbso/contracts';
-import { enqueue, type Fence, transaction } from '@flexbso/persistence';
+import { registerCardSchema, registerPoolSchema, subjects } from '@flexbso/contracts';
+import { enqueue, type Fence, persistenceEntities, persistenceMigrations, transaction } from '@flexbso/persistence';
 import { trace } from '@opentelemetry/api';
 import type { DataSource, EntityManager } from 'typeorm';
 import { AgentRow } from './agent-entity.js';
+import { AgentsTable, QuarantineReasons } from './agents-migration.js';
 import type { AgentRecord } from '../agents/agent-record.js';
-import type { AgentEvent } from '../agents/decisions.js';
+import { type AgentEvent, eventOf } from '../agents/decisions.js';
 import { type AgentStore, AnotherWriterError, type KeptAgent } from '../agents/agent-store.js';
+
+/** For `databaseOptions`: everything that inventory's database holds. */
+export const inventoryDatabase = {
+  entities: [...persistenceEntities, AgentRow],
+  migrations: [...persistenceMigrations, AgentsTable, QuarantineReasons],
+  schema: 'inventory',
+};
 
 /** Agents in the service's database. */
 export class DatabaseAgentStore implements AgentStore {
@@ -59,28 +67,11 @@ async function write(manager: EntityManager, { record, lastHeardAtMs }: KeptAgen
   if (affected !== 1) throw new AnotherWriterError(record);
 }
 
-async function enqueueEvent(
-  manager: EntityManager,
-  { role, id, revision }: AgentRecord,
-  event: AgentEvent,
-  atMs: number,
-) {
+async function enqueueEvent(manager: EntityManager, record: AgentRecord, event: AgentEvent, atMs: number) {
   const traceId = trace.getActiveSpan()?.spanContext().traceId ?? null;
-  const eventId = randomUUID();
-  const { what, by, data } = event;
-  const payload: BsoEvent = {
-    v: 1,
-    eventId,
-    kind: role,
-    id,
-    what,
-    atMs,
-    by,
-    tenantId: null,
-    traceId,
-    data: { revision, ...data },
-  };
-  await enqueue(manager, { subject: subjects.event(role, id, what), payload, messageId: eventId });
+  const payload = eventOf(record, event, { eventId: randomUUID(), atMs, traceId });
+  const { kind, id, what, eventId } = payload;
+  await enqueue(manager, { subject: subjects.event(kind, id, what), payload, messageId: eventId });
 }
 
 /** @throws ZodError when a row does not fit the schema: better not to start than to forget a card. */

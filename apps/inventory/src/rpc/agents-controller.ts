@@ -1,6 +1,6 @@
 import {
   cardIdSchema,
-  heartbeatReplySchema,
+  type heartbeatReplySchema,
   heartbeatSchema,
   problemOfParse,
   ProblemError,
@@ -8,55 +8,39 @@ import {
   type RegisterCard,
   registerPoolSchema,
   type RegisterPool,
-  registerReplySchema,
+  type registerReplySchema,
 } from '@flexbso/contracts';
 import { BusContext, FromAgents } from '@flexbso/messaging';
 import { Controller, Inject } from '@nestjs/common';
 import type { z } from 'zod';
-import { Fleet } from '../agents/fleet.js';
+import { Inventory } from '../inventory.js';
 
 type Heartbeat = z.infer<typeof heartbeatSchema>;
 type RegisterReply = z.infer<typeof registerReplySchema>;
 type HeartbeatReply = z.infer<typeof heartbeatReplySchema>;
 
-/** How agents are to show that they live, in milliseconds. */
-export class LeaseTerms {
-  readonly leaseMs: number;
-  readonly heartbeatMs: number;
-
-  constructor(leaseMs: number, heartbeatMs: number) {
-    this.leaseMs = leaseMs;
-    this.heartbeatMs = heartbeatMs;
-  }
-}
-
 /** What agents say to inventory. Who speaks is the id in the subject. */
 @Controller()
 export class AgentsController {
-  readonly #fleet: Fleet;
-  readonly #terms: LeaseTerms;
+  readonly #inventory: Inventory;
 
-  constructor(@Inject(Fleet) fleet: Fleet, @Inject(LeaseTerms) terms: LeaseTerms) {
-    this.#fleet = fleet;
-    this.#terms = terms;
+  constructor(@Inject(Inventory) inventory: Inventory) {
+    this.#inventory = inventory;
   }
 
   @FromAgents('card', 'register', registerCardSchema)
   async registerCard(registration: RegisterCard, context: BusContext): Promise<RegisterReply> {
-    await this.#fleet.register({ role: 'card', id: idOf(context), registration });
-    return { accepted: true, leaseMs: this.#terms.leaseMs, heartbeatMs: this.#terms.heartbeatMs };
+    return this.#inventory.agents.registerCard(idOf(context), registration);
   }
 
   @FromAgents('pool', 'register', registerPoolSchema)
   async registerPool(registration: RegisterPool, context: BusContext): Promise<RegisterReply> {
-    await this.#fleet.register({ role: 'pool', id: idOf(context), registration });
-    return { accepted: true, leaseMs: this.#terms.leaseMs, heartbeatMs: this.#terms.heartbeatMs };
+    return this.#inventory.agents.registerPool(idOf(context), registration);
   }
 
   @FromAgents(['card', 'pool'], 'heartbeat', heartbeatSchema)
   async heartbeat(session: Heartbeat, context: BusContext): Promise<HeartbeatReply> {
-    const heard = await this.#fleet.heard(context.requireSender(), session);
-    return { accepted: heard === 'heard', register: heard === 'register' };
+    return this.#inventory.agents.heartbeat(context.requireSender(), session);
   }
 }
 

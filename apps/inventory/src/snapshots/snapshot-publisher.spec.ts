@@ -1,25 +1,10 @@
-import { type CardSnapshot, registerCardSchema } from '@flexbso/contracts';
+import type { CardSnapshot } from '@flexbso/contracts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type CardRecord, cardSnapshotOf, keyOf } from '../agents/agent-record.js';
 import type { KeptAgent } from '../agents/agent-store.js';
+import { systemClock } from '../ports.js';
+import { aKeptCard } from '../testing/records.js';
 import { type SnapshotBucket, SnapshotPublisher } from './snapshot-publisher.js';
-
-const registration = registerCardSchema.parse({
-  v: 1,
-  sessionId: '018f2f60-0000-4000-8000-000000000001',
-  sessionNumber: 1,
-  serial: 'MT0001',
-  model: 'stand-in',
-  agentVersion: '0.1.0',
-  hostId: 'host-1',
-  failureDomain: { host: 'host-1', rack: 'rack-1' },
-  labels: {},
-  dataPlane: { name: 'memory', version: '1' },
-  capabilities: { has: [], lacks: [] },
-  sealingKey: `X${'A'.repeat(55)}`,
-  functions: [],
-  budget: { iops: 1, bytesPerSecond: 1, memoryBytes: 1, armCentiCores: 1 },
-});
 
 /** A bucket in memory that fails when told to. */
 class Bucket<Snapshot> implements SnapshotBucket<Snapshot> {
@@ -50,16 +35,9 @@ let repaired: [number, number][];
 let publisher: SnapshotPublisher;
 
 function keep(id: string, revision: number): CardRecord {
-  const standing = {
-    revision,
-    unreachableSinceMs: null,
-    quarantineReason: null,
-    offeredSealingKey: null,
-    cordoned: false,
-    registeredAtMs: 1,
-  };
-  const record: CardRecord = { role: 'card', id, registration, ...standing };
-  fleet.set(keyOf(record), { record, lastHeardAtMs: 1 });
+  const { record, lastHeardAtMs } = aKeptCard(id, { revision });
+  if (record.role !== 'card') throw new Error('a card was made');
+  fleet.set(keyOf(record), { record, lastHeardAtMs });
   return record;
 }
 
@@ -72,6 +50,7 @@ beforeEach(() => {
     pools: new Bucket(),
     find: (name) => fleet.get(keyOf(name)),
     all: () => [...fleet.values()],
+    clock: systemClock,
     backoffMs: () => 0,
     onFailed: () => undefined,
     onRepaired: (published, removed) => repaired.push([published, removed]),

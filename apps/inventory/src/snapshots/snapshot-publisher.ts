@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { AgentRole, CardSnapshot, PoolSnapshot } from '@flexbso/contracts';
 import { type AgentName, cardSnapshotOf, keyOf, poolSnapshotOf } from '../agents/agent-record.js';
 import type { KeptAgent } from '../agents/agent-store.js';
+import type { Clock } from '../ports.js';
 
 /** A bucket of snapshots for services, by id. An entry that fits no schema is answered as null. */
 export interface SnapshotBucket<Snapshot> {
@@ -16,6 +17,7 @@ export interface SnapshotPublisherOptions {
   readonly pools: SnapshotBucket<PoolSnapshot>;
   readonly find: (name: AgentName) => KeptAgent | undefined;
   readonly all: () => readonly KeptAgent[];
+  readonly clock: Pick<Clock, 'sleep'>;
   /** How long to wait after the given number of failures in a row. */
   readonly backoffMs: (failures: number) => number;
   readonly onFailed: (error: unknown, waiting: number) => void;
@@ -97,7 +99,8 @@ export class SnapshotPublisher {
     while (!this.#stopping.signal.aborted) {
       if (this.#waiting.size === 0) await this.#awake.promise;
       this.#awake = Promise.withResolvers();
-      if (!(await this.#publishBatch())) await this.#pause();
+      if (await this.#publishBatch()) continue;
+      await this.#options.clock.sleep(this.#options.backoffMs(this.#failures), this.#stopping.signal);
     }
     while (this.#waiting.size > 0 && (await this.#publishBatch()));
   }
@@ -125,14 +128,6 @@ export class SnapshotPublisher {
     const { record, lastHeardAtMs } = kept;
     if (record.role === 'card') await this.#options.cards.put(record.id, cardSnapshotOf(record, lastHeardAtMs));
     else await this.#options.pools.put(record.id, poolSnapshotOf(record, lastHeardAtMs));
-  }
-
-  async #pause(): Promise<void> {
-    const over = Promise.withResolvers<void>();
-    const timer = setTimeout(over.resolve, this.#options.backoffMs(this.#failures));
-    this.#stopping.signal.addEventListener('abort', () => over.resolve(), { once: true });
-    await over.promise;
-    clearTimeout(timer);
   }
 }
 

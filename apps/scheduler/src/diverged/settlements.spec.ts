@@ -187,8 +187,8 @@ describe('a database restored from a backup', () => {
     const before = cell.scheduler.incarnation;
     const { backups } = cell;
     const honest = backups.restore.bind(backups);
-    backups.restore = async (name) => {
-      await honest(name);
+    backups.restore = async (name, nowMs, how) => {
+      await honest(name, nowMs, how);
       throw new Error('the connection was lost');
     };
     await expect(restore()).rejects.toThrow('the connection was lost');

@@ -11,13 +11,15 @@ import {
   type Volume,
   type VolumePatch,
 } from '@flexbso/contracts';
+import { MemoryDatabase } from '@flexbso/persistence/memory';
 import { Fleet } from '@flexbso/placement';
+import { MemoryBackups } from '../backups/memory-backups.js';
 import { type Seal, Vault } from '../keys/vault.js';
 import type { Randomness } from '../ports.js';
 import { Scheduler } from '../scheduler.js';
+import { SchedulerContents } from '../store/memory-contents.js';
 import { MemoryStore } from '../store/memory-store.js';
 import { FakeCard, FakePool } from './fake-agents.js';
-import { MemoryBackups } from './memory-backups.js';
 import { aCard, aPool, aSpec, operator, reader } from './fixtures.js';
 
 /** Random-looking bytes that a seed always gives. */
@@ -36,10 +38,20 @@ export function seededRandomness(seed: string): Randomness {
 
 const seal: Seal = (_plain, recipient) => ({ from: 'scheduler', sealed: `sealed-for-${recipient.slice(0, 4)}` });
 
+/** Placement breaks ties by ids, and ids come from the incarnation: each spec meets the same fleet in the same way. */
+function ofOneLife(): SchedulerContents {
+  const contents = new SchedulerContents();
+  contents.incarnation = '018f2f60-0000-4000-8000-0000000000ff';
+  return contents;
+}
+
 /** A scheduler with cards and pools in one process: two cards, three pools, a store in memory, a clock that is set. */
 export class MemoryCell {
-  readonly store = new MemoryStore('018f2f60-0000-4000-8000-0000000000ff');
-  readonly backups = new MemoryBackups(this.store);
+  readonly #randomness = seededRandomness('cell');
+  readonly #storage = { randomness: this.#randomness, fence: async () => undefined };
+  readonly #connection = new MemoryDatabase(ofOneLife()).connect();
+  readonly store = new MemoryStore(this.#connection, this.#storage);
+  readonly backups = new MemoryBackups(this.#connection, this.#storage);
   readonly cards: FakeCard[];
   readonly pools: FakePool[];
   scheduler: Scheduler;
@@ -50,7 +62,6 @@ export class MemoryCell {
   revisions = 0;
   /** What an operator would read in the log. */
   warned: string[] = [];
-  readonly #randomness = seededRandomness('cell');
   #keys = 0;
 
   constructor() {

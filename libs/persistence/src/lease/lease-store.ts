@@ -1,29 +1,8 @@
-import type { DataSource, EntityManager } from 'typeorm';
-import { safeInteger } from '../columns.js';
-import { LeaseRow } from './lease-row.js';
-
-/** A lease in the database, and every statement on it. Each is one statement, so that none is ever half done. */
-export class LeaseStore {
-  readonly #dataSource: DataSource;
-  readonly #name: string;
-  readonly #nowMs: string;
-  readonly #greatest: string;
-  readonly #fence: string;
-
-  constructor(dataSource: DataSource, name: string) {
-    this.#dataSource = dataSource;
-    this.#name = name;
-    const isPostgres = dataSource.options.type === 'postgres';
-    // Not now(): that is when the transaction began, which may be long before a lock was given.
-    this.#nowMs = isPostgres
-      ? '(EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint'
-      : "CAST(unixepoch('subsec') * 1000 AS INTEGER)";
-    this.#greatest = isPostgres ? 'GREATEST' : 'MAX';
-    this.#fence = isPostgres
-      ? 'SELECT 1 FROM "service_lease" WHERE "name" = $1 AND "token" = $2 FOR SHARE'
-      : 'SELECT 1 FROM "service_lease" WHERE "name" = ? AND "token" = ?';
-  }
-
+/**
+ * A lease where all who compete for it see it: a row in the service's database, or memory in a simulation; both pass one
+ * suite. Each of these is done wholly or not at all, and at one instant for everybody.
+ */
+export interface LeaseStore<Transaction> {
   /**
    * Takes the lease if nobody holds it.
    *
@@ -32,72 +11,23 @@ export class LeaseStore {
    *
    * @returns the new holder's token; null: somebody else holds it
    */
-  async acquire(holder: string, leaseMs: number): Promise<number | null> {
-    const [nowMs, greatest] = [() => this.#nowMs, () => this.#greatest];
-    const rows: unknown = await this.#dataSource.manager.sql`
-      INSERT INTO "service_lease" ("name", "holder", "token", "expiresAtMs")
-      VALUES (${this.#name}, ${holder}, ${nowMs}, ${nowMs} + ${() => String(leaseMs)})
-      ON CONFLICT ("name") DO UPDATE SET
-        "holder" = excluded."holder",
-        "token" = ${greatest}("service_lease"."token" + 1, excluded."token"),
-        "expiresAtMs" = excluded."expiresAtMs"
-      WHERE "service_lease"."expiresAtMs" <= ${nowMs}
-      RETURNING "token"`;
-    return tokenIn(rows);
-  }
+  acquire(holder: string, leaseMs: number): Promise<number | null>;
 
   /** @returns false: another has it. An expired lease that nobody took is renewed like any other. */
-  async renew(token: number, leaseMs: number): Promise<boolean> {
-    const { affected } = await this.#dataSource.manager.update(
-      LeaseRow,
-      { name: this.#name, token },
-      { expiresAtMs: () => `${this.#nowMs} + ${leaseMs}` },
-    );
-    return affected === 1;
-  }
+  renew(token: number, leaseMs: number): Promise<boolean>;
 
   /** Gives the lease back; the token is used up with it, so that what might still write is refused. */
-  async release(token: number): Promise<void> {
-    await this.#dataSource.manager.update(
-      LeaseRow,
-      { name: this.#name, token },
-      { expiresAtMs: 0, token: token + 1, holder: '' },
-    );
-  }
+  release(token: number): Promise<void>;
 
   /** Who holds it, and for how long by the database's clock; not above 0: free. Null: nobody ever did. */
-  async look(): Promise<{ holder: string; remainingMs: number } | null> {
-    const rows: unknown = await this.#dataSource.manager.sql`
-      SELECT "holder", "expiresAtMs" - ${() => this.#nowMs} AS "remainingMs"
-      FROM "service_lease" WHERE "name" = ${this.#name}`;
-    const row = firstOf(rows);
-    if (row === null) return null;
-    return { holder: String(fieldOf(row, 'holder')), remainingMs: safeInteger(fieldOf(row, 'remainingMs')) };
-  }
+  look(): Promise<{ holder: string; remainingMs: number } | null>;
 
   /**
-   * Inside a transaction: whether the lease is still the token's, and stays so until the transaction ends. PostgreSQL
-   * locks the row in share mode, so that a takeover waits for the commit; on SQLite the transaction has the whole
-   * database.
+   * Inside a transaction of the same database: whether the lease is not the token's. Where this says false, nobody takes
+   * the lease over before the transaction ends.
    */
-  async isFenced(manager: EntityManager, token: number): Promise<boolean> {
-    const rows: unknown = await manager.query(this.#fence, [this.#name, token]);
-    return firstOf(rows) === null;
-  }
+  isFenced(transaction: Transaction, token: number): Promise<boolean>;
 }
 
-function tokenIn(rows: unknown): number | null {
-  const row = firstOf(rows);
-  return row === null ? null : safeInteger(fieldOf(row, 'token'));
-}
-
-function firstOf(rows: unknown): object | null {
-  if (!Array.isArray(rows)) throw new TypeError('the database driver gave no rows');
-  const [first]: unknown[] = rows;
-  return typeof first === 'object' && first !== null ? first : null;
-}
-
-function fieldOf(row: object, name: string): unknown {
-  const field: unknown = Reflect.get(row, name);
-  return field;
-}
+/** Refuses a transaction whose process no longer holds the lease; to be its first statement. */
+export type LeaseFence<Transaction> = (transaction: Transaction) => Promise<void>;

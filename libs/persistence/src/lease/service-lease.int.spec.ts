@@ -1,143 +1,42 @@
-import { ProblemError } from '@flexbso/contracts';
 import { eventually } from '@flexbso/testkit';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database } from '../database.js';
 import { Counter, type DatabaseHost, databaseKinds, openFor } from '../testing/databases.js';
+import { describeLease, type LeaseWorld, suiteLease as name, suiteTimes as times } from '../testing/lease-suite.js';
 import { transaction } from '../transaction.js';
 import { LeaseRow } from './lease-row.js';
-import type { LeaseTimes } from './lease-time.js';
+import type { DatabaseLease } from './service-standing.js';
 import { ServiceLease } from './service-lease.js';
+import { SqlLeaseStore } from './sql-lease-store.js';
 
-/** Much shorter than a service's, so that the suite is quick; a lease of this length still outlives a busy machine's pause. */
-const times: LeaseTimes = {
-  leaseMs: 1_000,
-  renewEveryMs: 100,
-  checkEveryMs: 50,
-  retryEveryMs: 50,
-  giveUpMs: 10_000,
-  pollEveryMs: 20,
-};
-const name = 'suite';
+/** Two processes on one database: on SQLite two connections to one file. */
+async function worldOn(url: string): Promise<LeaseWorld<Database['manager']>> {
+  const databases = [await openFor(url), await openFor(url)] as const;
+  const [first, second] = databases;
+  return {
+    stores: [new SqlLeaseStore(first, name), new SqlLeaseStore(second, name)],
+    write: async (process, fence, counter) => {
+      const row = { name: counter, sizeBytes: 0, note: null, frozen: false };
+      await transaction(databases[process], (manager) => manager.insert(Counter, row), { fence });
+    },
+    written: async () => (await second.manager.find(Counter)).map((counter) => counter.name),
+    row: () => first.manager.findOneByOrFail(LeaseRow, { name }),
+    edit: async (row) => void (await first.manager.update(LeaseRow, { name }, row)),
+    stop: async () => {
+      await first.destroy();
+      await second.destroy();
+    },
+  };
+}
 
-const write = (database: Database, lease: ServiceLease, counter: string) =>
-  transaction(
-    database,
-    (manager) => manager.insert(Counter, { name: counter, sizeBytes: 0, note: null, frozen: false }),
-    { fence: lease.fence },
-  );
-const codeOf = (work: Promise<unknown>) =>
-  work.then(
-    () => 'done',
-    (error: unknown) => (error instanceof ProblemError ? error.code : String(error)),
-  );
-
-describe.each(databaseKinds)('a lease on %s', (_kind, startHost) => {
+describe.each(databaseKinds)('with a host', (kind, startHost) => {
   let host: DatabaseHost;
-  let first: Database;
-  let second: Database;
-  let leases: ServiceLease[];
-  let standbys: string[];
-  let lost: string[];
-
   beforeAll(async () => {
     host = await startHost();
   });
   afterAll(() => host.stop());
-  beforeEach(async () => {
-    const url = await host.freshUrl();
-    // Two processes on one database: on SQLite two connections to one file.
-    [first, second] = [await openFor(url), await openFor(url)];
-    [leases, standbys, lost] = [[], [], []];
-  });
-  afterEach(async () => {
-    await Promise.all(leases.map((lease) => lease.release()));
-    await first.destroy();
-    await second.destroy();
-  });
 
-  async function take(database: Database): Promise<ServiceLease> {
-    const lease = await ServiceLease.take(database, {
-      name,
-      times,
-      onStandby: (holder) => standbys.push(holder),
-      onFailed: (what, error) => {
-        throw new Error(`it failed to ${what}`, { cause: error });
-      },
-      onLost: (reason) => lost.push(reason),
-    });
-    leases.push(lease);
-    return lease;
-  }
-
-  /** As if time had passed, or an operator had decided: the row says that nobody holds it. */
-  const expire = () => first.manager.update(LeaseRow, { name }, { expiresAtMs: 1 });
-
-  test('is taken at once when it is free, and not by another until it is given back', async () => {
-    const holder = await take(first);
-    const waiting = take(second);
-    await eventually('the other stands by', () => standbys.length > 0);
-    expect([holder.isHeld, leases.length]).toEqual([true, 1]);
-    await holder.release();
-    const next = await waiting;
-    expect(next.token).toBeGreaterThan(holder.token);
-    expect(standbys).toHaveLength(1);
-  });
-
-  test('is kept for longer than it lasts, by renewing', async () => {
-    const holder = await take(first);
-    const { expiresAtMs: before } = await first.manager.findOneByOrFail(LeaseRow, { name });
-    await eventually('it was renewed beyond its first end', async () => {
-      const { expiresAtMs } = await first.manager.findOneByOrFail(LeaseRow, { name });
-      return expiresAtMs > before + times.leaseMs;
-    });
-    expect([holder.isHeld, lost]).toEqual([true, []]);
-  });
-
-  test('taken over refuses every write of its old holder, who learns that it is lost', async () => {
-    const old = await take(first);
-    await write(first, old, 'before');
-    const waiting = take(second);
-    await eventually('the other stands by', () => standbys.length > 0);
-    await expireUntilTaken(waiting);
-    const next = await waiting;
-    expect(await codeOf(write(first, old, 'stale'))).toBe('fenced');
-    expect([await codeOf(old.confirm()), old.isHeld, lost.length]).toEqual(['fenced', false, 1]);
-    expect(() => old.requireHeld()).toThrow(/no longer holds the lease of suite/);
-    await write(second, next, 'after');
-    expect((await second.manager.find(Counter)).map((counter) => counter.name).toSorted()).toEqual(['after', 'before']);
-  });
-
-  /** The holder renews all the time: it is expired until the standby was quicker. */
-  async function expireUntilTaken(waiting: Promise<unknown>): Promise<void> {
-    let isTaken = false;
-    void waiting.then(() => (isTaken = true));
-    await eventually('the standby has it', async () => {
-      if (!isTaken) await expire();
-      return isTaken;
-    });
-  }
-
-  test('expired and taken by nobody is renewed like any other', async () => {
-    const holder = await take(first);
-    await expire();
-    await holder.confirm();
-    await write(first, holder, 'after');
-    expect(lost).toEqual([]);
-  });
-
-  test('given back refuses what its holder still writes', async () => {
-    const holder = await take(first);
-    await holder.release();
-    expect(await codeOf(write(first, holder, 'late'))).toBe('fenced');
-    expect(lost).toEqual([]);
-  });
-
-  test('gives a token above those of a database that was put back to an older copy', async () => {
-    const holder = await take(first);
-    await holder.release();
-    await first.manager.update(LeaseRow, { name }, { token: 1 });
-    expect((await take(first)).token).toBeGreaterThan(holder.token);
-  });
+  describeLease(kind, async () => worldOn(await host.freshUrl()));
 });
 
 describe('a takeover on PostgreSQL', () => {
@@ -151,12 +50,12 @@ describe('a takeover on PostgreSQL', () => {
       const options = { name, times, onStandby: () => undefined, onFailed: () => undefined, onLost: () => undefined };
       // Renews never: its lease runs out while the transaction is open.
       const rare = { ...times, renewEveryMs: 60_000, retryEveryMs: 60_000 };
-      const old = await ServiceLease.take(first, { ...options, times: rare });
-      let next: Promise<ServiceLease> | undefined;
+      const old = await ServiceLease.take(new SqlLeaseStore(first, name), { ...options, times: rare });
+      let next: Promise<DatabaseLease> | undefined;
       await transaction(
         first,
         async (manager) => {
-          next = ServiceLease.take(second, options);
+          next = ServiceLease.take(new SqlLeaseStore(second, name), options);
           await eventually('the takeover waits for the row', async () => {
             const rows: unknown = await second.manager
               .sql`SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%INSERT INTO "service_lease"%'`;

@@ -1,17 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { setTimeout as delay } from 'node:timers/promises';
 import { ProblemError } from '@flexbso/contracts';
-import type { DataSource, EntityManager } from 'typeorm';
+import { type LeaseClock, systemLeaseClock } from './lease-clock.js';
 import { measureLease } from './lease-metrics.js';
-import { LeaseStore } from './lease-store.js';
+import type { LeaseFence, LeaseStore } from './lease-store.js';
 import { LeaseTime, type LeaseTimes, serviceLeaseTimes } from './lease-time.js';
 
 /** Of renewals that are not answered; they keep connections of the database from others. */
 const maxAsking = 4;
-
-/** Refuses a transaction whose process no longer holds the lease; to be its first statement. */
-export type Fence = (manager: EntityManager) => Promise<void>;
 
 export interface ServiceLeaseOptions {
   /** What only one process may do at a time. */
@@ -26,50 +22,59 @@ export interface ServiceLeaseOptions {
    */
   readonly onTrust?: (isHeld: boolean) => void;
   /**
-   * Another process has taken over, or the database says nothing for half a minute; called once. Whatever was loaded is no longer true: the process is to end, as
-   * soon as it can.
+   * Another process has taken over, or the database says nothing for half a minute; called once. Whatever was loaded
+   * is no longer true: the process is to end, as soon as it can.
    */
   readonly onLost: (reason: string) => void;
   readonly times?: LeaseTimes;
+  /** Default: the system's. */
+  readonly clock?: LeaseClock;
+  /** This life of this process, for people. Default: host, process id and a random id. */
+  readonly holder?: string;
 }
 
 /**
  * A lease that this process holds: what only one process does at a time, and the token that fences its predecessors.
  * What is read from the database before `take` resolves may be changed by the holder before; what is read after it not.
  */
-export class ServiceLease {
+export class ServiceLease<Transaction> {
   /** Larger than any earlier holder's; a safe integer. */
   readonly token: number;
   readonly #options: ServiceLeaseOptions;
   readonly #times: LeaseTimes;
-  readonly #store: LeaseStore;
+  readonly #clock: LeaseClock;
+  readonly #store: LeaseStore<Transaction>;
   readonly #time: LeaseTime;
-  readonly #timer: NodeJS.Timeout;
+  readonly #ending = new AbortController();
   readonly #stopMeasuring: () => void;
   #isLost = false;
   #isReleased = false;
   #isTrusted = true;
   #asking = 0;
 
-  private constructor(token: number, askedAtMs: number, store: LeaseStore, options: ServiceLeaseOptions) {
+  private constructor(token: number, askedAtMs: number, store: LeaseStore<Transaction>, options: ServiceLeaseOptions) {
     this.token = token;
     this.#options = options;
     this.#times = options.times ?? serviceLeaseTimes;
+    this.#clock = options.clock ?? systemLeaseClock;
     this.#store = store;
     this.#time = new LeaseTime(this.#times, askedAtMs);
     this.#stopMeasuring = measureLease(options.name, () => this.isHeld);
-    this.#timer = setInterval(() => this.#check(), this.#times.checkEveryMs);
+    void this.#watch();
   }
 
   /** Waits until the lease is free, as long as it takes, and takes it. */
-  static async take(dataSource: DataSource, options: ServiceLeaseOptions): Promise<ServiceLease> {
+  static async take<Transaction>(
+    store: LeaseStore<Transaction>,
+    options: ServiceLeaseOptions,
+  ): Promise<ServiceLease<Transaction>> {
     const { leaseMs, pollEveryMs } = options.times ?? serviceLeaseTimes;
-    const store = new LeaseStore(dataSource, options.name);
+    const clock = options.clock ?? systemLeaseClock;
     const stopMeasuring = measureLease(options.name, () => false);
-    const me = `${hostname()}/${process.pid}/${randomUUID()}`;
+    const me = options.holder ?? `${hostname()}/${process.pid}/${randomUUID()}`;
     let seen: string | null = null;
     for (;;) {
-      const askedAtMs = performance.now();
+      const askedAtMs = clock.monotonicMs();
       try {
         const holder = await holderOf(store);
         const token = holder === null ? await store.acquire(me, leaseMs) : null;
@@ -82,20 +87,20 @@ export class ServiceLease {
       } catch (error) {
         options.onFailed('compete', error);
       }
-      await delay(pollEveryMs);
+      await clock.sleep(pollEveryMs);
     }
   }
 
   /** The first statement of every transaction of this process. @throws ProblemError `fenced` */
-  readonly fence: Fence = async (manager) => {
-    if (!this.#isLost && !(await this.#store.isFenced(manager, this.token))) return;
+  readonly fence: LeaseFence<Transaction> = async (transaction) => {
+    if (!this.#isLost && !(await this.#store.isFenced(transaction, this.token))) return;
     this.#lose('another process has taken it over');
     throw this.#fenced();
   };
 
   /** Whether the lease is still this process's by its own clock: nobody else can have taken it yet. */
   get isHeld(): boolean {
-    return !this.#isLost && this.#time.isHeld(performance.now());
+    return !this.#isLost && this.#time.isHeld(this.#clock.monotonicMs());
   }
 
   /** For what leaves the process without a transaction. @throws ProblemError `fenced` */
@@ -110,14 +115,23 @@ export class ServiceLease {
 
   /** Gives the lease back, after everything that writes has ended: a successor need not wait for its end. */
   async release(): Promise<void> {
-    clearInterval(this.#timer);
+    this.#ending.abort();
     this.#isReleased = true;
     this.#stopMeasuring();
     if (!this.#isLost) await this.#store.release(this.token);
   }
 
+  async #watch(): Promise<void> {
+    const { signal } = this.#ending;
+    for (;;) {
+      await this.#clock.sleep(this.#times.checkEveryMs, signal);
+      if (signal.aborted) return;
+      this.#check();
+    }
+  }
+
   #check(): void {
-    const { verdict, renew } = this.#time.check(performance.now());
+    const { verdict, renew } = this.#time.check(this.#clock.monotonicMs());
     if (verdict === 'lost') return this.#lose('the database does not say who holds it');
     this.#trust(verdict === 'held');
     if (!renew || this.#asking >= maxAsking) return;
@@ -137,7 +151,7 @@ export class ServiceLease {
   }
 
   async #renew(): Promise<boolean> {
-    const askedAtMs = performance.now();
+    const askedAtMs = this.#clock.monotonicMs();
     const isOurs = !this.#isLost && (await this.#store.renew(this.token, this.#times.leaseMs));
     if (isOurs) this.#time.renewed(askedAtMs);
     else this.#lose('another process has taken it over');
@@ -145,7 +159,7 @@ export class ServiceLease {
   }
 
   #lose(reason: string): void {
-    clearInterval(this.#timer);
+    this.#ending.abort();
     // A renewal that crosses the release finds the token used up.
     if (this.#isLost || this.#isReleased) return;
     this.#isLost = true;
@@ -163,7 +177,7 @@ export class ServiceLease {
 }
 
 /** Looking locks nothing; trying to take it would make the holder's transactions wait. */
-async function holderOf(store: LeaseStore): Promise<string | null> {
+async function holderOf(store: Pick<LeaseStore<never>, 'look'>): Promise<string | null> {
   const held = await store.look();
   return held !== null && held.remainingMs > 0 ? held.holder : null;
 }

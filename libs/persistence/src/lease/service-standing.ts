@@ -1,6 +1,10 @@
 import type { Logger, Readiness } from '@flexbso/observability';
-import type { DataSource } from 'typeorm';
+import type { DataSource, EntityManager } from 'typeorm';
 import { ServiceLease } from './service-lease.js';
+import { SqlLeaseStore } from './sql-lease-store.js';
+
+/** A lease in the service's own database. */
+export type DatabaseLease = ServiceLease<EntityManager>;
 
 /** What `/readyz` of a service of which one process is active is made of. */
 export interface ServiceStanding {
@@ -30,9 +34,9 @@ export interface StandingLeaseOptions {
 }
 
 /** Waits for the lease of a service and takes it; what becomes of it is told in the log and to `/readyz`. */
-export async function takeStandingLease(database: DataSource, options: StandingLeaseOptions): Promise<ServiceLease> {
+export async function takeStandingLease(database: DataSource, options: StandingLeaseOptions): Promise<DatabaseLease> {
   const { service, standing, log } = options;
-  const lease = await ServiceLease.take(database, {
+  const lease = await ServiceLease.take(new SqlLeaseStore(database, service), {
     name: service,
     onStandby: (holder) => {
       log.info(`standing by: another ${service} is active`, { holder });

@@ -35,7 +35,7 @@ import { eventually, startNats, startPostgres, type TestNats } from '@flexbso/te
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { inventoryConfigSchema } from './config.js';
-import { type RunningInventory, startInventory } from './inventory.js';
+import { type RunningInventory, startInventory } from './service.js';
 
 const inventoryService: Principal = { kind: 'service', name: 'inventory' };
 const gateway: Principal = { kind: 'service', name: 'gateway' };
