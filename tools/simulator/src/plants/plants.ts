@@ -41,6 +41,13 @@ export const plants: Readonly<Record<string, readonly Plant[]>> = {
       replace: '(async (_call, work) => work())(call, async () => {',
     },
   ],
+  'stale-lease-accepted': [
+    {
+      file: 'libs/persistence/dist/lease/service-lease.js',
+      find: 'if (!this.#isLost && !(await this.#store.isFenced(transaction, this.token)))',
+      replace: 'if (true)',
+    },
+  ],
   'absence-taken-as-deletion': [
     {
       file: 'apps/agent/dist/link/desired-feed.js',

@@ -1,18 +1,23 @@
 import { checkReportSchema, type Caller, finalChangeStates } from '@flexbso/contracts';
 import { MemoryWorld } from '@flexbso/dataplane-memory';
+import { InventoryContents } from '@flexbso/inventory/deciding';
+import { MemoryDatabase, type MemoryDatabaseCopy } from '@flexbso/persistence/memory';
+import { MemoryLifeStore, SchedulerContents } from '@flexbso/scheduler/deciding';
 import { SimBus } from '../bus/sim-bus.js';
+import { Snapshots } from '../bus/snapshots.js';
 import type { Hits } from '../faults/coverage.js';
 import { Faults } from '../faults/faults.js';
 import { Asker } from '../operators/asker.js';
 import { Client } from '../operators/client.js';
 import { Settler } from '../operators/settler.js';
 import { AgentHost, type Machine } from '../processes/agent-host.js';
-import { InventoryStandIn } from '../processes/inventory-stand-in.js';
-import { SchedulerHost } from '../processes/scheduler-host.js';
+import { runInventory } from '../processes/inventory.js';
+import { runScheduler } from '../processes/scheduler.js';
+import { ServiceHost } from '../processes/service-host.js';
 import { type Moment, SimProcess } from '../processes/sim-process.js';
-import { SimDatabase } from '../site/sim-database.js';
 import { Chance } from '../time/chance.js';
 import { Timeline } from '../time/timeline.js';
+import { Books } from '../truth/books.js';
 import { Judge } from '../truth/judge.js';
 import type { Violation } from '../truth/violation.js';
 import { faultsOf } from './faults-of-run.js';
@@ -30,7 +35,7 @@ export interface RunResult {
 export type Trace = (line: string) => void;
 
 interface OlderCopy {
-  readonly database: ReturnType<SimDatabase['copy']>;
+  readonly database: MemoryDatabaseCopy<SchedulerContents>;
   readonly accepted: ReadonlyMap<string, string>;
 }
 
@@ -61,15 +66,18 @@ export class Run {
   readonly #faults: Faults;
   readonly #world = new MemoryWorld();
   readonly #bus: SimBus;
-  readonly #database: SimDatabase;
+  readonly #books = new Books();
+  readonly #database = new MemoryDatabase(new SchedulerContents(), (now, before) => this.#books.replaced(now, before));
   readonly #agents: AgentHost[];
-  readonly #scheduler: SchedulerHost;
+  readonly #scheduler: ServiceHost<SchedulerContents>;
+  readonly #inventory: ServiceHost<InventoryContents>;
   readonly #judge: Judge;
   readonly #clients: Client[] = [];
   /** What an older copy of the database would be, with what was accepted until then. */
   #copy: OlderCopy | null = null;
   #isEnding = false;
   #isOver = false;
+  #isJustRestored = false;
 
   /** @param trace is told what happens, a line each */
   constructor(seed: number, trace: Trace = () => undefined) {
@@ -79,7 +87,6 @@ export class Run {
     this.#faults = new Faults(said);
     const common = { timeline: this.#timeline, chance: this.#chance, faults: this.#faults, trace: said };
     this.#bus = new SimBus(common);
-    this.#database = new SimDatabase(this.#chance.uuid());
     const endsAt = (moment: Moment): boolean => this.#endsAt(moment);
     this.#agents = machines().map(
       (machine) =>
@@ -95,20 +102,22 @@ export class Run {
       timeline: this.#timeline,
       world: this.#world,
       cards: this.#agents.flatMap(({ card }) => card ?? []),
-      database: this.#database,
+      books: this.#books,
       trace: said,
     });
-    const inventory: InventoryStandIn = new InventoryStandIn(this.#timeline, this.#bus, {
-      card: (snapshot) => this.#scheduler.hearCard(snapshot),
-      pool: (snapshot) => this.#scheduler.hearPool(snapshot),
-    });
-    this.#scheduler = new SchedulerHost({
-      ...common,
-      bus: this.#bus,
+    const services = { ...common, bus: this.#bus, snapshots: new Snapshots(this.#timeline), endsAt };
+    const written = new MemoryLifeStore();
+    this.#scheduler = new ServiceHost({
+      ...services,
+      name: 'scheduler',
       database: this.#database,
-      snapshots: inventory,
-      endsAt,
-      onWarning: () => undefined,
+      run: (life) => runScheduler(life, { ...services, written, isRestored: () => this.#takeRestored() }),
+    });
+    this.#inventory = new ServiceHost({
+      ...services,
+      name: 'inventory',
+      database: new MemoryDatabase(new InventoryContents()),
+      run: (life) => runInventory(life, services),
     });
   }
 
@@ -120,25 +129,25 @@ export class Run {
       seed: this.#seed,
       events: this.#timeline.count,
       faults: this.#faults.coverage.total,
-      changes: this.#database.books.changes.size,
+      changes: this.#books.changes.length,
       violations: this.#judge.violations,
       coverage: this.#faults.coverage.list(),
     };
   }
 
   #begin(): void {
+    this.#inventory.start();
     this.#scheduler.start();
     for (const agent of this.#agents) agent.start();
     const poolIds = this.#agents.filter(({ machine }) => machine.role === 'pool').map(({ machine }) => machine.id);
     for (let number = 1; number <= VOLUMES; number += 1) {
       const name = `vol-${number}`;
       const asker = this.#asker(`client ${name}`, tenant);
-      const { books } = this.#database;
       const client = new Client({
         name,
         asker,
         chance: this.#chance,
-        books,
+        books: this.#books,
         requests: this.#judge.requests,
         poolIds,
         onAccepted: ({ volumeId, changeId }) => void this.#judge.accepted.set(changeId, volumeId),
@@ -188,7 +197,7 @@ export class Run {
 
   #unrest(): string | null {
     if (this.#judge.isRestored) return 'the differences after a restore are not settled';
-    const open = [...this.#database.books.changes.values()].find(
+    const open = this.#books.changes.find(
       ({ state }) => !finalChangeStates.includes(state) && state !== 'needs-operator',
     );
     return open
@@ -202,10 +211,11 @@ export class Run {
     return first ? `${first.where} ${first.id}: ${first.what}` : null;
   }
 
-  #endsAt({ process, phase }: Moment): boolean {
+  #endsAt({ process, phase, call }: Moment): boolean {
     const faults = this.#faults;
     if (process.startsWith('agent card') && faults.strikes('data-plane-killed', process)) this.#killOne(process);
-    if (process === 'scheduler' && faults.strikes('lease-lost', process)) this.#standStill();
+    // Not within a commit: a whole database would stand still with it.
+    if (call !== 'commit' && faults.strikes('lease-lost', process)) this.#standStill(process);
     if (process === 'scheduler' && this.#copy !== null && faults.strikes('database-restored', process)) {
       this.#restore(this.#copy);
       return true;
@@ -222,19 +232,29 @@ export class Run {
     this.#judge.killed(card.cardId, volumeId);
   }
 
-  #standStill(): void {
-    const { process } = this.#scheduler;
+  #standStill(service: string): void {
+    const host = [this.#scheduler, this.#inventory].find(({ process }) => process.name === service);
+    if (!host) return;
+    const { process } = host;
     process.stop();
-    this.#scheduler.replace();
+    host.replace();
     this.#timeline.after(this.#chance.int(STOPPED.leastMs, STOPPED.mostMs), () => process.goOn());
   }
 
   #restore({ database, accepted }: OlderCopy): void {
     this.#database.putBack(database);
     this.#judge.isRestored = true;
+    this.#isJustRestored = true;
     this.#judge.accepted = new Map(accepted);
     const settler = new Settler(this.#asker('settler', admin));
     void this.#settle(settler);
+  }
+
+  /** Whoever puts a copy back starts the scheduler as one of a restored database. */
+  #takeRestored(): boolean {
+    const isRestored = this.#isJustRestored;
+    this.#isJustRestored = false;
+    return isRestored;
   }
 
   async #settle(settler: Settler): Promise<void> {

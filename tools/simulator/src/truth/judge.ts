@@ -1,7 +1,7 @@
 import type { ObservedVolume } from '@flexbso/contracts';
 import type { Call, MemoryCard, MemoryWorld } from '@flexbso/dataplane-memory';
-import type { SimDatabase } from '../site/sim-database.js';
 import type { Timeline } from '../time/timeline.js';
+import type { Books } from './books.js';
 import { Guests } from './guests.js';
 import { Orders } from './orders.js';
 import { Requests } from './requests.js';
@@ -11,7 +11,7 @@ export interface JudgeParts {
   readonly timeline: Timeline;
   readonly world: MemoryWorld;
   readonly cards: readonly MemoryCard[];
-  readonly database: SimDatabase;
+  readonly books: Books;
   readonly trace: (line: string) => void;
 }
 
@@ -38,7 +38,7 @@ export class Judge {
 
   constructor(parts: JudgeParts) {
     this.#parts = parts;
-    const { books } = parts.database;
+    const { books } = parts;
     books.onDesired = (entry) => {
       this.orders.note(entry);
       // What is ordered may be so already.
@@ -72,9 +72,9 @@ export class Judge {
 
   /** To be called after every event. */
   look(): void {
-    const { database } = this.#parts;
-    const hasCommitted = database.books.commits !== this.#commits;
-    this.#commits = database.books.commits;
+    const { books } = this.#parts;
+    const hasCommitted = books.commits !== this.#commits;
+    this.#commits = books.commits;
     if (this.#hasActed) {
       this.#lookAtWriters();
       this.#lookAtStacks();
@@ -155,7 +155,7 @@ export class Judge {
   }
 
   #lookAtApplied(): void {
-    for (const volume of this.#parts.database.books.volumes.values()) {
+    for (const volume of this.#parts.books.volumes) {
       const { volumeId, appliedGeneration, generation, cardOperationId } = volume;
       if (appliedGeneration === 0 || this.isRestored) continue;
       // What was adopted has a generation of the books' own: it is the order that the card follows.
@@ -171,26 +171,26 @@ export class Judge {
   }
 
   #lookAtAccepted(): void {
-    const { changes } = this.#parts.database.books;
+    const { books } = this.#parts;
     for (const [changeId, volumeId] of this.accepted)
-      if (!changes.has(changeId))
+      if (!books.hasChange(changeId))
         this.violated(acknowledged, `${changeId} of ${volumeId} was accepted and is not known`);
-    const name = this.requests.tooOften(changes.values());
+    const name = this.requests.tooOften(books.changes);
     if (name !== null) this.violated(once, `${name} was changed more often than its client was told`);
   }
 
   #lookAtReservations(): void {
     if (this.isRestored) return;
-    const { reservations } = this.#parts.database.books;
+    const { books } = this.#parts;
     for (const { legId, poolId, sizeBytes } of this.#parts.world.legs.values()) {
-      const held = reservations.get(legId);
+      const held = books.reservation(legId);
       if (held?.ownerId === poolId && held.capacityBytes >= sizeBytes) continue;
       const what = held ? `${held.capacityBytes} bytes on ${held.ownerId}` : 'nothing';
       this.violated(reserved, `${legId} has ${sizeBytes} bytes on ${poolId}, and ${what} is reserved for it`);
     }
     for (const card of this.#parts.cards)
       for (const volumeId of card.volumeIds()) {
-        const held = [...reservations.values()].some(
+        const held = books.reservations.some(
           (one) => one.ownerRole === 'card' && one.ownerId === card.cardId && one.volumeId === volumeId,
         );
         if (!held) this.violated(reserved, `${volumeId} runs on ${card.cardId}, and nothing is reserved for it`);

@@ -1,5 +1,5 @@
 import type { DesiredLeg, DesiredVolume, ObservedVolume } from '@flexbso/contracts';
-import type { DesiredEntry } from '@flexbso/scheduler';
+import type { DesiredEntry } from '@flexbso/scheduler/deciding';
 import { isApplied, plannedVolumeOf } from '@flexbso/stack';
 
 /** What was ever ordered of cards and pools, in any life of the database, and what of it was seen to be so. */

@@ -1,4 +1,4 @@
-import type { ChangeRecord } from '@flexbso/scheduler';
+import type { ChangeRecord } from '@flexbso/scheduler/deciding';
 
 interface Tally {
   /** Asked and not answered yet: carried out or not. */

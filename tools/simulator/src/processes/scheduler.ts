@@ -1,0 +1,138 @@
+import {
+  type AgentRole,
+  cardReportSchema,
+  desiredQuestionSchema,
+  inspectAnswerSchema,
+  poolReportSchema,
+  ProblemError,
+  rpc,
+} from '@flexbso/contracts';
+import { Fleet } from '@flexbso/placement';
+import {
+  LifeKeeper,
+  MemoryBackups,
+  type MemoryLifeStore,
+  MemoryStore,
+  Scheduler,
+  type SchedulerContents,
+  type Seal,
+  Vault,
+} from '@flexbso/scheduler/deciding';
+import type { Question, SimBus } from '../bus/sim-bus.js';
+import type { Snapshots } from '../bus/snapshots.js';
+import type { Chance } from '../time/chance.js';
+import type { ServiceLife } from './service-host.js';
+import type { SimProcess } from './sim-process.js';
+
+export interface SchedulerParts {
+  readonly chance: Chance;
+  readonly bus: SimBus;
+  readonly snapshots: Snapshots;
+  /** The file beside the key file: outlives the processes. */
+  readonly written: MemoryLifeStore;
+  /** Whether whoever starts it knows that the database is a restored one; it is asked once. */
+  readonly isRestored: () => boolean;
+}
+
+/** 16 MiB a second: a copy of the smallest volumes lasts half a second. */
+const COPY_BYTES_PER_SECOND = 16 * 1024 ** 2;
+
+const seal: Seal = (_plain, recipient) => ({ from: 'scheduler', sealed: `for ${recipient.slice(0, 4)}` });
+
+/** Starts the scheduler in a process that holds the lease, in the order of the production's start. */
+export async function runScheduler(life: ServiceLife<SchedulerContents>, parts: SchedulerParts): Promise<void> {
+  const { process, lease } = life;
+  const { bus, snapshots } = parts;
+  const scheduler = await made(life, parts);
+  snapshots.follow(process, {
+    card: (snapshot) => scheduler.hearCardSnapshot(snapshot),
+    pool: (snapshot) => scheduler.hearPoolSnapshot(snapshot),
+  });
+  await scheduler.start();
+  bus.serve('scheduler', {
+    process,
+    isServing: () => lease.isHeld,
+    answer: (question) => answer(scheduler, question),
+  });
+  await scheduler.wakeAgents();
+}
+
+async function made(
+  { process, connection, lease }: ServiceLife<SchedulerContents>,
+  { bus, chance, written, isRestored }: SchedulerParts,
+): Promise<Scheduler> {
+  const options = { randomness: chance, fence: lease.fence };
+  const store = new MemoryStore(connection, options);
+  const revisions = await LifeKeeper.open(throughProcess(written, process), store, {
+    clock: process.clock,
+    renew: isRestored(),
+    onRenewed: () => undefined,
+    onFailed: () => undefined,
+  });
+  return new Scheduler(
+    {
+      store,
+      revisions,
+      clock: process.clock,
+      randomness: chance,
+      nudges: { send: (role, id, message) => bus.tell(process, { role, id }, 'nudge', message) },
+      inspections: { ask: (role, id) => inspected(bus, process, role, id) },
+      tracing: { headers: () => ({}) },
+      relay: { wake: () => undefined },
+      backups: new MemoryBackups(connection, options),
+      alarms: { warn: () => undefined },
+      vault: new Vault({ wrapKey: new Uint8Array(32), randomness: chance, seal }),
+      fleet: new Fleet(),
+    },
+    { copyBytesPerSecond: COPY_BYTES_PER_SECOND, term: lease.token },
+  );
+}
+
+function throughProcess(written: MemoryLifeStore, process: SimProcess) {
+  return {
+    name: written.name,
+    load: () => process.call('life.load', () => written.load()),
+    save: (value: unknown) => process.call('life.save', () => written.save(value)),
+  };
+}
+
+async function inspected(bus: SimBus, process: SimProcess, role: AgentRole, id: string) {
+  const question = { v: 1, to: { role, id } };
+  return inspectAnswerSchema.parse(
+    await process.call('inspect', () => bus.askAgent(process, { role, id }, 'inspect', question)),
+  );
+}
+function answer(scheduler: Scheduler, { sender, verb, payload }: Question): Promise<unknown> {
+  if (sender !== null) {
+    if (verb === 'desired')
+      return scheduler.agents.answer(sender.role, sender.id, desiredQuestionSchema.parse(payload));
+    return sender.role === 'card'
+      ? scheduler.agents.hearCard(sender.id, cardReportSchema.parse(payload))
+      : scheduler.agents.hearPool(sender.id, poolReportSchema.parse(payload));
+  }
+  const verbs = rpc.scheduler;
+  switch (verb) {
+    case 'create-volume':
+      return scheduler.volumes.create(verbs[verb].request.parse(payload));
+    case 'change-volume':
+      return scheduler.volumes.change(verbs[verb].request.parse(payload));
+    case 'delete-volume':
+      return scheduler.volumes.delete(verbs[verb].request.parse(payload));
+    case 'failover-volume':
+      return scheduler.volumes.failover(verbs[verb].request.parse(payload));
+    case 'get-volume':
+      return scheduler.queries.getVolume(verbs[verb].request.parse(payload));
+    case 'get-change':
+      return scheduler.queries.getChange(verbs[verb].request.parse(payload));
+    case 'list-differences':
+      return scheduler.settlements.list(verbs[verb].request.parse(payload));
+    case 'adopt':
+      return scheduler.settlements.adopt(verbs[verb].request.parse(payload));
+    case 'delete-diverged':
+      return scheduler.settlements.delete(verbs[verb].request.parse(payload));
+    case 'check':
+      return scheduler.checks.run(verbs[verb].request.parse(payload));
+    default:
+      throw new ProblemError({ code: 'not-found', detail: `the scheduler knows no ${verb}` });
+  }
+}
