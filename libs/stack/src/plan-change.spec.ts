@@ -5,6 +5,7 @@ import {
   type ChangePlanInput,
   type PlannedVolume,
   acceptedPlanOf,
+  digestOf,
   expectedObservation,
   growsInPlace,
   planCard,
@@ -126,6 +127,29 @@ describe('the plan of a change', () => {
     const from = volume(stackOfLayers(1, [], SIZE));
     expect(change(from, from).steps).toEqual([]);
     expect(() => change(from, { ...from, export: { protocol: 'nbd', functionId: 'fn-9' } })).toThrow('change-refused');
+  });
+
+  it('is shown with a sentence and a time for each step, which no digest covers', () => {
+    fc.assert(
+      fc.property(changeArbitrary, ({ from, to }) => {
+        const { steps, digest, expectedSeconds } = change(from, to);
+        for (const { does } of steps) expect(does).toMatch(/^[A-Z].*[^.]\.$/);
+        expect(expectedSeconds).toBeCloseTo(
+          steps.reduce((sum, step) => sum + step.expectedSeconds, 0),
+          3,
+        );
+        expect(digestOf(steps.map((step) => ({ ...step, does: 'other words', expectedSeconds: 7 })))).toBe(digest);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('says of other limits, and of a larger device, that the guest feels them', () => {
+    const from = volume(stackOfLayers(1, [], SIZE), { qos: { iopsTotal: 100 } });
+    expect(change(from, { ...from, qos: { iopsTotal: 300 } }).guestFeels).toBe('its limits become: iopsTotal 300');
+    const larger = volume(stackOfLayers(1, [], 2 * SIZE), { sizeBytes: 2 * SIZE });
+    expect(change(from, larger).guestFeels).toBe('its device becomes larger; its limits become: unlimited');
+    expect(change(null, from, { poolCapabilities: new Map() }).guestFeels).toBeNull();
   });
 
   it('expects the time that copying takes at the planned rate', () => {

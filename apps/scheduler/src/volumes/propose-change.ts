@@ -4,6 +4,7 @@ import type { Aggregate } from '../changes/draft.js';
 import { isFinal } from '../changes/transitions.js';
 import type { LegRecord } from '../legs/leg-record.js';
 import { chooseForLegs } from '../placement/choose.js';
+import { planReservations } from '../placement/plan-reservations.js';
 import {
   bothReservations,
   cardReservation,
@@ -206,12 +207,20 @@ function proposal(
 ): Proposal {
   const { volume } = present;
   const rate = deciding.copyBytesPerSecond;
-  const plan = planOrThrow(
-    world,
-    volume.cardId,
-    plannedVolume(volume, volume.want, present.legs, rate),
-    plannedVolume(volume, want, legs, rate),
-  );
+  const wantedLegs = legs.filter((leg) => leg.stackGeneration === want.stackGeneration);
+  const before = present.reservations;
+  const wanted = [cardReservation(volume, want), ...legReservations(volume.volumeId, want, wantedLegs)];
+  const reservations = bothReservations(before, wanted);
+  const after = [...wanted, ...formerReservations(volume, before)];
+  const plan = {
+    ...planOrThrow(
+      world,
+      volume.cardId,
+      plannedVolume(volume, volume.want, present.legs, rate),
+      plannedVolume(volume, want, legs, rate),
+    ),
+    reservations: planReservations({ before, during: reservations, after }),
+  };
   const generation = volume.generation + 1;
   const next = { ...volume, want, generation, state: 'changing' as const };
   const about = {
@@ -222,9 +231,6 @@ function proposal(
     plan,
     from: volume.want,
   };
-  const wantedLegs = legs.filter((leg) => leg.stackGeneration === want.stackGeneration);
-  const after = [cardReservation(volume, want), ...legReservations(volume.volumeId, want, wantedLegs)];
-  const reservations = bothReservations(present.reservations, after);
   return { volume: next, change: newChange(next, about, asking, deciding), legs, reservations, toldLegIds };
 }
 
@@ -238,7 +244,13 @@ export function proposeDelete(world: World, present: Aggregate, asking: Asking):
   const { volume, legs } = present;
   const rate = deciding.copyBytesPerSecond;
   const from = legs.length > 0 ? plannedVolume(volume, volume.want, legs, rate) : null;
-  const plan = from ? planOrThrow(world, volume.cardId, from, { ...from, tombstone: true }) : emptyPlan;
+  const { reservations } = present;
+  const plan = from
+    ? {
+        ...planOrThrow(world, volume.cardId, from, { ...from, tombstone: true }),
+        reservations: planReservations({ before: reservations, during: reservations, after: [] }),
+      }
+    : emptyPlan;
   const generation = volume.generation + 1;
   const next = { ...volume, generation, state: 'deleting' as const };
   const about = {
@@ -253,7 +265,7 @@ export function proposeDelete(world: World, present: Aggregate, asking: Asking):
     volume: next,
     change: newChange(next, about, asking, deciding),
     legs,
-    reservations: present.reservations,
+    reservations,
     toldLegIds: [],
   };
 }

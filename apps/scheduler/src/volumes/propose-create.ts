@@ -2,6 +2,7 @@ import { ProblemError, type VolumeSpec } from '@flexbso/contracts';
 import { legSizeBytes, validateStack } from '@flexbso/stack';
 import { derivedId } from '../ids.js';
 import { chooseForVolume } from '../placement/choose.js';
+import { planReservations } from '../placement/plan-reservations.js';
 import { exactReservations } from '../placement/volume-reservations.js';
 import { plannedVolume } from './planned.js';
 import { type Asking, newChange, newLegs, planOrThrow, type Proposal, type World } from './proposal.js';
@@ -57,7 +58,11 @@ export function proposeCreate(world: World, spec: VolumeSpec, facts: CreateFacts
     sizeBytes,
     holder: { cardId: card.cardId, sealingKey: card.sealingKey },
   });
-  const plan = planOrThrow(world, card.cardId, null, plannedVolume(volume, want, legs, deciding.copyBytesPerSecond));
+  const reservations = exactReservations(volume, legs);
+  const plan = {
+    ...planOrThrow(world, card.cardId, null, plannedVolume(volume, want, legs, deciding.copyBytesPerSecond)),
+    reservations: planReservations({ before: [], during: reservations, after: reservations }),
+  };
   const change = newChange(
     volume,
     { kind: 'create', differences: [], fromGeneration: 0, toGeneration: 1, plan, from: null },
@@ -68,7 +73,7 @@ export function proposeCreate(world: World, spec: VolumeSpec, facts: CreateFacts
     volume,
     change,
     legs,
-    reservations: exactReservations(volume, legs),
+    reservations,
     toldLegIds: legs.map(({ legId }) => legId),
   };
 }

@@ -4,8 +4,10 @@ import type { Aggregate } from '../changes/draft.js';
 import { isFinal } from '../changes/transitions.js';
 import type { LegRecord } from '../legs/leg-record.js';
 import { chooseOtherCard } from '../placement/choose.js';
+import { planReservations } from '../placement/plan-reservations.js';
 import {
   cardReservation,
+  exactReservations,
   formerReservationId,
   formerReservations,
   legReservations,
@@ -65,19 +67,25 @@ export function proposeFailover(
     to: plannedVolume(next, next.want, legs, rate),
   });
   if (!planned.ok) throw new ProblemError(planned.problem);
+  const reservations = reservationsOf(present, next, legs);
+  // Once the card that is away has reported that it closed what it had.
+  const after = exactReservations(next, legs);
   const about = {
     kind: 'failover' as const,
     differences: ['card'],
     fromGeneration: volume.generation,
     toGeneration: next.generation,
-    plan: planned.plan,
+    plan: {
+      ...planned.plan,
+      reservations: planReservations({ before: present.reservations, during: reservations, after }),
+    },
     from: volume.want,
   };
   return {
     volume: next,
     change: newChange(next, about, asking, deciding),
     legs,
-    reservations: reservationsOf(present, next, legs),
+    reservations,
     toldLegIds: legs.map(({ legId }) => legId),
   };
 }
