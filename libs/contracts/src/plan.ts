@@ -195,6 +195,10 @@ export const planSchema = z.strictObject({
   expectedSeconds: z.number().min(0),
   /** By card and pool. Cards that the volume was failed over from are among them. */
   reservations: z.array(planReservationSchema).max(64).default([]),
+  /** How it grows: where it is, or by a swap onto larger legs of which a window shows the old size first. Null: it does not. */
+  grows: z.enum(['in-place', 'window']).nullable().default(null),
+  /** What the volume has now and lacks from the cut-over on; until then the old stack is whole. */
+  lacks: z.array(z.enum(['redundancy', 'encryption', 'compression'])).default([]),
   /** What the guest can notice, in words; null: nothing. */
   guestFeels: z.string().max(600).nullable(),
 });

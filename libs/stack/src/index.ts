@@ -7,7 +7,7 @@ export {
   requiredCapabilities,
 } from './capabilities.js';
 export { canonicalDigest, canonicalJson, isSame } from './canonical.js';
-export { legCountOf, legSizeBytes, validateStack } from './layers.js';
+export { legCountOf, legSizeBytes, survivesALostLeg, validateStack } from './layers.js';
 export { widenedLimits } from './limits.js';
 export { applyCardStep, undoCardStep } from './model.js';
 export { expectedObservation, isApplied, isSettled, nothingObserved } from './observation.js';

@@ -103,6 +103,19 @@ describe('the plan of a change', () => {
     expect(plan.guestFeels).toBe('its device becomes larger');
   });
 
+  it('says how a volume grows, and what it lacks on its new stack', () => {
+    const mirror = { kind: 'raid1', legCount: 3, safeRead: false } as const;
+    const from = volume(stackOfLayers(1, [encrypted, mirror], SIZE));
+    const single = volume(stackOfLayers(2, [encrypted], 2 * SIZE), { sizeBytes: 2 * SIZE });
+    expect(change(from, single)).toMatchObject({ grows: 'window', lacks: ['redundancy'] });
+    const back = volume(stackOfLayers(3, [encrypted, mirror], 2 * SIZE), { sizeBytes: 2 * SIZE });
+    expect(change(single, back)).toMatchObject({ grows: null, lacks: [] });
+    const plain = volume(stackOfLayers(4, [], 2 * SIZE), { sizeBytes: 2 * SIZE });
+    expect(change(back, plain)).toMatchObject({ grows: null, lacks: ['redundancy', 'encryption'] });
+    const inPlace = volume(stackOfLayers(2, [encrypted], 3 * SIZE), { sizeBytes: 3 * SIZE });
+    expect(change(single, inPlace)).toMatchObject({ grows: 'in-place', lacks: [] });
+  });
+
   it('knows which legs become larger where they are', () => {
     const { legs } = stackOfLayers(1, [], SIZE);
     expect(growsInPlace(legs, pools)).toBe(true);

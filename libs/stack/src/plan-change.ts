@@ -9,6 +9,7 @@ import type {
 } from '@flexbso/contracts';
 import { missingOf } from './capabilities.js';
 import { isSame } from './canonical.js';
+import { survivesALostLeg } from './layers.js';
 import { expectedObservation, nothingObserved, sameLimits } from './observation.js';
 import { planCard } from './plan-card.js';
 import { acceptedPlanOf, destroysOf, digestOf, plannedPoolSteps, shownSteps } from './plan-steps.js';
@@ -50,11 +51,11 @@ export function planChange(input: ChangePlanInput): ChangePlan {
   if (!card.ok) return card;
   return {
     ok: true,
-    plan: planOf(
-      [...makeLegs(input), ...growLegs(input), ...card.steps, ...dropLegs(input)],
-      card.steps,
-      feltOf(card.steps, from, to),
-    ),
+    plan: planOf([...makeLegs(input), ...growLegs(input), ...card.steps, ...dropLegs(input)], card.steps, {
+      guestFeels: feltOf(card.steps, from, to),
+      grows: growthOf(card.steps),
+      lacks: lackOf(from, to),
+    }),
   };
 }
 
@@ -135,7 +136,7 @@ function grownLegs(from: PlannedVolume, to: PlannedVolume): { was: PlannedLeg; n
 export function planOf(
   steps: readonly PlannedStep[],
   cardSteps: readonly PlannedCardStep[],
-  guestFeels: string | null,
+  said: Pick<Plan, 'guestFeels' | 'grows' | 'lacks'>,
 ): PlanOfSteps {
   const cutOverIndex = steps.findIndex(({ cutOver }) => cutOver);
   return {
@@ -146,8 +147,29 @@ export function planOf(
     destroys: destroysOf(steps),
     bytesToCopy: steps.reduce((bytes, { step }) => bytes + (step.kind === 'copy' ? step.bytes : 0), 0),
     expectedSeconds: steps.reduce((ms, { step }) => ms + rowOf(step).expectedMs(), 0) / 1000,
-    guestFeels,
+    ...said,
   };
+}
+
+function growthOf(steps: readonly PlannedCardStep[]): Plan['grows'] {
+  const grow = steps.find(({ step }) => step.kind === 'grow-head')?.step;
+  if (grow?.kind !== 'grow-head') return null;
+  return grow.endsWindow ? 'window' : 'in-place';
+}
+
+/** What the old stack does for the guest's data and the new one does not. */
+function lackOf(from: PlannedVolume | null, to: PlannedVolume): Plan['lacks'] {
+  if (!from || to.tombstone) return [];
+  const had = dutiesOf(from);
+  const has = dutiesOf(to);
+  return had.filter((duty) => !has.includes(duty));
+}
+
+function dutiesOf({ stack: { layers } }: PlannedVolume): Plan['lacks'] {
+  return [
+    ...(survivesALostLeg(layers) ? (['redundancy'] as const) : []),
+    ...(['encryption', 'compression'] as const).filter((duty) => layers.some(({ kind }) => kind === duty)),
+  ];
 }
 
 /** A swap is not felt; what is asked for on purpose (another size, other limits, no device) is said. */

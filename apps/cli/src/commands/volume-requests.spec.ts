@@ -54,6 +54,12 @@ describe('a change', () => {
     expect(patchOf({ label: { tier: 'gold' } })).toEqual({ labels: { app: 'shop', tier: 'gold' } });
   });
 
+  it('replaces the key that the volume has, and no other', () => {
+    const keyed = { ...volume, keyRef: 'key-0123456789' };
+    expect(changeRequest(keyed, { rekey: true }).body).toEqual({ rekey: { from: 'key-0123456789' } });
+    expect(() => patchOf({ rekey: true })).toThrow('volume db is not encrypted');
+  });
+
   it('of nothing is refused', () => {
     expect(() => patchOf({})).toThrow('say what to change');
   });

@@ -7,6 +7,7 @@ export interface CreateOptions {
   readonly protocol?: string;
   readonly encryption?: boolean;
   readonly raid1?: number;
+  readonly alwaysRedundant?: boolean;
   readonly pool?: string[];
   readonly card?: string;
   readonly iops?: number;
@@ -17,6 +18,9 @@ export interface CreateOptions {
 export interface ChangeOptions {
   readonly size?: number;
   readonly encryption?: 'on' | 'off';
+  /** Replaces the key that the volume has now. */
+  readonly rekey?: boolean;
+  readonly alwaysRedundant?: 'on' | 'off';
   readonly pool?: string[];
   /** Null lifts the limit. */
   readonly iops?: number | null;
@@ -45,6 +49,7 @@ export function createRequest(name: string, options: CreateOptions): ApiRequest 
     ...(options.protocol === undefined ? {} : { protocol: options.protocol }),
     ...(options.label === undefined ? {} : { labels: options.label }),
     ...(layers.length === 0 ? {} : { stack: { layers } }),
+    ...(options.alwaysRedundant ? { alwaysRedundant: true } : {}),
     ...(qos === null ? {} : { qos }),
     ...(Object.keys(placement).length === 0 ? {} : { placement }),
   };
@@ -53,12 +58,14 @@ export function createRequest(name: string, options: CreateOptions): ApiRequest 
 
 /**
  * The request that changes a volume, based on what it is now: what the options leave out stays.
- * @throws CommandError `usage` when nothing was asked for
+ * @throws CommandError `usage` when nothing was asked for, or a new key for a volume that has none
  */
 export function changeRequest(volume: Volume, options: ChangeOptions): ApiRequest {
   const patch: VolumePatch = {
     ...(options.size === undefined ? {} : { sizeBytes: options.size }),
     ...(options.encryption === undefined ? {} : { stack: { layers: encrypted(volume, options.encryption) } }),
+    ...(options.alwaysRedundant === undefined ? {} : { alwaysRedundant: options.alwaysRedundant === 'on' }),
+    ...(options.rekey ? { rekey: { from: keyOf(volume) } } : {}),
     ...(options.pool === undefined ? {} : { placement: { poolIds: options.pool } }),
     ...(options.iops === undefined && options.bandwidth === undefined
       ? {}
@@ -68,7 +75,15 @@ export function changeRequest(volume: Volume, options: ChangeOptions): ApiReques
   if (Object.keys(patch).length > 0) return { ...updateOf(volume), method: 'PATCH', body: patch };
   throw new CommandError(
     exitCodes.usage,
-    'say what to change: --size, --encryption, --pool, --iops, --bandwidth or --label',
+    'say what to change: --size, --encryption, --rekey, --always-redundant, --pool, --iops, --bandwidth or --label',
+  );
+}
+
+function keyOf({ name, keyRef }: Volume): string {
+  if (keyRef !== null) return keyRef;
+  throw new CommandError(
+    exitCodes.usage,
+    `volume ${name} is not encrypted, so it has no key to replace: --encryption on makes one`,
   );
 }
 

@@ -31,8 +31,11 @@ const plan: Plan = {
       after: { ...room, memoryBytes: 16 * 1024 ** 2, armCentiCores: 18, iops: 5000 },
     },
   ],
+  grows: null,
+  lacks: [],
   guestFeels: 'its limits become: iopsTotal 5000',
 };
+const print = (difference: Partial<Plan>) => plain(planLines({ ...plan, ...difference }, (_style, text) => text));
 const plain = (lines: string[]) => lines.map((line) => line.replaceAll(/ {2,}/g, ' | ').trim());
 
 it('prints each step with what it does, and what the change takes of cards and pools', () => {
@@ -44,6 +47,13 @@ it('prints each step with what it does, and what the change takes of cards and p
   expect(lines).toContain('card card-1 | ARM cores | 0.01 | 0.18 | 0.18');
   expect(lines.some((line) => line.includes('memory'))).toBe(false);
   expect(lines).toContain('guest feels | its limits become: iopsTotal 5000');
+});
+
+it('says how a volume grows, and what it lacks when it is through, where it is so', () => {
+  const shown = print({ grows: 'window', lacks: ['redundancy'] });
+  expect(shown).toContain('grows | onto larger legs, through a window');
+  expect(shown).toContain('lacks | redundancy, from the cut-over on');
+  expect(print({}).some((line) => /^(grows|lacks)/.test(line))).toBe(false);
 });
 
 it('says of a plan that takes nothing more, and of one without steps, that it is so', () => {

@@ -70,6 +70,8 @@ function heldOf({ owner, before, during, after }: PlanReservation): Held[] {
     }));
 }
 
+const waysToGrow = { 'in-place': 'where it is', window: 'onto larger legs, through a window' } as const;
+
 function summary(plan: Plan): string[] {
   const cutOver =
     plan.cutOverIndex === null
@@ -80,6 +82,8 @@ function summary(plan: Plan): string[] {
     `expected       ${durationText(plan.expectedSeconds * 1_000)}`,
     `cut-over       ${cutOver}`,
     `destroys       ${plan.destroys.length === 0 ? 'nothing' : plan.destroys.join(', ')}`,
+    ...(plan.grows === null ? [] : [`grows          ${waysToGrow[plan.grows]}`]),
+    ...(plan.lacks.length === 0 ? [] : [`lacks          ${plan.lacks.join(', ')}, from the cut-over on`]),
     `guest feels    ${plan.guestFeels ?? 'nothing'}`,
     `digest         ${plan.digest}`,
   ];

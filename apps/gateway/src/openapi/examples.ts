@@ -88,6 +88,7 @@ export const volumeExample = volumeSchema.parse({
   ...volumeSpecExample,
   volumeId: 'vol-0123456789',
   tenantId: 'default',
+  keyRef: null,
   qos,
   state: 'ready',
   generation: 2,
@@ -130,6 +131,8 @@ export const planExample = planSchema.parse({
       after: { ...room, iops: 5_000, armCentiCores: 18 },
     },
   ],
+  grows: null,
+  lacks: [],
   guestFeels: 'its limits become: iopsTotal 5000',
 });
 

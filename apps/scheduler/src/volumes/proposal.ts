@@ -69,6 +69,8 @@ export const emptyPlan: Plan = {
   bytesToCopy: 0,
   expectedSeconds: 0,
   reservations: [],
+  grows: null,
+  lacks: [],
   guestFeels: null,
 };
 

@@ -4,6 +4,7 @@ import { derivedId } from '../ids.js';
 import { chooseForVolume } from '../placement/choose.js';
 import { planReservations } from '../placement/plan-reservations.js';
 import { exactReservations } from '../placement/volume-reservations.js';
+import { refuseUnmetDemand } from './always-redundant.js';
 import { plannedVolume } from './planned.js';
 import { type Asking, newChange, newLegs, planOrThrow, type Proposal, type World } from './proposal.js';
 import type { VolumeRecord, VolumeWant } from './volume-record.js';
@@ -21,6 +22,7 @@ export function proposeCreate(world: World, spec: VolumeSpec, facts: CreateFacts
   const { fleet, deciding } = world;
   const invalid = validateStack(spec.stack.layers);
   if (invalid) throw new ProblemError(invalid);
+  refuseUnmetDemand(spec);
   const volumeId = derivedId('vol', facts.incarnation, facts.tenantId, spec.name, facts.earlierCreations);
   const { card, functionId, pools } = chooseForVolume(fleet, spec, seedOf(volumeId));
   const stackGeneration = 1;
@@ -28,6 +30,7 @@ export function proposeCreate(world: World, spec: VolumeSpec, facts: CreateFacts
     labels: spec.labels,
     sizeBytes: spec.sizeBytes,
     stack: spec.stack,
+    alwaysRedundant: spec.alwaysRedundant,
     qos: spec.qos,
     placement: spec.placement,
     stackGeneration,
