@@ -96,6 +96,7 @@ function changeOptions(command: Command): Command {
   return command
     .option('--size <size>', 'grow to this size, such as 1GiB', sizeOption)
     .addOption(new Option('--encryption <on|off>', 'encrypt it on the card, or not').choices(['on', 'off']))
+    .option('--raid1 <legs|none>', 'mirror it over this many legs, or keep it on one', numberOrNone)
     .option('--rekey', 'encrypt it with a new key')
     .addOption(
       new Option('--always-redundant <on|off>', 'demand redundancy at all times, or no more').choices(['on', 'off']),

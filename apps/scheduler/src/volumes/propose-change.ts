@@ -78,7 +78,7 @@ export function proposeChange(world: World, present: Aggregate, patch: VolumePat
   const want = patched(volume.want, patch);
   refuseKeyOfNothing(volume, want, patch);
   refuseSurplusPools(patch.placement?.poolIds ?? [], legCountOf(want.stack.layers));
-  refuseLackOfRedundancy(volume, want);
+  refuseLackOfRedundancy(volume, want, differences);
   if (needsNoWork(differences)) return withoutWork(world, present, want, differences, asking);
   return needsNewStack(differences) || growsOntoLargerLeg(world, presentLegs, volume.want, want)
     ? swap(world, present, want, differences, asking)

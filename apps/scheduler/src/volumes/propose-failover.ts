@@ -122,7 +122,7 @@ function refuseKeyOfOneCard({ volume, keys }: Aggregate): void {
   if (key === undefined) return;
   throw new ProblemError({
     code: 'change-refused',
-    detail: `${key.keyRef} of volume ${volume.name} was made after the copy that the database was restored from: card ${volume.cardId} alone can open it, so no other card can take the volume over. Once that card is back, any change of the volume's stack or pools gives it a new key`,
+    detail: `${key.keyRef} of volume ${volume.name} was made after the copy that the database was restored from: card ${volume.cardId} alone can open it, so no other card can take the volume over. Once that card is back, any change of the volume's stack or pools gives it a new key, and so does a re-key`,
     facts: { keyRef: key.keyRef, cardId: volume.cardId },
   });
 }
