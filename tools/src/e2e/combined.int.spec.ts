@@ -23,7 +23,10 @@ afterAll(async () => {
 const mirror = { kind: 'raid1', legCount: 3, safeRead: false } as const;
 const encryption = { kind: 'encryption', cipher: 'aes-xts-256' } as const;
 
-/** The first begins on one plain leg of pool-1. What has grown onto a plain leg reads as zeros, which is looked at too. */
+/**
+ * The first begins on one plain leg of pool-1; the second and third are how a redundant volume grows. What has grown
+ * onto a plain leg reads as zeros, which is looked at too.
+ */
 const changes = (mayGrow: boolean): DemoChange[] => [
   {
     name: 'mirrored, encrypted, moved and limited at once',
@@ -41,6 +44,10 @@ const changes = (mayGrow: boolean): DemoChange[] => [
       qos: null,
       ...(mayGrow ? { sizeBytes: 320 * MiB } : {}),
     },
+  },
+  {
+    name: 'mirrored and encrypted again, with the size that it has now',
+    patch: { stack: { layers: [encryption, mirror] }, placement: { poolIds: ['pool-1', 'pool-4', 'pool-5'] } },
   },
 ];
 
