@@ -34,7 +34,7 @@ export const changeSchema = z.strictObject({
   volumeId: volumeIdSchema,
   /** `adopt`: after a restore, the books took over what runs. */
   kind: z.enum(['create', 'change', 'delete', 'heal', 'failover', 'adopt']),
-  /** What differs, in words of the API: qos, size, stack, pools. */
+  /** What differs, in words of the API: labels, qos, size, stack, pools, key, alwaysRedundant. */
   differences: z.array(z.string()).max(16),
   fromGeneration: z.int().min(0),
   toGeneration: z.int().min(1),

@@ -134,7 +134,20 @@ export type PlannedCardStep = z.infer<typeof plannedCardStepSchema>;
 export type PlannedPoolStep = z.infer<typeof plannedPoolStepSchema>;
 export type PlannedStep = z.infer<typeof plannedStepSchema>;
 
-/** SHA-256 of the canonical JSON of the steps, in hex. */
+/**
+ * A step as it is shown to whoever decides on the plan. No digest covers these two, so that other words for the same
+ * step are no other plan. The defaults: a change from before there were any.
+ */
+const shown = {
+  /** What it does, in one sentence. */
+  does: z.string().max(1000).default(''),
+  /** How long it usually takes. */
+  expectedSeconds: z.number().min(0).default(0),
+};
+export const shownStepSchema = z.union([plannedCardStepSchema.extend(shown), plannedPoolStepSchema.extend(shown)]);
+export type ShownStep = z.infer<typeof shownStepSchema>;
+
+/** SHA-256 of the canonical JSON of the steps as they are bound (without what is only shown), in hex. */
 export const digestSchema = z.string().regex(/^[0-9a-f]{64}$/, '64 hex digits');
 
 /** What an accepted plan binds the card's agent to. */
@@ -145,8 +158,32 @@ export const acceptedPlanSchema = z.strictObject({
 });
 export type AcceptedPlan = z.infer<typeof acceptedPlanSchema>;
 
+const amount = z.int().min(0);
+/** What is held of a card or pool. A pool has no memory and no ARM time to hold, a card no capacity: those are 0. */
+export const roomSchema = z.strictObject({
+  capacityBytes: amount,
+  iops: amount,
+  bytesPerSecond: amount,
+  memoryBytes: amount,
+  /** Hundredths of an ARM core. */
+  armCentiCores: amount,
+});
+export type Room = z.infer<typeof roomSchema>;
+
+/** What the volume holds of one card or pool before the change, while it is under way, and once it is settled. */
+export const planReservationSchema = z.strictObject({
+  owner: z.strictObject({ role: z.enum(['card', 'pool']), id: cardIdSchema }),
+  /** Of a card: the function that is held. */
+  functionId: functionIdSchema.nullable(),
+  before: roomSchema,
+  /** Both ends of the change at once: what cards and pools must have room for before it begins. */
+  during: roomSchema,
+  after: roomSchema,
+});
+export type PlanReservation = z.infer<typeof planReservationSchema>;
+
 export const planSchema = z.strictObject({
-  steps: z.array(plannedStepSchema).max(200),
+  steps: z.array(shownStepSchema).max(200),
   /** Over all steps: what a client binds itself to with `planDigest`. */
   digest: digestSchema,
   /** Over the card's steps alone: what travels in its desired state. */
@@ -156,7 +193,13 @@ export const planSchema = z.strictObject({
   destroys: z.array(z.string().max(80)).max(64),
   bytesToCopy: z.int().min(0),
   expectedSeconds: z.number().min(0),
+  /** By card and pool. Cards that the volume was failed over from are among them. */
+  reservations: z.array(planReservationSchema).max(64).default([]),
+  /** How it grows: where it is, or by a swap onto larger legs of which a window shows the old size first. Null: it does not. */
+  grows: z.enum(['in-place', 'window']).nullable().default(null),
+  /** What the volume has now and lacks from the cut-over on; until then the old stack is whole. */
+  lacks: z.array(z.enum(['redundancy', 'encryption', 'compression'])).default([]),
   /** What the guest can notice, in words; null: nothing. */
-  guestFeels: z.string().max(300).nullable(),
+  guestFeels: z.string().max(600).nullable(),
 });
 export type Plan = z.infer<typeof planSchema>;

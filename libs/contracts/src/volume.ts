@@ -4,6 +4,7 @@ import {
   changeIdSchema,
   functionIdSchema,
   hostIdSchema,
+  keyRefSchema,
   legIdSchema,
   poolIdSchema,
   tenantIdSchema,
@@ -22,6 +23,12 @@ export const volumeSizeSchema = z
 export const volumeNameSchema = z
   .string()
   .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'a name is 1 to 63 lower-case letters, digits and hyphens');
+
+/**
+ * A demand on every change: at no time is the volume on a stack that a lost leg would end. What can be done only by way
+ * of such a stack is refused.
+ */
+const alwaysRedundantSchema = z.boolean();
 
 /** What a client asks of placement; everything left out is free. */
 export const placementWishSchema = z.strictObject({
@@ -47,19 +54,25 @@ export const volumeSpecSchema = z.strictObject({
   sizeBytes: volumeSizeSchema,
   protocol: protocolSchema.default('virtio-blk'),
   stack: stackSpecSchema.default({ layers: [] }),
+  alwaysRedundant: alwaysRedundantSchema.default(false),
   qos: qosLimitsSchema.nullable().default(null),
   placement: placementWishSchema.default({ policy: 'spread', spreadLegsOver: 'rack', spreadRequired: false }),
 });
 export type VolumeSpec = z.infer<typeof volumeSpecSchema>;
 
-/** A change names what is to be different; what it leaves out stays. `placement.poolIds` moves the legs. */
+/**
+ * A change names what is to be different; what it leaves out stays. `placement.poolIds` moves the legs. `rekey` names the
+ * key that is to be replaced: of a volume that has another key by now it changes nothing.
+ */
 export const volumePatchSchema = z
   .strictObject({
     labels: labelsSchema,
     sizeBytes: volumeSizeSchema,
     stack: stackSpecSchema,
+    alwaysRedundant: alwaysRedundantSchema,
     qos: qosLimitsSchema.nullable(),
     placement: z.strictObject({ poolIds: z.array(poolIdSchema).min(1).max(8) }),
+    rekey: z.strictObject({ from: keyRefSchema }),
   })
   .partial()
   .refine((patch) => Object.keys(patch).length > 0, 'a change names at least one thing to change');
@@ -104,6 +117,9 @@ export const volumeSchema = z.strictObject({
   sizeBytes: z.int(),
   protocol: protocolSchema,
   stack: stackSpecSchema,
+  alwaysRedundant: alwaysRedundantSchema.default(false),
+  /** Names the key of the wanted stack's encryption layer; null: it has none. Never the key itself. */
+  keyRef: keyRefSchema.nullable().default(null),
   qos: qosLimitsSchema.nullable(),
   placement: placementWishSchema,
   state: volumeStateSchema,

@@ -7,12 +7,12 @@ export {
   requiredCapabilities,
 } from './capabilities.js';
 export { canonicalDigest, canonicalJson, isSame } from './canonical.js';
-export { legCountOf, legSizeBytes, validateStack } from './layers.js';
+export { legCountOf, legSizeBytes, survivesALostLeg, validateStack } from './layers.js';
 export { widenedLimits } from './limits.js';
 export { applyCardStep, undoCardStep } from './model.js';
 export { expectedObservation, isApplied, isSettled, nothingObserved } from './observation.js';
 export { type CardPlan, type CardPlanInput, planCard } from './plan-card.js';
-export { type ChangePlan, type ChangePlanInput, planChange } from './plan-change.js';
+export { type ChangePlan, type ChangePlanInput, type PlanOfSteps, planChange } from './plan-change.js';
 export { type FailoverPlanInput, fenceProblem, planFailover } from './plan-failover.js';
 export { type PlannedPoolLeg, type PoolLegPlan, type PoolLegPlanInput, planPoolLeg } from './plan-pool-leg.js';
 export { acceptedPlanOf, destroysOf, digestOf } from './plan-steps.js';

@@ -62,6 +62,11 @@ function invalid(index: number, reason: string): Refusal {
   };
 }
 
+/** Whether a stack keeps all that is on it when one of its legs is lost. */
+export function survivesALostLeg(layers: readonly Layer[]): boolean {
+  return layers.some(({ kind }) => kind === 'raid1' || kind === 'raid5f');
+}
+
 /** How many legs a stack stands on; 1 without redundancy. */
 export function legCountOf(layers: readonly Layer[]): number {
   return layers.find(isRedundancy)?.legCount ?? 1;

@@ -5,6 +5,7 @@ import {
   type ChangePlanInput,
   type PlannedVolume,
   acceptedPlanOf,
+  digestOf,
   expectedObservation,
   growsInPlace,
   planCard,
@@ -102,6 +103,19 @@ describe('the plan of a change', () => {
     expect(plan.guestFeels).toBe('its device becomes larger');
   });
 
+  it('says how a volume grows, and what it lacks on its new stack', () => {
+    const mirror = { kind: 'raid1', legCount: 3, safeRead: false } as const;
+    const from = volume(stackOfLayers(1, [encrypted, mirror], SIZE));
+    const single = volume(stackOfLayers(2, [encrypted], 2 * SIZE), { sizeBytes: 2 * SIZE });
+    expect(change(from, single)).toMatchObject({ grows: 'window', lacks: ['redundancy'] });
+    const back = volume(stackOfLayers(3, [encrypted, mirror], 2 * SIZE), { sizeBytes: 2 * SIZE });
+    expect(change(single, back)).toMatchObject({ grows: null, lacks: [] });
+    const plain = volume(stackOfLayers(4, [], 2 * SIZE), { sizeBytes: 2 * SIZE });
+    expect(change(back, plain)).toMatchObject({ grows: null, lacks: ['redundancy', 'encryption'] });
+    const inPlace = volume(stackOfLayers(2, [encrypted], 3 * SIZE), { sizeBytes: 3 * SIZE });
+    expect(change(single, inPlace)).toMatchObject({ grows: 'in-place', lacks: [] });
+  });
+
   it('knows which legs become larger where they are', () => {
     const { legs } = stackOfLayers(1, [], SIZE);
     expect(growsInPlace(legs, pools)).toBe(true);
@@ -126,6 +140,29 @@ describe('the plan of a change', () => {
     const from = volume(stackOfLayers(1, [], SIZE));
     expect(change(from, from).steps).toEqual([]);
     expect(() => change(from, { ...from, export: { protocol: 'nbd', functionId: 'fn-9' } })).toThrow('change-refused');
+  });
+
+  it('is shown with a sentence and a time for each step, which no digest covers', () => {
+    fc.assert(
+      fc.property(changeArbitrary, ({ from, to }) => {
+        const { steps, digest, expectedSeconds } = change(from, to);
+        for (const { does } of steps) expect(does).toMatch(/^[A-Z].*[^.]\.$/);
+        expect(expectedSeconds).toBeCloseTo(
+          steps.reduce((sum, step) => sum + step.expectedSeconds, 0),
+          3,
+        );
+        expect(digestOf(steps.map((step) => ({ ...step, does: 'other words', expectedSeconds: 7 })))).toBe(digest);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('says of other limits, and of a larger device, that the guest feels them', () => {
+    const from = volume(stackOfLayers(1, [], SIZE), { qos: { iopsTotal: 100 } });
+    expect(change(from, { ...from, qos: { iopsTotal: 300 } }).guestFeels).toBe('its limits become: iopsTotal 300');
+    const larger = volume(stackOfLayers(1, [], 2 * SIZE), { sizeBytes: 2 * SIZE });
+    expect(change(from, larger).guestFeels).toBe('its device becomes larger; its limits become: unlimited');
+    expect(change(null, from, { poolCapabilities: new Map() }).guestFeels).toBeNull();
   });
 
   it('expects the time that copying takes at the planned rate', () => {

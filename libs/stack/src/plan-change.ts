@@ -9,12 +9,13 @@ import type {
 } from '@flexbso/contracts';
 import { missingOf } from './capabilities.js';
 import { isSame } from './canonical.js';
-import { expectedObservation, nothingObserved } from './observation.js';
+import { survivesALostLeg } from './layers.js';
+import { expectedObservation, nothingObserved, sameLimits } from './observation.js';
 import { planCard } from './plan-card.js';
-import { acceptedPlanOf, destroysOf, digestOf, plannedPoolSteps } from './plan-steps.js';
+import { acceptedPlanOf, destroysOf, digestOf, plannedPoolSteps, shownSteps } from './plan-steps.js';
 import type { PlannedLeg, PlannedVolume } from './planned-volume.js';
 import { type Refused, problem, refused } from './problems.js';
-import { rowOf } from './step-table.js';
+import { limitsText, rowOf } from './step-table.js';
 
 export interface ChangePlanInput {
   readonly cardId: string;
@@ -27,7 +28,9 @@ export interface ChangePlanInput {
   readonly poolCapabilities: ReadonlyMap<string, Capabilities>;
 }
 
-export type ChangePlan = { readonly ok: true; readonly plan: Plan } | Refused;
+/** What follows from the steps alone; what is reserved for them is for whoever keeps the books to add. */
+export type PlanOfSteps = Omit<Plan, 'reservations'>;
+export type ChangePlan = { readonly ok: true; readonly plan: PlanOfSteps } | Refused;
 
 /**
  * The whole plan of a change: pools make, serve or grow legs; the card does its part; pools let go of what only the
@@ -48,11 +51,11 @@ export function planChange(input: ChangePlanInput): ChangePlan {
   if (!card.ok) return card;
   return {
     ok: true,
-    plan: planOf(
-      [...makeLegs(input), ...growLegs(input), ...card.steps, ...dropLegs(input)],
-      card.steps,
-      feltOf(card.steps, to),
-    ),
+    plan: planOf([...makeLegs(input), ...growLegs(input), ...card.steps, ...dropLegs(input)], card.steps, {
+      guestFeels: feltOf(card.steps, from, to),
+      grows: growthOf(card.steps),
+      lacks: lackOf(from, to),
+    }),
   };
 }
 
@@ -133,24 +136,49 @@ function grownLegs(from: PlannedVolume, to: PlannedVolume): { was: PlannedLeg; n
 export function planOf(
   steps: readonly PlannedStep[],
   cardSteps: readonly PlannedCardStep[],
-  guestFeels: string | null,
-): Plan {
+  said: Pick<Plan, 'guestFeels' | 'grows' | 'lacks'>,
+): PlanOfSteps {
   const cutOverIndex = steps.findIndex(({ cutOver }) => cutOver);
   return {
-    steps: [...steps],
+    steps: shownSteps(steps),
     digest: digestOf(steps),
     card: acceptedPlanOf(cardSteps),
     cutOverIndex: cutOverIndex === -1 ? null : cutOverIndex,
     destroys: destroysOf(steps),
     bytesToCopy: steps.reduce((bytes, { step }) => bytes + (step.kind === 'copy' ? step.bytes : 0), 0),
     expectedSeconds: steps.reduce((ms, { step }) => ms + rowOf(step).expectedMs(), 0) / 1000,
-    guestFeels,
+    ...said,
   };
 }
 
+function growthOf(steps: readonly PlannedCardStep[]): Plan['grows'] {
+  const grow = steps.find(({ step }) => step.kind === 'grow-head')?.step;
+  if (grow?.kind !== 'grow-head') return null;
+  return grow.endsWindow ? 'window' : 'in-place';
+}
+
+/** What the old stack does for the guest's data and the new one does not. */
+function lackOf(from: PlannedVolume | null, to: PlannedVolume): Plan['lacks'] {
+  if (!from || to.tombstone) return [];
+  const had = dutiesOf(from);
+  const has = dutiesOf(to);
+  return had.filter((duty) => !has.includes(duty));
+}
+
+function dutiesOf({ stack: { layers } }: PlannedVolume): Plan['lacks'] {
+  return [
+    ...(survivesALostLeg(layers) ? (['redundancy'] as const) : []),
+    ...(['encryption', 'compression'] as const).filter((duty) => layers.some(({ kind }) => kind === duty)),
+  ];
+}
+
 /** A swap is not felt; what is asked for on purpose (another size, other limits, no device) is said. */
-function feltOf(steps: readonly PlannedCardStep[], to: PlannedVolume): string | null {
+function feltOf(steps: readonly PlannedCardStep[], from: PlannedVolume | null, to: PlannedVolume): string | null {
   const kinds = new Set(steps.map(({ step }) => step.kind));
   if (kinds.has('unexport-volume')) return `its device on function ${to.export.functionId} goes away`;
-  return kinds.has('grow-head') ? 'its device becomes larger' : null;
+  const felt = [
+    ...(kinds.has('grow-head') ? ['its device becomes larger'] : []),
+    ...(from && !sameLimits(from.qos, to.qos) ? [`its limits become: ${limitsText(to.qos)}`] : []),
+  ];
+  return felt.length === 0 ? null : felt.join('; ');
 }

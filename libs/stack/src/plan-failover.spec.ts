@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import * as fc from 'fast-check';
 import {
+  acceptedPlanOf,
   applyCardStep,
   expectedObservation,
   isSettled,
@@ -64,8 +65,10 @@ it('is for the other card the plan that it makes by itself, and ends in the volu
         capabilities: capable(),
       });
       if (!own.ok) throw new Error('refused');
-      const ofCard = planOf({ from, to }).steps.filter(({ actor }) => actor.role === 'card');
-      expect(ofCard).toEqual(own.steps);
+      const { steps, card } = planOf({ from, to });
+      const ofCard = steps.filter(({ actor }) => actor.role === 'card');
+      expect(ofCard).toMatchObject(own.steps);
+      expect(card).toEqual(acceptedPlanOf(own.steps));
       const after = own.steps.reduce((seen, { step }) => applyCardStep(seen, step), nothingObserved(to.volumeId));
       expect(isSettled(after, to)).toBe(true);
     }),

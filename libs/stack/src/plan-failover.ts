@@ -40,7 +40,8 @@ export function planFailover({ fromCardId, toCardId, toCapabilities, from, to }:
     ]),
   );
   const felt = `its device on card ${fromCardId} fails: I/O waits for its legs and ends in errors. It is shown anew on card ${toCardId}, function ${to.export.functionId}`;
-  return { ok: true, plan: planOf([...fences, ...card.steps], card.steps, felt) };
+  const said = { guestFeels: felt, grows: null, lacks: [] };
+  return { ok: true, plan: planOf([...fences, ...card.steps], card.steps, said) };
 }
 
 /** Why a volume's legs cannot all be fenced from its card, or null. */

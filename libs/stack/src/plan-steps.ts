@@ -5,6 +5,7 @@ import type {
   PlannedPoolStep,
   PlannedStep,
   PoolStep,
+  ShownStep,
 } from '@flexbso/contracts';
 import { canonicalDigest } from './canonical.js';
 import { rowOf } from './step-table.js';
@@ -43,9 +44,33 @@ export function plannedPoolSteps(poolId: string, volumeId: string, steps: readon
   });
 }
 
-/** SHA-256 over the canonical JSON of the steps, 64 hex digits; the order of keys does not matter, that of steps does. */
+/** The steps as a person is shown them: what each does, in a sentence, and how long it usually takes. */
+export function shownSteps(steps: readonly PlannedStep[]): ShownStep[] {
+  return steps.map((planned) => {
+    const row = rowOf(planned.step);
+    return { ...planned, does: sentenceOf(row.describe()), expectedSeconds: row.expectedMs() / 1000 };
+  });
+}
+
+function sentenceOf(clause: string): string {
+  return `${clause.charAt(0).toUpperCase()}${clause.slice(1)}.`;
+}
+
+/**
+ * SHA-256 over the canonical JSON of what binds, 64 hex digits: the order of keys does not matter, that of steps does,
+ * and neither do the words and the time with which a step is shown.
+ */
 export function digestOf(steps: readonly PlannedStep[]): string {
-  return canonicalDigest(steps);
+  return canonicalDigest(
+    steps.map(({ actor, volumeId, step, undo, cutOver, destroys }) => ({
+      actor,
+      volumeId,
+      step,
+      undo,
+      cutOver,
+      destroys,
+    })),
+  );
 }
 
 /** What an accepted plan binds its executor to. */

@@ -1,6 +1,6 @@
 import type { Capabilities, CapabilityName, Problem, QosLimits } from '@flexbso/contracts';
 import { missingOf, requiredCapabilities, tooFewLegs } from './capabilities.js';
-import { legCountOf, validateStack } from './layers.js';
+import { isRedundancy, legCountOf, validateStack } from './layers.js';
 import type { PlannedVolume } from './planned-volume.js';
 import { problem } from './problems.js';
 
@@ -80,7 +80,7 @@ function rigidProblem({ volumeId, stack }: PlannedVolume): Problem | null {
   if (!rigid) return null;
   return problem(
     'change-refused',
-    `volume ${volumeId} cannot grow: its ${rigid.kind} layer has a fixed size; change to one plain leg with the new size, and then back`,
+    `volume ${volumeId} cannot grow on this stack: its ${rigid.kind} layer has a fixed size. It grows by way of one leg: change to a stack without ${rigid.kind} and to the new size at once (encryption may stay), and then back; ${isRedundancy(rigid) ? 'redundancy' : rigid.kind} is absent in between`,
     { layer: rigid.kind },
   );
 }

@@ -77,7 +77,8 @@ export const cardStepTable: CardTable = {
   'build-head': {
     undo: 'remove-head',
     destroys: nothing,
-    describe: (step) => `put the head (${bytes(step.sizeBytes)}, ${limits(step.qos)}) on stack ${step.stackGeneration}`,
+    describe: (step) =>
+      `put the head (${bytes(step.sizeBytes)}, ${limitsText(step.qos)}) on stack ${step.stackGeneration}`,
     ...QUICK,
   },
   'export-volume': {
@@ -89,7 +90,7 @@ export const cardStepTable: CardTable = {
   'set-limits': {
     undo: 'set-limits',
     destroys: nothing,
-    describe: (step) => `set limits: ${limits(step.to)} (were: ${limits(step.from)})`,
+    describe: (step) => `set limits: ${limitsText(step.to)} (were: ${limitsText(step.from)})`,
     ...QUICK,
   },
   'widen-limits': {
@@ -102,7 +103,7 @@ export const cardStepTable: CardTable = {
   'restore-limits': {
     undo: null,
     destroys: nothing,
-    describe: (step) => `end the widening; limits: ${limits(step.to)}`,
+    describe: (step) => `end the widening; limits: ${limitsText(step.to)}`,
     ...QUICK,
   },
   copy: {
@@ -235,7 +236,8 @@ function bytes(count: number): string {
   return `${Number((count / 1024 ** exponent).toFixed(1))} ${UNITS[exponent]}`;
 }
 
-function limits(qos: QosLimits | null): string {
+/** Limits in words, or that there are none. */
+export function limitsText(qos: QosLimits | null): string {
   const entries = Object.entries(qos ?? {}).filter(([, value]) => value !== undefined);
   return entries.length === 0 ? 'unlimited' : entries.map(([name, value]) => `${name} ${value}`).join(', ');
 }

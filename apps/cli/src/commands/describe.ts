@@ -158,6 +158,8 @@ function volumeLines(volume: Volume, styled: Styled): string[] {
     state: volume.state,
     size: `${formatSize(volume.sizeBytes)} (${volume.sizeBytes} bytes)`,
     stack: stackText(volume.stack.layers),
+    'always redundant': volume.alwaysRedundant ? 'yes' : 'no',
+    key: volume.keyRef,
     qos: qosText(volume.qos),
     labels: labelsText(volume.labels),
     card: volume.cardId,

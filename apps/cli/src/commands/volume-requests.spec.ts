@@ -44,6 +44,15 @@ describe('a change', () => {
     expect(patchOf({ encryption: 'off' })).toEqual({ stack: { layers } });
   });
 
+  it('mirrors it over other legs, or over none, beneath what is there, together with encryption too', () => {
+    const [compression] = volume.stack.layers;
+    const raid1 = { kind: 'raid1', legCount: 3, safeRead: false };
+    expect(patchOf({ raid1: 3 })).toEqual({ stack: { layers: [compression, raid1] } });
+    expect(patchOf({ raid1: null })).toEqual({ stack: { layers: [compression] } });
+    const encryption = { kind: 'encryption', cipher: 'aes-xts-256' };
+    expect(patchOf({ raid1: 3, encryption: 'on' })).toEqual({ stack: { layers: [compression, encryption, raid1] } });
+  });
+
   it('replaces what is limited of one unit, and leaves the other', () => {
     expect(patchOf({ iops: 9 })).toEqual({ qos: { iopsTotal: 9, bytesPerSecondTotal: 4096 } });
     expect(patchOf({ bandwidth: null })).toEqual({ qos: { iopsRead: 5, iopsWrite: 6 } });
@@ -52,6 +61,12 @@ describe('a change', () => {
 
   it('adds labels to those that are there', () => {
     expect(patchOf({ label: { tier: 'gold' } })).toEqual({ labels: { app: 'shop', tier: 'gold' } });
+  });
+
+  it('replaces the key that the volume has, and no other', () => {
+    const keyed = { ...volume, keyRef: 'key-0123456789' };
+    expect(changeRequest(keyed, { rekey: true }).body).toEqual({ rekey: { from: 'key-0123456789' } });
+    expect(() => patchOf({ rekey: true })).toThrow('volume db is not encrypted');
   });
 
   it('of nothing is refused', () => {

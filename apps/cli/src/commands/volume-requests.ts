@@ -7,6 +7,7 @@ export interface CreateOptions {
   readonly protocol?: string;
   readonly encryption?: boolean;
   readonly raid1?: number;
+  readonly alwaysRedundant?: boolean;
   readonly pool?: string[];
   readonly card?: string;
   readonly iops?: number;
@@ -17,6 +18,11 @@ export interface CreateOptions {
 export interface ChangeOptions {
   readonly size?: number;
   readonly encryption?: 'on' | 'off';
+  /** Over how many legs it is mirrored; null: over none, it is on one leg. */
+  readonly raid1?: number | null;
+  /** Replaces the key that the volume has now. */
+  readonly rekey?: boolean;
+  readonly alwaysRedundant?: 'on' | 'off';
   readonly pool?: string[];
   /** Null lifts the limit. */
   readonly iops?: number | null;
@@ -45,6 +51,7 @@ export function createRequest(name: string, options: CreateOptions): ApiRequest 
     ...(options.protocol === undefined ? {} : { protocol: options.protocol }),
     ...(options.label === undefined ? {} : { labels: options.label }),
     ...(layers.length === 0 ? {} : { stack: { layers } }),
+    ...(options.alwaysRedundant ? { alwaysRedundant: true } : {}),
     ...(qos === null ? {} : { qos }),
     ...(Object.keys(placement).length === 0 ? {} : { placement }),
   };
@@ -53,12 +60,16 @@ export function createRequest(name: string, options: CreateOptions): ApiRequest 
 
 /**
  * The request that changes a volume, based on what it is now: what the options leave out stays.
- * @throws CommandError `usage` when nothing was asked for
+ * @throws CommandError `usage` when nothing was asked for, or a new key for a volume that has none
  */
 export function changeRequest(volume: Volume, options: ChangeOptions): ApiRequest {
   const patch: VolumePatch = {
     ...(options.size === undefined ? {} : { sizeBytes: options.size }),
-    ...(options.encryption === undefined ? {} : { stack: { layers: encrypted(volume, options.encryption) } }),
+    ...(options.encryption === undefined && options.raid1 === undefined
+      ? {}
+      : { stack: { layers: changedLayers(volume, options) } }),
+    ...(options.alwaysRedundant === undefined ? {} : { alwaysRedundant: options.alwaysRedundant === 'on' }),
+    ...(options.rekey ? { rekey: { from: keyOf(volume) } } : {}),
     ...(options.pool === undefined ? {} : { placement: { poolIds: options.pool } }),
     ...(options.iops === undefined && options.bandwidth === undefined
       ? {}
@@ -68,7 +79,15 @@ export function changeRequest(volume: Volume, options: ChangeOptions): ApiReques
   if (Object.keys(patch).length > 0) return { ...updateOf(volume), method: 'PATCH', body: patch };
   throw new CommandError(
     exitCodes.usage,
-    'say what to change: --size, --encryption, --pool, --iops, --bandwidth or --label',
+    'say what to change: --size, --encryption, --raid1, --rekey, --always-redundant, --pool, --iops, --bandwidth or --label',
+  );
+}
+
+function keyOf({ name, keyRef }: Volume): string {
+  if (keyRef !== null) return keyRef;
+  throw new CommandError(
+    exitCodes.usage,
+    `volume ${name} is not encrypted, so it has no key to replace: --encryption on makes one`,
   );
 }
 
@@ -88,15 +107,26 @@ function updateOf({ volumeId, generation }: Volume) {
   return { path: `/v1/volumes/${volumeId}`, headers: { 'if-match': `"${generation}"` } };
 }
 
-const isCompression = ({ kind }: Layer) => kind === 'compression';
+type LayerOptions = Pick<ChangeOptions, 'encryption' | 'raid1'>;
 
-/** Encryption stands above redundancy and beneath compression. */
-function encrypted({ stack }: Volume, wanted: 'on' | 'off'): Layer[] {
-  const others = stack.layers.filter(({ kind }) => kind !== 'encryption');
-  if (wanted === 'off') return others;
-  const kept = stack.layers.find(({ kind }) => kind === 'encryption');
-  const encryption: Layer = kept ?? { kind: 'encryption', cipher: 'aes-xts-256' };
-  return [...others.filter(isCompression), encryption, ...others.filter((layer) => !isCompression(layer))];
+/** From the top: compression, encryption, redundancy. What the options leave out stays. */
+function changedLayers({ stack }: Volume, { encryption, raid1 }: LayerOptions): Layer[] {
+  const kept = (...kinds: Layer['kind'][]) => stack.layers.filter(({ kind }) => kinds.includes(kind));
+  return [
+    ...kept('compression'),
+    ...(encryption === undefined ? kept('encryption') : encrypted(kept('encryption'), encryption)),
+    ...(raid1 === undefined ? kept('raid0', 'raid1', 'raid5f') : mirrored(kept('raid1'), raid1)),
+  ];
+}
+
+function encrypted([now]: Layer[], wanted: 'on' | 'off'): Layer[] {
+  return wanted === 'off' ? [] : [now ?? { kind: 'encryption', cipher: 'aes-xts-256' }];
+}
+
+/** A mirror that is there keeps how it reads. */
+function mirrored([now]: Layer[], legCount: number | null): Layer[] {
+  const safeRead = now?.kind === 'raid1' && now.safeRead;
+  return legCount === null ? [] : [{ kind: 'raid1', legCount, safeRead }];
 }
 
 /** A total replaces whatever was set of the same unit; a total and its parts exclude each other. */

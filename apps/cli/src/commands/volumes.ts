@@ -84,6 +84,7 @@ function createOptions(command: Command): Command {
     .addOption(new Option('--protocol <protocol>', 'how the guest sees it').choices(['nbd', 'virtio-blk', 'nvme']))
     .option('--encryption', 'encrypt it on the card')
     .option('--raid1 <legs>', 'mirror it over this many legs', wholeNumber)
+    .option('--always-redundant', 'refuse every change that would leave it on a stack that a lost leg ends')
     .option('--pool <id>', 'a leg on this pool; once for each leg', poolIds)
     .option('--card <id>', 'on this card', agentId)
     .option('--iops <count>', 'at most this many requests a second', wholeNumber)
@@ -95,6 +96,11 @@ function changeOptions(command: Command): Command {
   return command
     .option('--size <size>', 'grow to this size, such as 1GiB', sizeOption)
     .addOption(new Option('--encryption <on|off>', 'encrypt it on the card, or not').choices(['on', 'off']))
+    .option('--raid1 <legs|none>', 'mirror it over this many legs, or keep it on one', numberOrNone)
+    .option('--rekey', 'encrypt it with a new key')
+    .addOption(
+      new Option('--always-redundant <on|off>', 'demand redundancy at all times, or no more').choices(['on', 'off']),
+    )
     .option('--pool <id>', 'move to this pool; once for each leg', poolIds)
     .option('--iops <count|none>', 'at most this many requests a second', numberOrNone)
     .option('--bandwidth <size|none>', 'at most this much a second, such as 100MiB', sizeOrNone)
@@ -109,6 +115,7 @@ const changeHelp = `
 Examples:
   flexbso change volume db --encryption on --wait
   flexbso change volume db --pool target-e --dry-run
+  flexbso change volume db --rekey --wait
   flexbso change volume db --iops none --bandwidth 100MiB`;
 const failoverHelp = `
 Every leg is fenced from the old card before the new one opens it: nothing that the old card still writes arrives.

@@ -20,6 +20,7 @@ import {
 const atMs = 1_760_000_000_000;
 const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
 const qos = { iopsTotal: 5_000 };
+const room = { capacityBytes: 0, iops: 0, bytesPerSecond: 0, memoryBytes: 16_777_216, armCentiCores: 0 };
 
 const registered = {
   v: 1,
@@ -87,6 +88,7 @@ export const volumeExample = volumeSchema.parse({
   ...volumeSpecExample,
   volumeId: 'vol-0123456789',
   tenantId: 'default',
+  keyRef: null,
   qos,
   state: 'ready',
   generation: 2,
@@ -110,6 +112,8 @@ export const planExample = planSchema.parse({
       undo: 'set-limits',
       cutOver: false,
       destroys: [],
+      does: 'Set limits: iopsTotal 5000 (were: unlimited).',
+      expectedSeconds: 0.05,
     },
   ],
   digest: 'a'.repeat(64),
@@ -117,8 +121,19 @@ export const planExample = planSchema.parse({
   cutOverIndex: null,
   destroys: [],
   bytesToCopy: 0,
-  expectedSeconds: 0.1,
-  guestFeels: null,
+  expectedSeconds: 0.05,
+  reservations: [
+    {
+      owner: { role: 'card', id: 'card-a' },
+      functionId: 'vf-1',
+      before: { ...room, armCentiCores: 1 },
+      during: { ...room, iops: 5_000, armCentiCores: 18 },
+      after: { ...room, iops: 5_000, armCentiCores: 18 },
+    },
+  ],
+  grows: null,
+  lacks: [],
+  guestFeels: 'its limits become: iopsTotal 5000',
 });
 
 export const changeExample = changeSchema.parse({

@@ -42,6 +42,8 @@ export function volumeOf(
       labels: present?.volume.want.labels ?? {},
       sizeBytes: given.sizeBytes,
       stack: { layers: given.stack.layers },
+      // What is demanded is known to the books alone; no card is told.
+      alwaysRedundant: present?.volume.want.alwaysRedundant ?? false,
       qos: given.qos,
       placement: present?.volume.want.placement ?? anywhere,
       stackGeneration: given.stack.stackGeneration,

@@ -121,6 +121,18 @@ describe('a database restored from a backup', () => {
     expect((await check()).differences).toEqual([]);
   });
 
+  it('takes over what runs, and keeps what the books alone know: labels, and what is demanded', async () => {
+    const stack = { layers: [{ kind: 'raid1' as const, legCount: 2, safeRead: false }] };
+    const kept = { labels: { tier: 'gold' }, alwaysRedundant: true };
+    const { volumeId } = await cell.create({ name: 'kept', stack, ...kept });
+    await backUp();
+    await cell.change({ qos: { iopsTotal: 700 } }, 'kept');
+    await cell.settle();
+    await restore();
+    await adopt(volumeId);
+    expect(await cell.volumeNow('kept')).toMatchObject({ state: 'ready', qos: { iopsTotal: 700 }, stack, ...kept });
+  });
+
   it('refuses to fail a volume over whose key its card alone can open, until a change has given it another', async () => {
     await backUp();
     const { volumeId, cardId } = await cell.create({ stack: { layers: [...encrypted.layers] } });

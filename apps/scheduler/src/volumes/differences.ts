@@ -2,7 +2,7 @@ import type { VolumePatch } from '@flexbso/contracts';
 import { isSame } from '@flexbso/stack';
 import type { VolumeWant } from './volume-record.js';
 
-export type Difference = 'labels' | 'qos' | 'size' | 'stack' | 'pools';
+export type Difference = 'labels' | 'qos' | 'size' | 'stack' | 'pools' | 'key' | 'alwaysRedundant';
 
 /** What a patch makes different, in the words of the API. `presentPoolIds` are the pools of the wanted stack's legs. */
 export function differencesOf(want: VolumeWant, presentPoolIds: readonly string[], patch: VolumePatch): Difference[] {
@@ -13,6 +13,9 @@ export function differencesOf(want: VolumeWant, presentPoolIds: readonly string[
   if (patch.stack !== undefined && !isSame(patch.stack, want.stack)) differences.push('stack');
   if (patch.placement !== undefined && !patch.placement.poolIds.every((poolId) => presentPoolIds.includes(poolId)))
     differences.push('pools');
+  if (patch.rekey !== undefined && patch.rekey.from === want.keyRef) differences.push('key');
+  if (patch.alwaysRedundant !== undefined && patch.alwaysRedundant !== (want.alwaysRedundant ?? false))
+    differences.push('alwaysRedundant');
   return differences;
 }
 
@@ -24,6 +27,7 @@ export function patched(want: VolumeWant, patch: VolumePatch): VolumeWant {
     qos: patch.qos === undefined ? want.qos : limitsOrNone(patch.qos),
     sizeBytes: patch.sizeBytes ?? want.sizeBytes,
     stack: patch.stack ?? want.stack,
+    alwaysRedundant: patch.alwaysRedundant ?? want.alwaysRedundant ?? false,
     placement: patch.placement ? { ...want.placement, poolIds: patch.placement.poolIds } : want.placement,
   };
 }
@@ -32,7 +36,14 @@ function limitsOrNone(qos: VolumeWant['qos']): VolumeWant['qos'] {
   return qos === null || Object.keys(qos).length === 0 ? null : qos;
 }
 
+/** These are the scheduler's to mind, and no work of any agent. */
+export function needsNoWork(differences: readonly Difference[]): boolean {
+  return differences.every((one) => one === 'labels' || one === 'alwaysRedundant');
+}
+
+const beneathTheHead: readonly Difference[] = ['stack', 'pools', 'key'];
+
 /** These are made beneath the head, by building a new stack; the others at the head. */
 export function needsNewStack(differences: readonly Difference[]): boolean {
-  return differences.includes('stack') || differences.includes('pools');
+  return beneathTheHead.some((one) => differences.includes(one));
 }

@@ -1,6 +1,6 @@
 import { type Caller, type Capabilities, type Change, type Outage, type Plan, ProblemError } from '@flexbso/contracts';
 import { type Fleet } from '@flexbso/placement';
-import { acceptedPlanOf, destroysOf, digestOf, type PlannedVolume, planChange } from '@flexbso/stack';
+import { acceptedPlanOf, destroysOf, digestOf, type PlannedVolume, type PlanOfSteps, planChange } from '@flexbso/stack';
 import type { ChangeRecord } from '../changes/change-record.js';
 import type { Aggregate, Deciding } from '../changes/draft.js';
 import { derivedId } from '../ids.js';
@@ -38,7 +38,7 @@ export function poolCapabilitiesOf(
   return known;
 }
 
-export function planOrThrow(world: World, cardId: string, from: PlannedVolume | null, to: PlannedVolume): Plan {
+export function planOrThrow(world: World, cardId: string, from: PlannedVolume | null, to: PlannedVolume): PlanOfSteps {
   const { fleet } = world;
   const card = fleet.card(cardId)?.snapshot;
   // Taking away needs no capability, and must be possible for a card that inventory no longer knows.
@@ -59,7 +59,7 @@ export function planOrThrow(world: World, cardId: string, from: PlannedVolume | 
   return planned.plan;
 }
 
-/** The plan of a change that takes no work of any agent. */
+/** The plan of a change that takes no work of any agent, and no other room. */
 export const emptyPlan: Plan = {
   steps: [],
   digest: digestOf([]),
@@ -68,6 +68,9 @@ export const emptyPlan: Plan = {
   destroys: destroysOf([]),
   bytesToCopy: 0,
   expectedSeconds: 0,
+  reservations: [],
+  grows: null,
+  lacks: [],
   guestFeels: null,
 };
 

@@ -4,6 +4,8 @@ import type { Aggregate } from '../changes/draft.js';
 import { isFinal } from '../changes/transitions.js';
 import type { LegRecord } from '../legs/leg-record.js';
 import { chooseForLegs } from '../placement/choose.js';
+import { refuseLackOfRedundancy } from './always-redundant.js';
+import { planReservations } from '../placement/plan-reservations.js';
 import {
   bothReservations,
   cardReservation,
@@ -11,7 +13,7 @@ import {
   formerReservations,
   legReservations,
 } from '../placement/volume-reservations.js';
-import { type Difference, differencesOf, needsNewStack, patched } from './differences.js';
+import { type Difference, differencesOf, needsNewStack, needsNoWork, patched } from './differences.js';
 import { plannedVolume } from './planned.js';
 import { isCarriedByNobody } from './propose-failover.js';
 import {
@@ -74,8 +76,10 @@ export function proposeChange(world: World, present: Aggregate, patch: VolumePat
   const presentPools = presentLegs.map(({ poolId }) => poolId);
   const differences = differencesOf(volume.want, presentPools, patch);
   const want = patched(volume.want, patch);
+  refuseKeyOfNothing(volume, want, patch);
   refuseSurplusPools(patch.placement?.poolIds ?? [], legCountOf(want.stack.layers));
-  if (differences.every((one) => one === 'labels')) return withoutWork(world, present, want, differences, asking);
+  refuseLackOfRedundancy(volume, want, differences);
+  if (needsNoWork(differences)) return withoutWork(world, present, want, differences, asking);
   return needsNewStack(differences) || growsOntoLargerLeg(world, presentLegs, volume.want, want)
     ? swap(world, present, want, differences, asking)
     : inPlace(world, present, want, differences, asking);
@@ -90,7 +94,7 @@ function growsOntoLargerLeg(world: World, legs: readonly LegRecord[], from: Volu
   return !growsInPlace(legs, poolCapabilitiesOf(world, legs));
 }
 
-/** Labels are the scheduler's alone: a new generation, which is settled as soon as it is written. */
+/** Labels and demands are the scheduler's alone: a new generation, which is settled as soon as it is written. */
 function withoutWork(
   { deciding }: World,
   present: Aggregate,
@@ -182,6 +186,21 @@ function swap(
   return proposal(world, present, want, [...present.legs, ...made], { differences, toldLegIds, asking, deciding });
 }
 
+const isEncrypted = ({ stack }: VolumeWant) => stack.layers.some(({ kind }) => kind === 'encryption');
+
+/** A volume that has no key, or is to have none, is not re-keyed: whoever asks means another volume or another wish. */
+function refuseKeyOfNothing(
+  { name, want: present }: Aggregate['volume'],
+  wanted: VolumeWant,
+  patch: VolumePatch,
+): void {
+  if (patch.rekey === undefined || (isEncrypted(present) && isEncrypted(wanted))) return;
+  const detail = isEncrypted(present)
+    ? `volume ${name} is to have no encryption layer any more, so there is no key to make for it; leave rekey out`
+    : `volume ${name} has no encryption layer, so it has no key that could be replaced; switching encryption on makes one`;
+  throw new ProblemError({ code: 'change-refused', detail, facts: { from: patch.rekey.from } });
+}
+
 /** Pools that an earlier change named may be more than a smaller stack needs; those that this one names may not. */
 function refuseSurplusPools(named: readonly string[], legCount: number): void {
   const isTwice = new Set(named).size < named.length;
@@ -206,12 +225,20 @@ function proposal(
 ): Proposal {
   const { volume } = present;
   const rate = deciding.copyBytesPerSecond;
-  const plan = planOrThrow(
-    world,
-    volume.cardId,
-    plannedVolume(volume, volume.want, present.legs, rate),
-    plannedVolume(volume, want, legs, rate),
-  );
+  const wantedLegs = legs.filter((leg) => leg.stackGeneration === want.stackGeneration);
+  const before = present.reservations;
+  const wanted = [cardReservation(volume, want), ...legReservations(volume.volumeId, want, wantedLegs)];
+  const reservations = bothReservations(before, wanted);
+  const after = [...wanted, ...formerReservations(volume, before)];
+  const plan = {
+    ...planOrThrow(
+      world,
+      volume.cardId,
+      plannedVolume(volume, volume.want, present.legs, rate),
+      plannedVolume(volume, want, legs, rate),
+    ),
+    reservations: planReservations({ before, during: reservations, after }),
+  };
   const generation = volume.generation + 1;
   const next = { ...volume, want, generation, state: 'changing' as const };
   const about = {
@@ -222,9 +249,6 @@ function proposal(
     plan,
     from: volume.want,
   };
-  const wantedLegs = legs.filter((leg) => leg.stackGeneration === want.stackGeneration);
-  const after = [cardReservation(volume, want), ...legReservations(volume.volumeId, want, wantedLegs)];
-  const reservations = bothReservations(present.reservations, after);
   return { volume: next, change: newChange(next, about, asking, deciding), legs, reservations, toldLegIds };
 }
 
@@ -238,7 +262,13 @@ export function proposeDelete(world: World, present: Aggregate, asking: Asking):
   const { volume, legs } = present;
   const rate = deciding.copyBytesPerSecond;
   const from = legs.length > 0 ? plannedVolume(volume, volume.want, legs, rate) : null;
-  const plan = from ? planOrThrow(world, volume.cardId, from, { ...from, tombstone: true }) : emptyPlan;
+  const { reservations } = present;
+  const plan = from
+    ? {
+        ...planOrThrow(world, volume.cardId, from, { ...from, tombstone: true }),
+        reservations: planReservations({ before: reservations, during: reservations, after: [] }),
+      }
+    : emptyPlan;
   const generation = volume.generation + 1;
   const next = { ...volume, generation, state: 'deleting' as const };
   const about = {
@@ -253,7 +283,7 @@ export function proposeDelete(world: World, present: Aggregate, asking: Asking):
     volume: next,
     change: newChange(next, about, asking, deciding),
     legs,
-    reservations: present.reservations,
+    reservations,
     toldLegIds: [],
   };
 }

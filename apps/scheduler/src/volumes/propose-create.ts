@@ -2,7 +2,9 @@ import { ProblemError, type VolumeSpec } from '@flexbso/contracts';
 import { legSizeBytes, validateStack } from '@flexbso/stack';
 import { derivedId } from '../ids.js';
 import { chooseForVolume } from '../placement/choose.js';
+import { planReservations } from '../placement/plan-reservations.js';
 import { exactReservations } from '../placement/volume-reservations.js';
+import { refuseUnmetDemand } from './always-redundant.js';
 import { plannedVolume } from './planned.js';
 import { type Asking, newChange, newLegs, planOrThrow, type Proposal, type World } from './proposal.js';
 import type { VolumeRecord, VolumeWant } from './volume-record.js';
@@ -20,6 +22,7 @@ export function proposeCreate(world: World, spec: VolumeSpec, facts: CreateFacts
   const { fleet, deciding } = world;
   const invalid = validateStack(spec.stack.layers);
   if (invalid) throw new ProblemError(invalid);
+  refuseUnmetDemand(spec);
   const volumeId = derivedId('vol', facts.incarnation, facts.tenantId, spec.name, facts.earlierCreations);
   const { card, functionId, pools } = chooseForVolume(fleet, spec, seedOf(volumeId));
   const stackGeneration = 1;
@@ -27,6 +30,7 @@ export function proposeCreate(world: World, spec: VolumeSpec, facts: CreateFacts
     labels: spec.labels,
     sizeBytes: spec.sizeBytes,
     stack: spec.stack,
+    alwaysRedundant: spec.alwaysRedundant,
     qos: spec.qos,
     placement: spec.placement,
     stackGeneration,
@@ -57,7 +61,11 @@ export function proposeCreate(world: World, spec: VolumeSpec, facts: CreateFacts
     sizeBytes,
     holder: { cardId: card.cardId, sealingKey: card.sealingKey },
   });
-  const plan = planOrThrow(world, card.cardId, null, plannedVolume(volume, want, legs, deciding.copyBytesPerSecond));
+  const reservations = exactReservations(volume, legs);
+  const plan = {
+    ...planOrThrow(world, card.cardId, null, plannedVolume(volume, want, legs, deciding.copyBytesPerSecond)),
+    reservations: planReservations({ before: [], during: reservations, after: reservations }),
+  };
   const change = newChange(
     volume,
     { kind: 'create', differences: [], fromGeneration: 0, toGeneration: 1, plan, from: null },
@@ -68,7 +76,7 @@ export function proposeCreate(world: World, spec: VolumeSpec, facts: CreateFacts
     volume,
     change,
     legs,
-    reservations: exactReservations(volume, legs),
+    reservations,
     toldLegIds: legs.map(({ legId }) => legId),
   };
 }

@@ -4,8 +4,10 @@ import type { Aggregate } from '../changes/draft.js';
 import { isFinal } from '../changes/transitions.js';
 import type { LegRecord } from '../legs/leg-record.js';
 import { chooseOtherCard } from '../placement/choose.js';
+import { planReservations } from '../placement/plan-reservations.js';
 import {
   cardReservation,
+  exactReservations,
   formerReservationId,
   formerReservations,
   legReservations,
@@ -65,19 +67,25 @@ export function proposeFailover(
     to: plannedVolume(next, next.want, legs, rate),
   });
   if (!planned.ok) throw new ProblemError(planned.problem);
+  const reservations = reservationsOf(present, next, legs);
+  // Once the card that is away has reported that it closed what it had.
+  const after = exactReservations(next, legs);
   const about = {
     kind: 'failover' as const,
     differences: ['card'],
     fromGeneration: volume.generation,
     toGeneration: next.generation,
-    plan: planned.plan,
+    plan: {
+      ...planned.plan,
+      reservations: planReservations({ before: present.reservations, during: reservations, after }),
+    },
     from: volume.want,
   };
   return {
     volume: next,
     change: newChange(next, about, asking, deciding),
     legs,
-    reservations: reservationsOf(present, next, legs),
+    reservations,
     toldLegIds: legs.map(({ legId }) => legId),
   };
 }
@@ -114,7 +122,7 @@ function refuseKeyOfOneCard({ volume, keys }: Aggregate): void {
   if (key === undefined) return;
   throw new ProblemError({
     code: 'change-refused',
-    detail: `${key.keyRef} of volume ${volume.name} was made after the copy that the database was restored from: card ${volume.cardId} alone can open it, so no other card can take the volume over. Once that card is back, any change of the volume's stack or pools gives it a new key`,
+    detail: `${key.keyRef} of volume ${volume.name} was made after the copy that the database was restored from: card ${volume.cardId} alone can open it, so no other card can take the volume over. Once that card is back, any change of the volume's stack or pools gives it a new key, and so does a re-key`,
     facts: { keyRef: key.keyRef, cardId: volume.cardId },
   });
 }

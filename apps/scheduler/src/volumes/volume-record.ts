@@ -16,6 +16,8 @@ export interface VolumeWant {
   labels: Labels;
   sizeBytes: number;
   stack: StackSpec;
+  /** Left out: no, as of volumes from before there was such a demand. */
+  alwaysRedundant?: boolean;
   qos: QosLimits | null;
   placement: PlacementWish;
   /** The generation at which this stack became wanted; its legs and its key carry the same number. */

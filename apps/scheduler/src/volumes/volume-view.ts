@@ -20,6 +20,8 @@ export function volumeView(record: VolumeRecord, legs: readonly LegRecord[], sur
     labels: want.labels,
     sizeBytes: want.sizeBytes,
     stack: want.stack,
+    alwaysRedundant: want.alwaysRedundant ?? false,
+    keyRef: want.keyRef,
     qos: want.qos,
     placement: want.placement,
     state: stateOf(record, surroundings),

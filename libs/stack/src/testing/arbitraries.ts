@@ -102,20 +102,28 @@ export interface Change {
 /** Whether a volume can grow on such a stack. */
 export const canGrowOn = (layers: readonly Layer[]) => layers.every(({ kind }) => kind === 'encryption');
 
-/** A change of stack, and perhaps of limits, and of size where the new stack can grow: one swap. */
+const addressKindArbitrary: fc.Arbitrary<AddressKind> = fc.constantFrom('file', 'nbd', 'memory');
+
+/**
+ * A change of stack, and perhaps of limits, and of size where the new stack can grow: one swap. Also onto the same
+ * layers: a move, which gives an encrypted volume a new key.
+ */
 export const swapArbitrary: fc.Arbitrary<Change> = fc
   .record({
     fromLayers: layersArbitrary,
-    toLayers: layersArbitrary,
+    otherLayers: layersArbitrary,
+    isOther: fc.boolean(),
+    addressKinds: fc.tuple(addressKindArbitrary, addressKindArbitrary),
     fromQos: qosArbitrary,
     toQos: qosArbitrary,
     isGrown: fc.boolean(),
   })
-  .map(({ fromLayers, toLayers, fromQos, toQos, isGrown }) => {
+  .map(({ fromLayers, otherLayers, isOther, addressKinds: [fromKind, toKind], fromQos, toQos, isGrown }) => {
+    const toLayers = isOther ? otherLayers : fromLayers;
     const sizeBytes = (isGrown && canGrowOn(toLayers) ? 128 : 64) * MIB;
     return {
-      from: volume(stackOfLayers(1, fromLayers, 64 * MIB), { qos: fromQos }),
-      to: volume(stackOfLayers(2, toLayers, sizeBytes, 'nbd'), { qos: toQos, sizeBytes }),
+      from: volume(stackOfLayers(1, fromLayers, 64 * MIB, fromKind), { qos: fromQos }),
+      to: volume(stackOfLayers(2, toLayers, sizeBytes, toKind), { qos: toQos, sizeBytes }),
     };
   });
 
