@@ -24,6 +24,7 @@ const brokenBy: Readonly<Record<string, readonly string[]>> = {
   'undo-after-the-cut-over': ['complete', 'rest'],
   'reservation-freed-at-applied': ['reservations'],
   'duplicate-applied-twice': ['once'],
+  'stale-lease-accepted': ['fenced'],
   'absence-taken-as-deletion': ['absence'],
 };
 

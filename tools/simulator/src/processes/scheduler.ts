@@ -15,6 +15,7 @@ import {
   MemoryStore,
   Scheduler,
   type SchedulerContents,
+  type SchedulerStore,
   type Seal,
   Vault,
 } from '@flexbso/scheduler/deciding';
@@ -62,7 +63,7 @@ async function made(
   { bus, chance, written, isRestored }: SchedulerParts,
 ): Promise<Scheduler> {
   const options = { randomness: chance, fence: lease.fence };
-  const store = new MemoryStore(connection, options);
+  const store = storeThrough(process, new MemoryStore(connection, options));
   const revisions = await LifeKeeper.open(throughProcess(written, process), store, {
     clock: process.clock,
     renew: isRestored(),
@@ -86,6 +87,19 @@ async function made(
     },
     { copyBytesPerSecond: COPY_BYTES_PER_SECOND, term: lease.token },
   );
+}
+
+/** A process can end, or stand still, before it asks its database for anything. */
+function storeThrough(process: SimProcess, store: MemoryStore): SchedulerStore {
+  return {
+    transaction: async (work) => {
+      await process.moment('before', 'store.transaction');
+      return store.transaction(work);
+    },
+    read: (work) => process.call('store.read', () => store.read(work)),
+    incarnation: () => process.call('store.incarnation', () => store.incarnation()),
+    renewIncarnation: () => process.call('store.renewIncarnation', () => store.renewIncarnation()),
+  };
 }
 
 function throughProcess(written: MemoryLifeStore, process: SimProcess) {

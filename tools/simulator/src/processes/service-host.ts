@@ -15,8 +15,15 @@ export interface ServiceParts<Contents extends MemoryContents<Contents>> {
   readonly chance: Chance;
   readonly database: MemoryDatabase<Contents>;
   readonly endsAt: (moment: Moment) => boolean;
+  /** Something was written under a lease that another has taken over. */
+  readonly onStaleCommit: (what: string) => void;
   /** Starts the service's code in a process that holds the lease. */
   readonly run: (life: ServiceLife<Contents>) => Promise<void>;
+}
+
+/** The lease of one process; null: not yet. */
+interface Held {
+  token: number | null;
 }
 
 /** One process of a service, from when it holds the lease. */
@@ -43,13 +50,14 @@ export class ServiceHost<Contents extends MemoryContents<Contents>> {
 
   start(): void {
     const { process } = this;
-    const connection = this.#connect(process);
+    const held: Held = { token: null };
+    const connection = this.#connect(process, held);
     process.onEnd(() => {
       connection.abandon();
       if (this.process === process) this.replace();
     });
     // As in production: one that cannot start, or whose lease is another's, ends.
-    this.#live(process, connection).catch(() => process.kill());
+    this.#live(process, connection, held).catch(() => process.kill());
   }
 
   /** Another process starts, and waits until the lease is free. */
@@ -59,7 +67,7 @@ export class ServiceHost<Contents extends MemoryContents<Contents>> {
     timeline.after(chance.int(RESTART.leastMs, RESTART.mostMs), () => this.start());
   }
 
-  async #live(process: SimProcess, connection: MemoryConnection<Contents>): Promise<void> {
+  async #live(process: SimProcess, connection: MemoryConnection<Contents>, held: Held): Promise<void> {
     const { name, timeline, run } = this.#parts;
     const row = new MemoryLeaseStore(connection, { name, nowMs: () => timeline.nowMs });
     const lease = await ServiceLease.take(row, {
@@ -70,12 +78,18 @@ export class ServiceHost<Contents extends MemoryContents<Contents>> {
       onFailed: () => undefined,
       onLost: () => process.kill(),
     });
+    held.token = lease.token;
     await run({ process, connection, lease });
   }
 
-  #connect(process: SimProcess): MemoryConnection<Contents> {
-    return this.#parts.database.connect({
-      beforeCommit: () => process.moment('before', 'commit'),
+  #connect(process: SimProcess, held: Held): MemoryConnection<Contents> {
+    const { name, database, onStaleCommit } = this.#parts;
+    return database.connect({
+      beforeCommit: async () => {
+        await process.moment('before', 'commit');
+        const now = database.leases.get(name)?.token;
+        if (now !== held.token) onStaleCommit(`${name} commits under ${held.token}, and the lease is ${now}`);
+      },
       afterCommit: () => process.moment('after', 'commit'),
     });
   }

@@ -105,7 +105,13 @@ export class Run {
       books: this.#books,
       trace: said,
     });
-    const services = { ...common, bus: this.#bus, snapshots: new Snapshots(this.#timeline), endsAt };
+    const services = {
+      ...common,
+      bus: this.#bus,
+      snapshots: new Snapshots(this.#timeline),
+      endsAt,
+      onStaleCommit: (what: string) => this.#judge.violated(fenced, what),
+    };
     const written = new MemoryLifeStore();
     this.#scheduler = new ServiceHost({
       ...services,
@@ -263,6 +269,7 @@ export class Run {
   }
 }
 
+const fenced = 'fenced: nothing is written under a lease that is past';
 const atRest = 'rest: when all is over, everything agrees and nothing is left';
 
 function machines(): Machine[] {
