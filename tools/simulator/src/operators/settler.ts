@@ -13,6 +13,14 @@ export class Settler {
     this.#asker = asker;
   }
 
+  /** What is left, in the product's words. */
+  get unsettled(): string {
+    const [volume] = this.last?.volumes ?? [];
+    const [agent] = this.last?.agents ?? [];
+    if (volume) return `${volume.volumeId}: ${volume.adopt.what} / ${volume.delete.what}: ${JSON.stringify(volume.differences)}`;
+    return agent ? `${agent.role} ${agent.id}: ${agent.failure ?? 'it follows another life'}` : 'nothing differs';
+  }
+
   /** Resolves when no agent follows another life of the database. */
   async settleAll(): Promise<void> {
     for (;;) {

@@ -78,6 +78,7 @@ export class Run {
   #isEnding = false;
   #isOver = false;
   #isJustRestored = false;
+  #settler: Settler | null = null;
 
   /** @param trace is told what happens, a line each */
   constructor(seed: number, trace: Trace = () => undefined) {
@@ -202,7 +203,7 @@ export class Run {
   }
 
   #unrest(): string | null {
-    if (this.#judge.isRestored) return 'the differences after a restore are not settled';
+    if (this.#settler !== null) return `a restore is not settled: ${this.#settler.unsettled}`;
     const open = this.#books.changes.find(
       ({ state }) => !finalChangeStates.includes(state) && state !== 'needs-operator',
     );
@@ -252,8 +253,8 @@ export class Run {
     this.#judge.isRestored = true;
     this.#isJustRestored = true;
     this.#judge.accepted = new Map(accepted);
-    const settler = new Settler(this.#asker('settler', admin));
-    void this.#settle(settler);
+    this.#settler = new Settler(this.#asker('settler', admin));
+    void this.#settle(this.#settler);
   }
 
   /** Whoever puts a copy back starts the scheduler as one of a restored database. */
@@ -265,6 +266,7 @@ export class Run {
 
   async #settle(settler: Settler): Promise<void> {
     await settler.settleAll();
+    this.#settler = null;
     this.#judge.isRestored = false;
   }
 }
