@@ -17,7 +17,8 @@ export class Settler {
   get unsettled(): string {
     const [volume] = this.last?.volumes ?? [];
     const [agent] = this.last?.agents ?? [];
-    if (volume) return `${volume.volumeId}: ${volume.adopt.what} / ${volume.delete.what}: ${JSON.stringify(volume.differences)}`;
+    if (volume)
+      return `${volume.volumeId}: ${volume.adopt.what} / ${volume.delete.what}: ${JSON.stringify(volume.differences)}`;
     return agent ? `${agent.role} ${agent.id}: ${agent.failure ?? 'it follows another life'}` : 'nothing differs';
   }
 

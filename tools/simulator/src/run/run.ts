@@ -183,6 +183,9 @@ export class Run {
   }
 
   #takeCopy(): void {
+    // Of an agent that a copy does not know, it is not known either that it follows another life: docs/design/simulation.md.
+    const agents = this.#database.contents.agents.all();
+    if (agents.length < this.#agents.length || agents.some(({ follows }) => follows === null)) return;
     this.#copy ??= { database: this.#database.copy(), accepted: new Map(this.#judge.accepted) };
   }
 
