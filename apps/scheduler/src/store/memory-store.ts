@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type AgentRole, type BsoEvent, finalChangeStates, ProblemError } from '@flexbso/contracts';
+import { type AgentRole, type BsoEvent, finalChangeStates, type Pause, ProblemError } from '@flexbso/contracts';
 import type { AgentRecord } from '../agents/agent-record.js';
 import { restoredAgents } from '../agents/restored-agents.js';
 import type { ChangeRecord } from '../changes/change-record.js';
@@ -19,6 +19,7 @@ class Contents {
   readonly reservations = new Map<string, ReservationRecord>();
   readonly agents = new Map<string, AgentRecord>();
   readonly desired = new Map<string, DesiredEntry>();
+  readonly pauses = new Map<string, Pause>();
   readonly replies = new Map<string, { requestDigest: string; reply: unknown }>();
   outbox: { event: BsoEvent; headers: Record<string, string> }[] = [];
 }
@@ -123,6 +124,8 @@ class MemoryReader implements StoreReader {
       (one) => one.role === role && one.agentId === agentId && one.revision > sinceRevision,
     ).toSorted((left, right) => left.revision - right.revision || byText(left.itemId, right.itemId));
 
+  pauses = async () => this.#select(this.contents.pauses, () => true);
+
   desiredItem = async (role: AgentRole, agentId: string, itemId: string) =>
     copyOf(this.contents.desired.get(entryKey(role, agentId, itemId)));
 
@@ -156,6 +159,9 @@ class MemoryTransaction extends MemoryReader implements StoreTransaction {
     this.#log.put(this.contents.desired, entryKey(one.role, one.agentId, one.itemId), one);
   deleteDesired = async (role: AgentRole, agentId: string, itemId: string) =>
     this.#log.remove(this.contents.desired, entryKey(role, agentId, itemId));
+
+  putPause = async (pause: Pause) => this.#log.put(this.contents.pauses, pause.cardId ?? '', pause);
+  deletePause = async (cardId: string | null) => this.#log.remove(this.contents.pauses, cardId ?? '');
 
   async enqueueEvents(events: readonly BsoEvent[], headers: Record<string, string>): Promise<void> {
     for (const event of events) this.events.push(structuredClone({ event, headers }));

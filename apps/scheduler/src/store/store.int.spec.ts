@@ -94,6 +94,20 @@ describe.each(Object.keys(stores))('the store on %s', (name) => {
     });
   });
 
+  it('keeps what is paused, the fleet and cards, until it is not', async () => {
+    const fleet = { cardId: null, by: 'bob', sinceMs: 5 };
+    const card = { cardId: 'card-1', by: 'alice', sinceMs: 6 };
+    await store.transaction(async (tx) => {
+      await tx.putPause(card);
+      await tx.putPause(fleet);
+    });
+    const pauses = await store.read((reader) => reader.pauses());
+    expect(pauses).toHaveLength(2);
+    expect(pauses).toEqual(expect.arrayContaining([fleet, card]));
+    await store.transaction((tx) => tx.deletePause(null));
+    expect(await store.read((reader) => reader.pauses())).toEqual([card]);
+  });
+
   it('keeps nothing of a transaction that fails', async () => {
     const failing = store.transaction(async (tx) => {
       await tx.putVolume(aVolumeRecord());

@@ -4,7 +4,7 @@ import type { ChangeRecord } from '../changes/change-record.js';
 import { advance, announce, announceVolume } from '../changes/saga.js';
 import { isFinal } from '../changes/transitions.js';
 import type { Decision } from '../decisions.js';
-import { givePool, takeFromCard } from '../desired/desired-items.js';
+import { takeFromCard } from '../desired/desired-items.js';
 import type { Vault } from '../keys/vault.js';
 import type { Proposal } from './proposal.js';
 
@@ -41,12 +41,6 @@ export async function accept(
   if (present && !isFinal(present.change.state)) supersede(draft, present.change, deciding.nowMs);
   announce(draft, 'planned', { steps: change.plan.steps.length, differences: change.differences });
   if (change.kind === 'create') announceVolume(draft, 'created');
-  for (const leg of draft.legs) {
-    if (!proposal.toldLegIds.includes(leg.legId)) continue;
-    leg.changeId = change.changeId;
-    leg.operationId = deciding.newId('op');
-    givePool(draft, leg);
-  }
   if (isFinal(change.state)) {
     announce(draft, change.state);
     if (change.differences.length > 0) announceVolume(draft, 'changed');

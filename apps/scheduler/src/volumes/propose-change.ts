@@ -118,7 +118,7 @@ function withoutWork(
     ...exactReservations(volume, present.legs),
     ...formerReservations(volume, present.reservations),
   ];
-  return { volume, change, legs: present.legs, reservations, toldLegIds: [] };
+  return { volume, change, legs: present.legs, reservations };
 }
 
 /** At the head: limits, and size where data plane and legs can. */
@@ -133,13 +133,11 @@ function inPlace(
   const card = fleet.card(present.volume.cardId)?.snapshot;
   const grows = want.sizeBytes > present.volume.want.sizeBytes && card !== undefined;
   const legBytes = grows ? legSizeBytes(want.stack.layers, want.sizeBytes, card.capabilities) : 0;
-  const toldLegIds: string[] = [];
   const legs = present.legs.map((leg): LegRecord => {
     if (leg.sizeBytes >= legBytes) return leg;
-    toldLegIds.push(leg.legId);
     return { ...leg, sizeBytes: legBytes, awaited: true };
   });
-  return proposal(world, present, want, legs, { differences, toldLegIds, asking, deciding });
+  return proposal(world, present, want, legs, { differences, asking, deciding });
 }
 
 /** Beneath the head: a new stack with legs and a key of its own, on the pools that were named or chosen. */
@@ -178,8 +176,7 @@ function swap(
     sizeBytes,
     holder: { cardId: card.cardId, sealingKey: card.sealingKey },
   });
-  const toldLegIds = made.map(({ legId }) => legId);
-  return proposal(world, present, want, [...present.legs, ...made], { differences, toldLegIds, asking, deciding });
+  return proposal(world, present, want, [...present.legs, ...made], { differences, asking, deciding });
 }
 
 /** Pools that an earlier change named may be more than a smaller stack needs; those that this one names may not. */
@@ -197,12 +194,7 @@ function proposal(
   present: Aggregate,
   want: VolumeWant,
   legs: LegRecord[],
-  {
-    differences,
-    toldLegIds,
-    asking,
-    deciding,
-  }: { differences: Difference[]; toldLegIds: string[]; asking: Asking; deciding: World['deciding'] },
+  { differences, asking, deciding }: { differences: Difference[]; asking: Asking; deciding: World['deciding'] },
 ): Proposal {
   const { volume } = present;
   const rate = deciding.copyBytesPerSecond;
@@ -225,7 +217,7 @@ function proposal(
   const wantedLegs = legs.filter((leg) => leg.stackGeneration === want.stackGeneration);
   const after = [cardReservation(volume, want), ...legReservations(volume.volumeId, want, wantedLegs)];
   const reservations = bothReservations(present.reservations, after);
-  return { volume: next, change: newChange(next, about, asking, deciding), legs, reservations, toldLegIds };
+  return { volume: next, change: newChange(next, about, asking, deciding), legs, reservations };
 }
 
 function legsOfStack({ legs }: Aggregate, want: VolumeWant): LegRecord[] {
@@ -254,6 +246,5 @@ export function proposeDelete(world: World, present: Aggregate, asking: Asking):
     change: newChange(next, about, asking, deciding),
     legs,
     reservations: present.reservations,
-    toldLegIds: [],
   };
 }

@@ -69,7 +69,6 @@ export function proposeCreate(world: World, spec: VolumeSpec, facts: CreateFacts
     change,
     legs,
     reservations: exactReservations(volume, legs),
-    toldLegIds: legs.map(({ legId }) => legId),
   };
 }
 

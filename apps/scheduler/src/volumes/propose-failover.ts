@@ -78,7 +78,6 @@ export function proposeFailover(
     change: newChange(next, about, asking, deciding),
     legs,
     reservations: reservationsOf(present, next, legs),
-    toldLegIds: legs.map(({ legId }) => legId),
   };
 }
 
