@@ -1,4 +1,5 @@
 import type { DesiredVolume } from '@flexbso/contracts';
+import { DataPlaneError } from '@flexbso/dataplane-port';
 import { expectedObservation, isSettled, plannedVolumeOf } from '@flexbso/stack';
 import { describe, expect, it } from 'vitest';
 import { CardFixture, VOLUME_ID, type Wish } from '../testing/card-fixture.js';
@@ -68,9 +69,14 @@ describe('a change that is cancelled', () => {
     ['a volume that is deleted', {}, { tombstone: true }, 'unexport-volume'],
   ] as const)('is completed where there is no way back: %s', async (_what, before, change: Wish, kind) => {
     const card = new CardFixture();
+    let isMet = false;
     await card.start(undefined, {
       before: async ({ method, step }) => {
-        if (method === 'perform' && step?.kind === kind && card.wanted) await cancel(card, card.wanted);
+        if (isMet || method !== 'perform' || step?.kind !== kind || !card.wanted) return;
+        isMet = true;
+        await cancel(card, card.wanted);
+        // So that it has to decide anew, with the intent on disk and the cancel heard.
+        throw new DataPlaneError({ code: 'data-plane-failed', detail: 'not now' }, { retryable: true });
       },
     });
     if (before) {
@@ -80,6 +86,7 @@ describe('a change that is cancelled', () => {
     }
     const desired = await card.want(change);
     await card.untilSaid(desired, desired.tombstone ? 'gone' : 'settled');
+    expect(isMet).toBe(true);
     expect(card.scheduler.volumeReports.some(({ phase }) => phase === 'undone')).toBe(false);
   });
 
