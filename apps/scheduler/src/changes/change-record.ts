@@ -31,3 +31,9 @@ export interface ChangeRecord extends Change {
   /** By step: how it ended when that was last told in an event; a step that fails again in the same way is no news. */
   told: Record<string, string> | null;
 }
+
+/** The change as one that something else ended: it is in no step, waits for nothing, and nothing holds it. */
+export function cutShort(change: ChangeRecord, nowMs: number): ChangeRecord {
+  const idle = { progress: null, waitingFor: null, waitingSinceMs: null, due: null, overdue: null, paused: null };
+  return { ...change, ...idle, settledAtMs: nowMs };
+}

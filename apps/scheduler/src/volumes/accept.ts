@@ -1,6 +1,6 @@
 import { ProblemError, type Plan } from '@flexbso/contracts';
 import { type Aggregate, type Draft, draftOf } from '../changes/draft.js';
-import type { ChangeRecord } from '../changes/change-record.js';
+import { type ChangeRecord, cutShort } from '../changes/change-record.js';
 import { advance, announce, announceVolume } from '../changes/saga.js';
 import { isFinal } from '../changes/transitions.js';
 import type { Decision } from '../decisions.js';
@@ -73,13 +73,9 @@ function supersede(draft: Draft, before: ChangeRecord, nowMs: number): void {
   const detail = `failover ${changeId} took its place before it had ended`;
   const problem = { code: 'change-refused' as const, detail, facts: { changeId } };
   draft.superseded = {
-    ...before,
+    ...cutShort(before, nowMs),
     state: 'undone',
     problem,
-    progress: null,
-    waitingFor: null,
-    waitingSinceMs: null,
-    settledAtMs: nowMs,
   };
   const data = {
     volumeId: before.volumeId,
