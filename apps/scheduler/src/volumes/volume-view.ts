@@ -75,11 +75,16 @@ function pausedSinceMs({ paused, createdAtMs }: ChangeRecord): number | null {
   return paused && Math.max(paused.sinceMs, createdAtMs);
 }
 
-function waitingText({ waitingFor, progress }: ChangeRecord, fleet: Fleet): string | null {
-  if (waitingFor === null) return null;
-  const share =
-    progress && progress.totalBytes > 0 ? ` ${Math.floor((100 * progress.doneBytes) / progress.totalBytes)} %` : '';
-  return `${waitingFor}${share}${unreachableText(waitingFor, fleet)}`;
+function waitingText(record: ChangeRecord, fleet: Fleet): string | null {
+  const { waitingFor } = record;
+  return waitingFor === null ? null : `${waitingFor}${shareText(record)}${unreachableText(waitingFor, fleet)}`;
+}
+
+/** How far the copy is, while it is what is waited for. */
+function shareText({ progress, steps }: ChangeRecord): string {
+  const isCopying = steps.some(({ kind, outcome }) => kind === 'copy' && outcome === 'running');
+  if (!isCopying || progress === null || progress.totalBytes === 0) return '';
+  return ` ${Math.floor((100 * progress.doneBytes) / progress.totalBytes)} %`;
 }
 
 function unreachableText(waitingFor: string, fleet: Fleet): string {
