@@ -143,6 +143,16 @@ async function ended(
   };
 }
 
+/** Whether the intent of the cut-over, or to show a new volume to its guest, is on disk; or that all was done. */
+function hasNoWayBack(card: CardFixture, { operationId }: DesiredVolume): boolean {
+  const lines = card.journal.lines.get(VOLUME_ID) ?? [];
+  const begun = lines.findLastIndex((line) => line.startsWith('{"kind":"begin"') && line.includes(operationId));
+  const own = begun === -1 ? [] : lines.slice(begun + 1);
+  const isIntended = own.some((line) => /^\{"kind":"intent".*"kind":"(cut-over|export-volume)"/.test(line));
+  const isDone = lines.some((line) => /^\{"kind":"(book|applied)"/.test(line) && line.includes(operationId));
+  return isIntended || isDone;
+}
+
 async function prepared(before: Wish | null): Promise<{ card: CardFixture; written: number }> {
   const card = new CardFixture();
   const agent = await card.start();
@@ -158,13 +168,20 @@ describe.each(changes)('$name', ({ before, change }) => {
     for (let moment = 1; moment <= moments; moment++) {
       const { card, written } = await prepared(before);
       const previous = card.wanted;
+      let wayBack: 'there' | 'gone' | 'open' = 'open';
       const trigger = new Trigger(moment, async () => {
-        if (card.wanted && card.wanted !== previous) await cancel(card, card.wanted);
+        if (!card.wanted || card.wanted === previous) return;
+        // What is being written just then may be the intent; and limits that are set are only looked at any more.
+        const isOpen = trigger.moments.at(-1)?.includes('journal') || change.qos !== undefined;
+        if (!isOpen) wayBack = hasNoWayBack(card, card.wanted) ? 'gone' : 'there';
+        await cancel(card, card.wanted);
       });
       await card.start(trigger);
       const desired = await card.want(change);
       const end = await ended({ card, written }, previous, desired);
       expect({ moment, ...end }).toEqual({ moment, ...end, observed: end.wanted, read: end.written });
+      expect({ moment, wayBack, phase: end.phase }).not.toEqual({ moment, wayBack: 'there', phase: 'settled' });
+      expect({ moment, wayBack, phase: end.phase }).not.toEqual({ moment, wayBack: 'gone', phase: 'undone' });
       phases.add(end.phase);
       // As many as the change had when nothing met it: the first moment comes before it is wanted.
       if (moment === 1) moments = trigger.moments.length;

@@ -76,7 +76,8 @@ export class VolumeReconciler {
     if (isAnother) {
       this.#beginAnew();
       if (!operation?.cutOverIntended) this.#work.abort();
-    } else if (desired.cancelled && !this.#desired.cancelled && operation && !isPastReturn(operation)) {
+    } else if (desired.cancelled && !this.#desired.cancelled && !(operation && isPastReturn(operation))) {
+      // Without an operation its first entry may be on its way to the journal.
       this.#work.abort();
     }
     this.#desired = desired;
