@@ -8,6 +8,7 @@ import { subjects } from '@flexbso/contracts';
 import { publishEvent } from '@flexbso/messaging';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
+  cancelledChangeExample,
   cardExample,
   changeExample,
   eventExample,
@@ -129,6 +130,40 @@ describe('flexbso', () => {
     expect(asked?.payload).toMatchObject({ ...payload, cardId: 'card-b' });
     expect((await flexbso(['failover', 'db', '--dry-run'])).stdout).toContain(planExample.digest);
     expect(gateway.script.last).toMatchObject({ verb: 'plan-failover', payload });
+  });
+
+  it('cancels a change, and waits until it is known what came of it', async () => {
+    const { changeId } = changeExample;
+    expect((await flexbso(['cancel', changeId])).stdout).toBe(`change ${changeId} undone: taken back\n`);
+    expect(gateway.script.last).toMatchObject({ verb: 'cancel-change', payload: { changeId } });
+    gateway.script.answers.set('get-change', cancelledChangeExample);
+    expect((await flexbso(['cancel', changeId, '--wait'])).exitCode).toBe(0);
+    const late = { by: 'alice', atMs: 1, outcome: 'cut-over-passed' };
+    gateway.script.answers.set('get-change', { ...changeExample, cancel: late });
+    const completed = await flexbso(['cancel', changeId, '--wait']);
+    expect(completed).toMatchObject({
+      exitCode: 1,
+      stdout: expect.stringContaining('settled: the cancel came too late'),
+    });
+    expect((await flexbso(['describe', 'change', changeId])).stdout).toMatch(/cancelled +by alice at .*: too late/);
+  });
+
+  it('pauses and resumes a card or the fleet, and shows what is paused and what is overdue', async () => {
+    expect((await flexbso(['pause', 'card', 'card-a'])).stdout).toContain('card card-a is paused by alice since');
+    expect(gateway.script.last).toMatchObject({ verb: 'pause', payload: { cardId: 'card-a' } });
+    await flexbso(['pause', '--all']);
+    expect(gateway.script.last).toMatchObject({ verb: 'pause', payload: { cardId: null } });
+    expect((await flexbso(['resume', '--all'])).stdout).toBe('nothing is paused\n');
+    expect(gateway.script.last).toMatchObject({ verb: 'resume', payload: { cardId: null } });
+    expect((await flexbso(['get', 'cards'])).stdout).toMatch(/PAUSED.*\n.*by alice/);
+    expect((await flexbso(['describe', 'card', 'card-a'])).stdout).toContain('changes: the fleet is paused by alice');
+    gateway.script.refusals.set('list-pauses', { code: 'unavailable', detail: 'starting' });
+    expect(await flexbso(['get', 'cards'])).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('unknown') });
+    const overdue = { step: 'copy', limitMs: 64_000, sinceMs: 1_760_000_000_000 };
+    gateway.script.answers.set('get-change', { ...changeExample, state: 'applying', overdue });
+    const described = (await flexbso(['describe', 'change', changeExample.changeId])).stdout;
+    expect(described).toMatch(/overdue +since 2025-10-09.*: copy takes longer than its limit of 64 s/);
+    expect(await flexbso(['pause'])).toMatchObject({ exitCode: 2, stdout: '' });
   });
 
   it('shows plans, and writes nothing', async () => {

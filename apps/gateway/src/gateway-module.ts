@@ -10,6 +10,7 @@ import { ChangesController } from './rest/changes-controller.js';
 import { CheckController } from './rest/check-controller.js';
 import { EventsController } from './rest/events-controller.js';
 import { OwnController, OwnState } from './rest/own-controller.js';
+import { PausesController } from './rest/pauses-controller.js';
 import { PoolsController } from './rest/pools-controller.js';
 import { VolumesController } from './rest/volumes-controller.js';
 import { Services } from './services.js';
@@ -32,6 +33,7 @@ export class GatewayModule {
       controllers: [
         CardsController,
         PoolsController,
+        PausesController,
         VolumesController,
         ChangesController,
         CheckController,

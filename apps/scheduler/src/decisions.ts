@@ -10,6 +10,7 @@ import { BookEntries, loadBooks } from './placement/books.js';
 import type { AgentRecord } from './agents/agent-record.js';
 import { isEstranged } from './agents/sessions.js';
 import { revisionsOf } from './incarnation/life.js';
+import { PauseBook } from './pauses/pause-book.js';
 import type {
   Alarms,
   Backups,
@@ -53,10 +54,21 @@ export interface Decision {
   readonly tx: StoreTransaction;
   readonly books: BookEntries;
   readonly deciding: Deciding;
+  readonly pauses: PauseBook;
+  /** From the commit on; no volume is decided about in the same decision. */
+  setPauses(pauses: PauseBook): void;
   /** A volume with all that belongs to it, as this transaction sees it; null: there is none. */
   readonly read: (volumeId: string) => Promise<Aggregate | null>;
   /** Writes the draft; room on cards and pools is `judged` when something new is asked for. */
   write(before: Aggregate | null, draft: Draft, how: { by: string; judged: boolean }): Promise<void>;
+}
+
+/** What a decision leaves in memory, once it is committed. */
+interface Keeping {
+  readonly books: BookEntries;
+  readonly reads: CachedReads;
+  readonly nudges: Nudge[];
+  readonly setPauses: (pauses: PauseBook) => void;
 }
 
 /**
@@ -69,6 +81,7 @@ export class Decisions {
   readonly #lane = new Lane();
   readonly #cache = new AggregateCache();
   #incarnation = '';
+  #pauses = new PauseBook([]);
   /** What is in memory may not be of this database: a commit was asked for and not answered, or it was replaced. */
   #isInDoubt = false;
 
@@ -84,6 +97,7 @@ export class Decisions {
     const agents = await store.read((reader) => reader.agents());
     for (const agent of agents) this.noteFollowing(agent);
     loadBooks(fleet, await store.read((reader) => reader.reservations()));
+    this.#pauses = new PauseBook(await store.read((reader) => reader.pauses()));
   }
 
   /**
@@ -124,6 +138,10 @@ export class Decisions {
     return this.#incarnation;
   }
 
+  get pauses(): PauseBook {
+    return this.#pauses;
+  }
+
   get speaker(): Speaker {
     return { incarnation: this.#incarnation, term: this.#settings.term };
   }
@@ -134,6 +152,7 @@ export class Decisions {
       nowMs: clock.nowMs(),
       newId: (prefix) => randomId(prefix, randomness),
       copyBytesPerSecond: this.#settings.copyBytesPerSecond,
+      pauseOf: (cardId) => this.#pauses.of(cardId),
     };
   }
 
@@ -148,6 +167,7 @@ export class Decisions {
       const books = new BookEntries(fleet);
       const reads = new CachedReads(this.#cache);
       const nudges: Nudge[] = [];
+      let pauses: PauseBook | null = null;
       let result: T;
       let isDecided = false;
       try {
@@ -156,8 +176,10 @@ export class Decisions {
           books.rollBack();
           reads.failed();
           nudges.length = 0;
+          pauses = null;
           isDecided = false;
-          const decided = await work(this.#decision(tx, { books, reads, nudges }));
+          const setPauses = (next: PauseBook) => void (pauses = next);
+          const decided = await work(this.#decision(tx, { books, reads, nudges, setPauses }));
           isDecided = true;
           return decided;
         });
@@ -168,6 +190,7 @@ export class Decisions {
         throw error;
       }
       reads.committed();
+      this.#pauses = pauses ?? this.#pauses;
       // Each nudge is one revision more of one agent.
       if (nudges.length > 0) this.ports.revisions.given(nudges.length);
       for (const { role, agentId, message } of nudges) this.ports.nudges.send(role, agentId, message);
@@ -185,15 +208,14 @@ export class Decisions {
     return this.#lane.idle();
   }
 
-  #decision(
-    tx: StoreTransaction,
-    { books, reads, nudges }: { books: BookEntries; reads: CachedReads; nudges: Nudge[] },
-  ): Decision {
+  #decision(tx: StoreTransaction, { books, reads, nudges, setPauses }: Keeping): Decision {
     const deciding = this.deciding();
     return {
       tx,
       books,
       deciding,
+      pauses: this.#pauses,
+      setPauses,
       read: (volumeId) => reads.read(volumeId, () => readAggregate(tx, volumeId)),
       write: async (before, draft, { by, judged }) => {
         refuse(books.replace(before?.reservations ?? [], draft.reservations, judged));

@@ -3,7 +3,13 @@ import type { Fleet } from '@flexbso/placement';
 import { metrics } from '@opentelemetry/api';
 
 /** What the scheduler shows of itself: how much of the fleet is held, and what it heard. No ids in labels. */
-export function measureScheduler(of: { fleet: Fleet; messages: () => RpcStats; waitingDecisions: () => number }): void {
+export function measureScheduler(of: {
+  fleet: Fleet;
+  messages: () => RpcStats;
+  waitingDecisions: () => number;
+  overdueChanges: () => number;
+  pauses: () => number;
+}): void {
   const meter = metrics.getMeter('flexbso.scheduler');
   meter
     .createObservableGauge('bso.scheduler.decisions.waiting', {
@@ -11,6 +17,18 @@ export function measureScheduler(of: { fleet: Fleet; messages: () => RpcStats; w
       description: 'Decisions that wait for their turn',
     })
     .addCallback((result) => result.observe(of.waitingDecisions()));
+  meter
+    .createObservableGauge('bso.scheduler.changes.overdue', {
+      unit: '{change}',
+      description: 'Changes under way whose step outlives its limit',
+    })
+    .addCallback((result) => result.observe(of.overdueChanges()));
+  meter
+    .createObservableGauge('bso.scheduler.pauses', {
+      unit: '{pause}',
+      description: 'Cards whose changes are paused; the fleet counts as one',
+    })
+    .addCallback((result) => result.observe(of.pauses()));
   meter
     .createObservableGauge('bso.scheduler.fleet', {
       unit: '{item}',

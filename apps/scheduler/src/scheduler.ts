@@ -1,10 +1,14 @@
 import type { CardSnapshot, PoolSnapshot } from '@flexbso/contracts';
 import { BackupRequests } from './backups/backup-requests.js';
+import { ChangeRequests } from './changes/change-requests.js';
+import { reviewChanges } from './changes/review.js';
+import { WaitWatch } from './changes/wait-watch.js';
 import { Checks } from './check/checks.js';
 import { Decisions, type SchedulerPorts, type SchedulerSettings } from './decisions.js';
 import { Settlements } from './diverged/settlements.js';
 import { SealingKeys } from './keys/sealing-keys.js';
 import { differencesOfBooks } from './placement/books.js';
+import { PauseRequests } from './pauses/pause-requests.js';
 import { AgentRequests } from './reports/agent-requests.js';
 import { Queries } from './rpc/queries.js';
 import { VolumeRequests } from './volumes/volume-requests.js';
@@ -15,6 +19,9 @@ import { VolumeRequests } from './volumes/volume-requests.js';
  */
 export class Scheduler {
   readonly volumes: VolumeRequests;
+  readonly changes: ChangeRequests;
+  readonly pauses: PauseRequests;
+  readonly waits: WaitWatch;
   readonly agents: AgentRequests;
   readonly queries: Queries;
   readonly checks: Checks;
@@ -28,6 +35,9 @@ export class Scheduler {
   constructor(ports: SchedulerPorts, settings: SchedulerSettings) {
     this.#decisions = new Decisions(ports, settings);
     this.volumes = new VolumeRequests(this.#decisions);
+    this.changes = new ChangeRequests(this.#decisions);
+    this.pauses = new PauseRequests(this.#decisions);
+    this.waits = new WaitWatch(this.#decisions);
     this.agents = new AgentRequests(this.#decisions);
     this.queries = new Queries(ports);
     this.checks = new Checks(ports, this.#decisions);
@@ -40,6 +50,11 @@ export class Scheduler {
     return this.#decisions.incarnation;
   }
 
+  /** How many cards are paused, and the fleet as one. */
+  get pauseCount(): number {
+    return this.#decisions.pauses.all.length;
+  }
+
   get waitingDecisions(): number {
     return this.#decisions.waiting;
   }
@@ -47,7 +62,7 @@ export class Scheduler {
   /** Loads what is held and takes up what was under way. Snapshots may come before or after. */
   async start(): Promise<void> {
     await this.#decisions.load();
-    await this.agents.reviewOpenChanges();
+    await reviewChanges(this.#decisions);
     this.#isLoaded = true;
     this.#reviewSealingKeys();
   }
@@ -55,7 +70,7 @@ export class Scheduler {
   /** As at a start. Agents learn with their next question that they are told from another life. */
   async #takeUpRestored(): Promise<void> {
     this.#sealingKeys.forget();
-    await this.agents.reviewOpenChanges();
+    await reviewChanges(this.#decisions);
     this.#reviewSealingKeys();
     await this.wakeAgents();
   }

@@ -137,11 +137,32 @@ async function start(
   await withinLimit(snapshots.loaded);
   await scheduler.start();
   atStop(() => scheduler.idle());
+  atStop(watchWaits(scheduler));
   await hear(bus, { scheduler, fleet, lease }, atStop);
   await scheduler.wakeAgents();
   state.role = 'active';
   atStop(async () => void (state.role = null));
   return { healthUrl: health.url, scheduler };
+}
+
+/** The shortest limit of a step is ten seconds: half of that more is early enough for whoever is called. */
+const waitLookMs = 5_000;
+
+/** @returns the function that stops it and waits for a look under way */
+function watchWaits(scheduler: Scheduler): () => Promise<void> {
+  let look: Promise<void> | null = null;
+  const timer = setInterval(() => {
+    // A look that waits for the database is not joined by others.
+    look ??= scheduler.waits
+      .look()
+      .catch((error: unknown) => log.warn('waits were not looked at', { error }))
+      .finally(() => (look = null));
+  }, waitLookMs);
+  timer.unref();
+  return async () => {
+    clearInterval(timer);
+    await look;
+  };
 }
 
 function openLife(config: SchedulerConfig & StartOptions, store: TypeormStore): Promise<LifeKeeper> {
@@ -210,7 +231,13 @@ async function hear(
     onInvalid: (subject, problem) => log.warn('message fits no schema', { subject, problem }),
     onError: (failure) => log.error('handler failed', { ...failure }),
   });
-  measureScheduler({ fleet, messages: () => strategy.stats, waitingDecisions: () => scheduler.waitingDecisions });
+  measureScheduler({
+    fleet,
+    messages: () => strategy.stats,
+    waitingDecisions: () => scheduler.waitingDecisions,
+    overdueChanges: () => scheduler.waits.overdue,
+    pauses: () => scheduler.pauseCount,
+  });
   const app = await NestFactory.createMicroservice<MicroserviceOptions>(SchedulerModule.over(scheduler), {
     strategy,
     logger: new NestLogger(),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { changeIdSchema, volumeIdSchema } from './ids.js';
 import { outageSchema } from './outage.js';
+import { pauseSchema } from './pause.js';
 import { planSchema } from './plan.js';
 import { problemSchema } from './problems.js';
 import { progressSchema, stepOutcomeSchema } from './report.js';
@@ -29,6 +30,26 @@ export const changeStepSchema = z.strictObject({
   ...stepOutcomeSchema.shape,
 });
 
+/**
+ * Somebody asked that the change be taken back. `undone`: it was. `cut-over-passed`: the card had passed the point from
+ * which a change is only ever completed, so it was completed. Null: the card has not said yet.
+ */
+export const cancelSchema = z.strictObject({
+  by: z.string(),
+  atMs: z.int(),
+  outcome: z.enum(['undone', 'cut-over-passed']).nullable(),
+});
+export type Cancel = z.infer<typeof cancelSchema>;
+
+/** A step that takes, or is waited for, longer than its kind's limit; `sinceMs` is when the limit was reached. */
+export const overdueSchema = z.strictObject({
+  /** The step's kind; `report` or `undo` where the card has no step of the plan to do. */
+  step: z.string().max(40),
+  limitMs: z.int().min(1),
+  sinceMs: z.int(),
+});
+export type Overdue = z.infer<typeof overdueSchema>;
+
 export const changeSchema = z.strictObject({
   changeId: changeIdSchema,
   volumeId: volumeIdSchema,
@@ -44,6 +65,11 @@ export const changeSchema = z.strictObject({
   progress: progressSchema.nullable(),
   waitingFor: z.string().nullable(),
   waitingSinceMs: z.int().nullable(),
+  /** The step that outlives its limit; null: none does. */
+  overdue: overdueSchema.nullable().default(null),
+  /** The pause that holds it; null: none does. */
+  paused: pauseSchema.nullable().default(null),
+  cancel: cancelSchema.nullable().default(null),
   bytesCopied: z.int().min(0),
   problem: problemSchema.nullable(),
   /** Of a `heal`: how long the volume's I/O was away, and whether the guest must reset its device. */

@@ -81,6 +81,13 @@ export const desiredVolumeSchema = z.strictObject({
    * with its guest attached: none of its I/O can complete any more.
    */
   movedTo: cardIdSchema.optional(),
+  /**
+   * The operation is to be taken back, where the card has not passed the point from which it is only completed. The
+   * card alone knows: *undone* or *applied* of this same operation is the answer.
+   */
+  cancelled: z.literal(true).optional(),
+  /** No further step of the operation is to begin, where the card has not passed that point. */
+  paused: z.literal(true).optional(),
   copyBytesPerSecond: z.int().min(1),
   plan: acceptedPlanSchema,
   trace: traceHeadersSchema,

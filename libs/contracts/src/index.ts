@@ -12,6 +12,7 @@ export * from './limits.js';
 export * from './measure.js';
 export * from './observed.js';
 export * from './outage.js';
+export * from './pause.js';
 export * from './plan.js';
 export * from './problems.js';
 export * from './registration.js';

@@ -15,6 +15,8 @@ export const problemTable = {
   'stale-generation': { status: 409, title: 'The update is based on an older generation' },
   'change-in-flight': { status: 409, title: 'Another change of this volume is still under way' },
   'plan-changed': { status: 409, title: 'The plan is no longer the one that was accepted' },
+  'change-over': { status: 409, title: 'The change has ended' },
+  cancelled: { status: 409, title: 'The change was cancelled' },
   'cut-over-passed': { status: 409, title: 'The change is past its cut-over and can only be completed' },
   'body-too-large': { status: 413, title: 'The body is too large' },
   'unsupported-media-type': { status: 415, title: 'The body is not application/json' },

@@ -13,6 +13,7 @@ import { eventSchema } from './events.js';
 import { cardIdSchema, changeIdSchema, poolIdSchema, tenantIdSchema, volumeIdSchema } from './ids.js';
 import { labelsSchema } from './labels.js';
 import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, MAX_QUARANTINE_REASON } from './limits.js';
+import { pauseListSchema } from './pause.js';
 import { digestSchema, planSchema } from './plan.js';
 import { cardSnapshotSchema, poolSnapshotSchema } from './registration.js';
 import { traceSchema } from './trace.js';
@@ -144,6 +145,15 @@ export const rpc = {
       request: z.strictObject({ ...request, ...page, volumeId: volumeIdSchema.optional() }),
       reply: pageOf(changeSchema),
     },
+    /** Asks that a change be taken back; the change's `cancel` says what came of it. */
+    'cancel-change': {
+      request: z.strictObject({ ...request, ...write, changeId: changeIdSchema }),
+      reply: changeSchema,
+    },
+    /** Holds the changes of a card, or of the fleet (null). Repeating it keeps who paused it first, and since when. */
+    pause: { request: z.strictObject({ ...request, cardId: cardIdSchema.nullable() }), reply: pauseListSchema },
+    resume: { request: z.strictObject({ ...request, cardId: cardIdSchema.nullable() }), reply: pauseListSchema },
+    'list-pauses': { request: z.strictObject(request), reply: pauseListSchema },
     check: { request: z.strictObject(request), reply: checkReportSchema },
     'create-backup': {
       /** Without a name it is named after the instant. */

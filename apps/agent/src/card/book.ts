@@ -218,6 +218,15 @@ export function indexOfStep(operation: Operation, step: CardStep): number {
   return Math.max(operation.plan.length - 1, ...operation.steps.map(({ outcome }) => outcome.index)) + 1;
 }
 
+/**
+ * Whether the operation is only ever completed from here on, and no longer taken back or held on anybody's wish: the
+ * guest may be carried by what it made, or it has begun what has no way back (a larger device, a deletion).
+ */
+export function isPastReturn({ desired, cutOverIntended, mayCarryGuest, steps }: Operation): boolean {
+  if (cutOverIntended || mayCarryGuest) return true;
+  return desired.tombstone ? steps.length > 0 : steps.some(({ planned }) => planned.step.kind === 'grow-head');
+}
+
 /** The phases after which an operation is not tried again by itself. */
 const stoppedPhases: readonly VolumePhase[] = ['undone', 'refused', 'plan-changed', 'needs-operator'];
 

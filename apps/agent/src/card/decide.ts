@@ -1,6 +1,6 @@
 import type { Capabilities, DesiredVolume, ObservedVolume, PlannedCardStep, Problem } from '@flexbso/contracts';
 import { acceptedPlanOf, isApplied, isSettled, planCard, plannedVolumeOf } from '@flexbso/stack';
-import { type Operation, type VolumeBook, stoppedBy } from './book.js';
+import { type Operation, type VolumeBook, isPastReturn, stoppedBy } from './book.js';
 
 export interface DecisionInput {
   readonly cardId: string;
@@ -45,6 +45,9 @@ export function decide(input: DecisionInput): Decision {
     if (contradiction) return contradiction;
   } else if (operation && (operation.undoing || operation.desired.operationId !== desired.operationId)) {
     return takeBack(input, operation);
+  } else {
+    const cancelled = onCancel(input);
+    if (cancelled) return cancelled;
   }
   if (stopped) return keepApplied(input);
   // An operation past its cut-over is completed before a newer one is looked at.
@@ -90,6 +93,22 @@ function takeBack(input: DecisionInput, operation: Operation): Decision {
   // Undone is said only once the guest is as before, also when the data plane died meanwhile.
   if (applied && !isApplied(input.observed, plannedVolumeOf(applied))) return keepApplied(input);
   return { kind: 'conclude', desired: operation.desired, phase: 'undone', problem };
+}
+
+/** Null: it was not cancelled, or what was cancelled has passed the point from which it is completed. */
+function onCancel(input: DecisionInput): Decision | null {
+  const { desired, observed } = input;
+  const { operation, concluded, applied } = input.book;
+  const { operationId, tombstone } = desired;
+  if (!desired.cancelled || tombstone) return null;
+  if (concluded?.operationId === operationId || applied?.operationId === operationId) return null;
+  const problem: Problem = { code: 'cancelled', detail: 'it was cancelled before its cut-over' };
+  if (operation) return isPastReturn(operation) ? null : { kind: 'undo', problem };
+  const notBegun: Decision = { kind: 'conclude', desired, phase: 'undone', problem };
+  // Undone is said only of what is as it was before; what it was stands in the journal.
+  if (applied) return isSettled(observed, plannedVolumeOf(applied)) ? notBegun : keepApplied(input);
+  // Without a journal only a first generation of which nothing runs is certain never to have been begun.
+  return desired.generation === 1 && !observed.running ? notBegun : null;
 }
 
 /** A data plane that is gone comes back with what the guest had, before anything new is begun on it. */

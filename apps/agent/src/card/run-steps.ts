@@ -20,6 +20,8 @@ export interface StepRun {
   readonly enter: (entries: readonly BookEntry[]) => Promise<VolumeBook>;
   readonly onStep: (step: CardStep, sinceMs: number) => void;
   readonly onProgress: (progress: { doneBytes: number; totalBytes: number }) => void;
+  /** Whether the next step is not to begin for now. */
+  readonly isHeld: (book: VolumeBook) => boolean;
   /** Asked before what only the old generation needed is closed: books and reports *applied*. False: not applied after all. */
   readonly beforeRetiring: (pending: readonly BookEntry[]) => Promise<boolean>;
 }
@@ -33,7 +35,8 @@ export type RunResult =
       readonly retryable: boolean;
       readonly pending: readonly BookEntry[];
     }
-  | { readonly kind: 'interrupted' };
+  | { readonly kind: 'interrupted' }
+  | { readonly kind: 'held' };
 
 /**
  * Carries out the steps of an operation: intent to disk, act, outcome to disk. A step's outcome and the next
@@ -43,7 +46,8 @@ export type RunResult =
 export async function runSteps(run: StepRun, book: VolumeBook, steps: readonly PlannedCardStep[]): Promise<RunResult> {
   let pending: BookEntry[] = [];
   for (const planned of steps) {
-    if (run.signal.aborted) return interrupted(run, pending);
+    if (run.signal.aborted) return stopped(run, pending, 'interrupted');
+    if (run.isHeld(book)) return stopped(run, pending, 'held');
     if (planned.step.kind === 'close-stack') {
       if (!(await run.beforeRetiring(pending))) return notApplied(planned);
       pending = [];
@@ -51,6 +55,9 @@ export async function runSteps(run: StepRun, book: VolumeBook, steps: readonly P
     if (planned.cutOver) {
       const unready = await whyNotReady(run, planned.step);
       if (unready) return { kind: 'failed', problem: unready, retryable: true, pending };
+      // What was wished during that look still counts: this is the last moment before there is no way back.
+      if (run.signal.aborted) return stopped(run, pending, 'interrupted');
+      if (run.isHeld(book)) return stopped(run, pending, 'held');
     }
     const { operation } = book;
     if (operation === null) throw new Error(`steps of ${run.volumeId} without an operation in its journal`);
@@ -66,9 +73,9 @@ export async function runSteps(run: StepRun, book: VolumeBook, steps: readonly P
   return { kind: 'finished', pending };
 }
 
-async function interrupted(run: StepRun, pending: readonly BookEntry[]): Promise<RunResult> {
+async function stopped(run: StepRun, pending: readonly BookEntry[], kind: 'interrupted' | 'held'): Promise<RunResult> {
   if (pending.length > 0) await run.enter(pending);
-  return { kind: 'interrupted' };
+  return { kind };
 }
 
 function notApplied(planned: PlannedCardStep): RunResult {

@@ -1,35 +1,26 @@
-import type {
-  Capabilities,
-  CardStep,
-  DesiredVolume,
-  ObservedVolume,
-  Problem,
-  VolumePhase,
-  VolumeReport,
-} from '@flexbso/contracts';
+import type { Capabilities, DesiredVolume, ObservedVolume, Problem } from '@flexbso/contracts';
 import type { CardDataPlane, CardSecrets } from '@flexbso/dataplane-port';
 import { span, withTraceHeaders } from '@flexbso/observability';
-import { describe, isApplied, isSettled, plannedVolumeOf } from '@flexbso/stack';
+import { isApplied, isSettled, plannedVolumeOf } from '@flexbso/stack';
 import type { Randomness } from '../ports/randomness.js';
 import { Attempts } from '../work/attempts.js';
 import { backoffMs, jittered } from '../work/backoff.js';
 import type { LookAgain } from '../work/serial-worker.js';
-import { type BookEntry, type Conclusion, outcomesOf, stoppedBy } from './book.js';
+import { type BookEntry, type VolumeBook, isPastReturn } from './book.js';
 import { type Decision, decide } from './decide.js';
 import { LegWatch } from './leg-watch.js';
 import { type OutagePorts, OutageWatch } from './outage-watch.js';
 import { type RunResult, type StepRun, runHealing, runSteps, runUndo } from './run-steps.js';
 import type { VolumeJournal } from './volume-journal.js';
-import { concludedReport, conclusionOf, volumeReport } from './volume-report.js';
+import { conclusionOf } from './volume-report.js';
+import { type SayingPorts, VolumeSayings } from './volume-sayings.js';
 
-export interface VolumePorts extends OutagePorts {
+export interface VolumePorts extends OutagePorts, SayingPorts {
   readonly cardId: string;
   readonly plane: CardDataPlane;
   readonly capabilities: () => Capabilities;
   readonly secretsOf: (desired: DesiredVolume) => CardSecrets;
   readonly random: Randomness;
-  /** `urgent`: now; otherwise at most twice a second. */
-  readonly report: (report: VolumeReport, desired: DesiredVolume, urgent: boolean) => void;
   /** How often a volume at rest is looked at, to find a data plane that died. */
   readonly lookMs: number;
 }
@@ -55,15 +46,11 @@ export class VolumeReconciler {
   #desired: DesiredVolume;
   #failures = 0;
   readonly #attempts = new Attempts();
-  /** The most that the present operation's copy was seen to have copied: the copy's own record goes with the cut-over. */
-  #bytesCopied = 0;
-  #waitingSinceMs: number | null = null;
   #stopped = false;
   #work = new AbortController();
-  /** What the last report that ends an operation said, so that it is said once by each life of the agent. */
-  #saidFor: string | null = null;
   readonly #legWatch: LegWatch;
   readonly #outages: OutageWatch;
+  readonly #sayings: VolumeSayings;
 
   constructor(desired: DesiredVolume, journal: VolumeJournal, ports: VolumePorts) {
     this.#volumeId = desired.volumeId;
@@ -72,21 +59,29 @@ export class VolumeReconciler {
     this.#ports = ports;
     this.#legWatch = new LegWatch(ports.plane);
     this.#outages = new OutageWatch(desired.volumeId, journal, ports);
+    this.#sayings = new VolumeSayings(journal, ports);
   }
 
   get desired(): DesiredVolume {
     return this.#desired;
   }
 
-  /** A newer operation interrupts the present step, unless the cut-over is already intended: then it is completed first. */
+  /**
+   * A newer operation interrupts the present step, unless the cut-over is already intended: then it is completed first.
+   * So does a cancel. A pause does not: the step is brought to its end.
+   */
   want(desired: DesiredVolume): void {
-    if (desired.operationId !== this.#desired.operationId) {
+    const { operation } = this.#journal.book;
+    const isAnother = desired.operationId !== this.#desired.operationId;
+    if (isAnother) {
       this.#beginAnew();
-      this.#bytesCopied = 0;
-      if (!this.#journal.book.operation?.cutOverIntended) this.#work.abort();
+      if (!operation?.cutOverIntended) this.#work.abort();
+    } else if (desired.cancelled && !this.#desired.cancelled && !(operation && isPastReturn(operation))) {
+      // Without an operation its first entry may be on its way to the journal.
+      this.#work.abort();
     }
     this.#desired = desired;
-    this.#saidFor = null;
+    this.#sayings.wished(isAnother);
   }
 
   /** Interrupts the present step; the data plane goes on, the journal keeps the place. */
@@ -155,37 +150,12 @@ export class VolumeReconciler {
     const isSettledNow = concluded?.phase === 'settled' && concluded.operationId === this.#desired.operationId;
     const misled = isSettledNow ? await this.#legWatch.look(this.#desired) : null;
     if (misled) {
-      this.#sayMisled(misled, observed);
+      this.#sayings.misled(misled, this.#desired, observed);
       return { afterMs: jittered(lookMs, random) };
     }
-    this.#waitingSinceMs = null;
-    if (concluded?.operationId === this.#desired.operationId) this.#sayEnded(concluded, this.#desired, observed);
+    this.#sayings.rested();
+    if (concluded?.operationId === this.#desired.operationId) this.#sayings.ended(concluded, this.#desired, observed);
     return { afterMs: jittered(lookMs, random) };
-  }
-
-  /** Once, and again after each outage. */
-  #sayEnded(conclusion: Conclusion, desired: DesiredVolume, observed: ObservedVolume): void {
-    const { outage } = this.#journal.book;
-    const saying = `${desired.operationId} ${outage?.untilMs}`;
-    if (this.#saidFor === saying) return;
-    const more = { bytesCopied: this.#bytesCopied, outage };
-    this.#ports.report(concludedReport(desired, conclusion, observed, more), desired, true);
-    this.#saidFor = saying;
-  }
-
-  /** Said also of an operation that has ended: its volume is not as it should be. Once, and *settled* again afterwards. */
-  #sayMisled(problem: Problem, observed: ObservedVolume): void {
-    const { clock, log, report } = this.#ports;
-    const desired = this.#desired;
-    const saying = `${desired.operationId} ${problem.detail}`;
-    if (this.#saidFor === saying) return;
-    log.warn('a leg is served elsewhere than it is open', { volumeId: this.#volumeId, problem: problem.detail });
-    this.#saidFor = saying;
-    this.#waitingSinceMs ??= clock.nowMs();
-    const waiting = { for: 'a leg is served at another address', sinceMs: this.#waitingSinceMs };
-    const steps = this.#journal.book.concluded?.steps ?? [];
-    const { outage } = this.#journal.book;
-    report(volumeReport({ desired, phase: 'working', steps, observed, waiting, problem, outage }), desired, true);
   }
 
   /** What failed before has been overcome, or is not wanted any more. */
@@ -195,8 +165,20 @@ export class VolumeReconciler {
   }
 
   #wait(reason: string, problem: Problem | null, observed: ObservedVolume | null): LookAgain {
-    this.#say('working', observed, { waitingFor: reason, problem });
+    this.#sayings.stands('working', this.#desired, observed, { waitingFor: reason, problem });
     return { afterMs: backoffMs(this.#failures++, this.#ports.random, STEP_BACKOFF) };
+  }
+
+  /** What is paused is no failure: it counts for no undo, and goes on when it is wished. */
+  #hold(observed: ObservedVolume): LookAgain {
+    this.#sayings.holds(this.#desired, observed);
+    return { afterMs: jittered(this.#ports.lookMs, this.#ports.random) };
+  }
+
+  #isHeld(desired: DesiredVolume, { operation }: VolumeBook): boolean {
+    const wanted = this.#desired;
+    if (!wanted.paused || wanted.operationId !== desired.operationId) return false;
+    return operation === null || !isPastReturn(operation);
   }
 
   async #run({ desired, steps }: Extract<Decision, { kind: 'run' }>, observed: ObservedVolume): Promise<Round> {
@@ -214,6 +196,7 @@ export class VolumeReconciler {
   async #ended(result: RunResult, desired: DesiredVolume): Promise<Round> {
     if (result.kind === 'interrupted') return this.#stopped ? null : 'again';
     const observed = await this.#look();
+    if (result.kind === 'held') return this.#hold(observed);
     if (result.kind === 'failed') return this.#failed(result, observed);
     const planned = plannedVolumeOf(desired);
     if (isSettled(observed, planned)) {
@@ -261,7 +244,7 @@ export class VolumeReconciler {
     if (failure === 'interrupted') return this.#stopped ? null : 'again';
     if (failure)
       return this.#wait(`what was applied to be built again: ${failure.problem.detail}`, failure.problem, observed);
-    this.#saidFor = null;
+    this.#sayings.endAgain();
     const after = await this.#outages.observe();
     if (!isSettled(after, plannedVolumeOf(desired)))
       return this.#wait('what was applied to be built again', null, after);
@@ -285,7 +268,7 @@ export class VolumeReconciler {
   async #bookApplied(pending: readonly BookEntry[], desired: DesiredVolume, observed: ObservedVolume): Promise<void> {
     await this.#journal.enter([...pending, { kind: 'applied', desired, atMs: this.#ports.clock.nowMs() }]);
     this.#failures = 0;
-    this.#say('applied', observed);
+    this.#sayings.stands('applied', this.#desired, observed);
   }
 
   async #conclude(
@@ -307,7 +290,7 @@ export class VolumeReconciler {
     const formerLegIds = isTold ? [] : [...new Set([...before.formerLegIds, ...conclusion.closedLegIds])];
     await this.#journal.enter([...begin, ...pending, ...applied, { kind: 'concluded', conclusion, formerLegIds }]);
     this.#beginAnew();
-    if (isCurrent) this.#sayEnded(conclusion, desired, observed);
+    if (isCurrent) this.#sayings.ended(conclusion, desired, observed);
     log.info('an operation ended', {
       volumeId: this.#volumeId,
       operationId: desired.operationId,
@@ -315,32 +298,6 @@ export class VolumeReconciler {
       problem: problem?.detail,
     });
     await this.#journal.compact();
-  }
-
-  /** Where an open operation stands. Of one that has ended nothing new is said while its volume is made good. */
-  #say(
-    phase: VolumePhase,
-    observed: ObservedVolume | null,
-    more: { waitingFor?: string; problem?: Problem | null } = {},
-  ): void {
-    const { operation } = this.#journal.book;
-    const desired = operation?.desired ?? this.#desired;
-    if (desired.operationId !== this.#desired.operationId || stoppedBy(this.#journal.book, desired.operationId)) return;
-    this.#waitingSinceMs = more.waitingFor ? (this.#waitingSinceMs ?? this.#ports.clock.nowMs()) : null;
-    const waiting = more.waitingFor
-      ? { for: more.waitingFor, sinceMs: this.#waitingSinceMs ?? this.#ports.clock.nowMs() }
-      : null;
-    const situation = {
-      desired,
-      phase,
-      observed,
-      bytesCopied: this.#bytesCopied,
-      steps: outcomesOf(operation),
-      waiting,
-      problem: more.problem ?? null,
-      outage: this.#journal.book.outage,
-    };
-    this.#ports.report(volumeReport(situation), desired, phase !== 'working');
   }
 
   #stepRun(desired: DesiredVolume, observed: ObservedVolume, begin: readonly BookEntry[]): StepRun {
@@ -356,13 +313,14 @@ export class VolumeReconciler {
       clock,
       attempts: this.#attempts,
       signal: this.#work.signal,
+      isHeld: (book) => this.#isHeld(desired, book),
       enter: async (entries) => {
         const book = await this.#journal.enter([...first, ...entries]);
         first = [];
         return book;
       },
-      onStep: (step) => this.#sayStep(step, observed),
-      onProgress: (progress) => this.#sayProgress(observed, progress),
+      onStep: (step) => this.#sayings.step(step, this.#desired, observed),
+      onProgress: (progress) => this.#sayings.progress(progress, this.#desired, observed),
       beforeRetiring: (pending) => this.#beforeRetiring([...pending], desired),
     };
   }
@@ -381,19 +339,5 @@ export class VolumeReconciler {
     }
     await this.#bookApplied(pending, desired, observed);
     return true;
-  }
-
-  #sayStep(step: CardStep, observed: ObservedVolume): void {
-    // What takes a moment is over before anyone could read of it.
-    if (step.kind === 'set-limits') return;
-    this.#waitingSinceMs = null;
-    this.#say('working', observed, { waitingFor: describe(step) });
-  }
-
-  #sayProgress(observed: ObservedVolume, { doneBytes, totalBytes }: { doneBytes: number; totalBytes: number }): void {
-    this.#bytesCopied = Math.max(this.#bytesCopied, doneBytes);
-    const toStackGeneration = this.#desired.stack.stackGeneration;
-    const copy = { toStackGeneration, state: 'running' as const, doneBytes, totalBytes, error: null };
-    this.#say('working', { ...observed, copy }, { waitingFor: `the copy: ${doneBytes} of ${totalBytes} bytes` });
   }
 }

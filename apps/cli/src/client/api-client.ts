@@ -11,6 +11,8 @@ export interface ApiRequest {
   readonly query?: Readonly<Record<string, string | undefined>>;
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
+  /** For what is only an addition: nobody waits for a service to come back for it. */
+  readonly isTriedOnce?: true;
 }
 
 /** Longer than the gateway's own deadline of 10 s, so that its answer is heard. */
@@ -59,7 +61,10 @@ export class ApiClient {
     const key: Record<string, string> = request.method === 'GET' ? {} : { 'idempotency-key': randomUUID() };
     const headers = { ...key, ...request.headers };
     for (let attempt = 1; ; attempt += 1) {
-      const response = await this.#attempt({ ...request, headers }, attempt === attempts);
+      const response = await this.#attempt(
+        { ...request, headers },
+        request.isTriedOnce === true || attempt === attempts,
+      );
       if (response !== null) return this.#read(request, response, schema);
       await delay(jittered(Math.min(backoff.maxMs, backoff.firstMs * 2 ** (attempt - 1))));
     }

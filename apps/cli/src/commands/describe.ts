@@ -21,6 +21,7 @@ import { facts, table } from '../print/table.js';
 import { durationText, labelsText, qosText, stackText, timeText } from '../print/words.js';
 import { formatSize } from '../units/size.js';
 import { agentId, changeId, type ContextOf, volumeName } from './context.js';
+import { findPauses, pauseOf, pauseText } from './pause.js';
 
 type Styled = Output['styled'];
 
@@ -45,10 +46,20 @@ export function describeCommand(program: Command, contextOf: ContextOf): void {
         for (const line of await more(client, name)) output.line(line);
       });
   };
-  describing('card', cardSnapshotSchema, agentId, cardLines, differenceLines('card'));
+  describing('card', cardSnapshotSchema, agentId, cardLines, async (client, id) => [
+    ...(await pauseLines(client, id)),
+    ...(await differenceLines('card')(client, id)),
+  ]);
   describing('pool', poolSnapshotSchema, agentId, poolLines, differenceLines('pool'));
   describing('volume', volumeSchema, volumeName, volumeLines);
   describing('change', changeSchema, changeId, changeLines);
+}
+
+async function pauseLines(client: ApiClient, cardId: string): Promise<string[]> {
+  const pauses = await findPauses(client);
+  if (pauses === null) return ['', 'whether its changes are paused is not known: the scheduler does not answer'];
+  const pause = pauseOf(pauses, cardId);
+  return pause ? ['', `changes: ${pauseText(pause)}`] : [];
 }
 
 /** What it has and the restored database does not know so; nothing where it follows the database. */
@@ -188,6 +199,23 @@ function outageFacts(outage: Change['outage']): Record<string, string | null> {
   };
 }
 
+function overdueFacts(overdue: Change['overdue']): Record<string, string> {
+  if (overdue === null) return {};
+  const { step, limitMs, sinceMs } = overdue;
+  return { overdue: `since ${timeText(sinceMs)}: ${step} takes longer than its limit of ${durationText(limitMs)}` };
+}
+
+const cancelOutcomes = {
+  undone: 'it was taken back',
+  'cut-over-passed': 'too late, its card had cut over already',
+};
+
+function cancelFacts(cancel: Change['cancel']): Record<string, string> {
+  if (cancel === null) return {};
+  const outcome = cancel.outcome === null ? 'not known yet whether in time' : cancelOutcomes[cancel.outcome];
+  return { cancelled: `by ${cancel.by} at ${timeText(cancel.atMs)}: ${outcome}` };
+}
+
 export function changeLines(change: Change, styled: Styled): string[] {
   const { progress, problem, appliedAtMs, settledAtMs, createdAtMs } = change;
   const since = (atMs: number | null) =>
@@ -200,6 +228,8 @@ export function changeLines(change: Change, styled: Styled): string[] {
     state: change.state,
     'waits for':
       change.waitingFor === null ? null : `${change.waitingFor} since ${timeText(change.waitingSinceMs) ?? 'now'}`,
+    ...overdueFacts(change.overdue),
+    ...cancelFacts(change.cancel),
     progress: progress === null ? null : `${formatSize(progress.doneBytes)} of ${formatSize(progress.totalBytes)}`,
     copied: formatSize(change.bytesCopied),
     problem: problem === null ? null : `${problem.code}: ${problem.detail}`,

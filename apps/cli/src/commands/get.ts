@@ -12,10 +12,12 @@ import {
 } from '@flexbso/contracts';
 import type { Command } from 'commander';
 import type { z } from 'zod';
+import type { ApiClient } from '../client/api-client.js';
 import { type Column, table } from '../print/table.js';
 import { labelsText, qosText, stackText, timeText } from '../print/words.js';
 import { formatSize } from '../units/size.js';
 import { agentId, changeId, type ContextOf, selectorOption, volumeId, volumeName, wholeNumber } from './context.js';
+import { findPauses, pauseOf } from './pause.js';
 
 const cardColumns: Column<CardSnapshot>[] = [
   { title: 'card', value: (card) => card.cardId },
@@ -55,6 +57,7 @@ const changeColumns: Column<Change>[] = [
   { title: 'differs', value: (change) => change.differences.join(',') },
   { title: 'state', value: (change) => change.state },
   { title: 'waits for', value: (change) => change.waitingFor },
+  { title: 'overdue since', value: ({ overdue }) => timeText(overdue?.sinceMs ?? null) },
   { title: 'by', value: (change) => change.requestedBy },
   { title: 'asked at', value: (change) => timeText(change.createdAtMs) },
 ];
@@ -67,12 +70,23 @@ export const eventColumns: Column<BsoEvent>[] = [
   { title: 'data', value: (event) => JSON.stringify(event.data) },
 ];
 
+/** Whether a card's changes are paused is the scheduler's to say; the rest of the list is worth as much without it. */
+async function cardColumnsWithPauses(client: ApiClient): Promise<Column<CardSnapshot>[]> {
+  const pauses = await findPauses(client);
+  const valueOf = ({ cardId }: CardSnapshot) => {
+    if (pauses === null) return 'unknown';
+    const pause = pauseOf(pauses, cardId);
+    return pause ? `by ${pause.by}` : 'no';
+  };
+  return [...cardColumns.slice(0, 3), { title: 'paused', value: valueOf }, ...cardColumns.slice(3)];
+}
+
 /** One kind of thing that can be listed. */
 interface Listing<Item> {
   readonly noun: string;
   readonly path: string;
   readonly schema: z.ZodType<Item>;
-  readonly columns: readonly Column<Item>[];
+  readonly columns: readonly Column<Item>[] | ((client: ApiClient) => Promise<readonly Column<Item>[]>);
   readonly parseName: (text: string) => string;
 }
 
@@ -94,7 +108,7 @@ export function getCommand(program: Command, contextOf: ContextOf): void {
       noun: 'cards',
       path: '/v1/cards',
       schema: cardSnapshotSchema,
-      columns: cardColumns,
+      columns: cardColumnsWithPauses,
       parseName: agentId,
     }),
     listing(get, contextOf, {
@@ -139,7 +153,8 @@ function listing<Item>(get: Command, contextOf: ContextOf, what: Listing<Item>):
           : [await client.get(`${path}/${name}`, schema)];
       if (output.format === 'json') return output.line(JSON.stringify(name === undefined ? items : items[0], null, 2));
       if (items.length === 0) return output.note(`no ${noun}`);
-      for (const line of table(columns, items, output.styled)) output.line(line);
+      const shown = typeof columns === 'function' ? await columns(client) : columns;
+      for (const line of table(shown, items, output.styled)) output.line(line);
     });
 }
 

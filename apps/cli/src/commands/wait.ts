@@ -13,11 +13,21 @@ export interface WaitOptions {
 }
 
 /**
- * Waits until a change has ended, or waits for an operator.
- * @returns the change, settled
- * @throws CommandError `refused` when it ended otherwise, `timedOut` when it has not ended in time
+ * Waits until a change has settled.
+ * @returns the change
+ * @throws CommandError `refused` when it ended otherwise or waits for an operator, `timedOut` when it has not ended in time
  */
 export async function waitForChange(client: ApiClient, changeId: string, options: WaitOptions): Promise<Change> {
+  const change = await waitForEnd(client, changeId, options);
+  if (change.state === 'settled') return change;
+  throw failed(change);
+}
+
+/**
+ * Waits until a change has ended, however it does, or waits for an operator.
+ * @throws CommandError `timedOut` when it has not ended in time
+ */
+export async function waitForEnd(client: ApiClient, changeId: string, options: WaitOptions): Promise<Change> {
   const deadline = performance.now() + options.timeoutMs;
   let told = '';
   for (let waitMs = poll.firstMs; ; waitMs = Math.min(poll.maxMs, waitMs * 1.5)) {
@@ -25,8 +35,7 @@ export async function waitForChange(client: ApiClient, changeId: string, options
     const news = `${change.state} ${change.waitingFor ?? ''}`;
     if (news !== told) options.onProgress(change);
     told = news;
-    if (change.state === 'settled') return change;
-    if (finalChangeStates.includes(change.state) || change.state === 'needs-operator') throw failed(change);
+    if (finalChangeStates.includes(change.state) || change.state === 'needs-operator') return change;
     if (performance.now() >= deadline) throw late(change, options.timeoutMs);
     await delay(Math.min(waitMs, Math.max(1, deadline - performance.now())));
   }

@@ -1,4 +1,4 @@
-import { changeSchema, type Plan, planSchema, volumeSchema } from '@flexbso/contracts';
+import { type Change, changeSchema, type Plan, planSchema, volumeSchema } from '@flexbso/contracts';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import type { ApiRequest } from '../client/api-client.js';
@@ -17,7 +17,7 @@ export interface WriteOptions {
 }
 
 /** Ten minutes copy a terabyte from a fast pool; longer is asked for. */
-const defaultTimeoutSeconds = 600;
+export const defaultTimeoutSeconds = 600;
 
 export function writeOptions(command: Command): Command {
   return command
@@ -37,13 +37,16 @@ export async function write(context: CommandContext, request: ApiRequest, option
   let { change } = accepted;
   if (options.wait) {
     const timeoutMs = options.timeout * 1_000;
-    const onProgress = ({ changeId, state, waitingFor }: typeof change) =>
-      output.note(`${changeId} ${state}${waitingFor === null ? '' : `: waits for ${waitingFor}`}`);
+    const onProgress = (now: Change) => output.note(progressOf(now));
     change = await waitForChange(client, change.changeId, { timeoutMs, onProgress });
   }
   if (output.format === 'json') return output.line(JSON.stringify({ volume, change }, null, 2));
   output.line(`volume ${volume.name} (${volume.volumeId}), generation ${volume.generation}`);
   output.line(`change ${change.changeId} ${change.state}`);
+}
+
+export function progressOf({ changeId, state, waitingFor }: Change): string {
+  return `${changeId} ${state}${waitingFor === null ? '' : `: waits for ${waitingFor}`}`;
 }
 
 export function planOf({ client }: CommandContext, request: ApiRequest): Promise<Plan> {

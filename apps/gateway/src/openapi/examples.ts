@@ -7,6 +7,7 @@ import {
   restoredSchema,
   settledSchema,
   eventSchema,
+  pauseListSchema,
   planSchema,
   poolSnapshotSchema,
   traceSchema,
@@ -167,6 +168,18 @@ export const changeExample = changeSchema.parse({
   appliedAtMs: atMs + 9,
   settledAtMs: atMs + 9,
 });
+
+export const cancelledChangeExample = changeSchema.parse({
+  ...changeExample,
+  state: 'undone',
+  steps: [],
+  problem: { code: 'cancelled', detail: 'alice cancelled it before its cut-over' },
+  cancel: { by: 'alice', atMs: atMs + 2, outcome: 'undone' },
+  appliedAtMs: null,
+});
+
+const fleetPause = { cardId: null, by: 'alice', sinceMs: atMs };
+export const pausesExample = pauseListSchema.parse({ items: [fleetPause, { ...fleetPause, cardId: 'card-a' }] });
 
 export const traceExample = traceSchema.parse({
   traceId,

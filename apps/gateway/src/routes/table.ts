@@ -3,12 +3,14 @@ import { checkRoutes } from './check-routes.js';
 import { eventRoutes } from './event-routes.js';
 import { fleetRoutes } from './fleet-routes.js';
 import { ownRoutes } from './own-routes.js';
+import { pauseRoutes } from './pause-routes.js';
 import type { Route } from './route.js';
 import { volumeRoutes } from './volume-routes.js';
 
 /** Every route, in the order of the document. */
 export const allRoutes: readonly Route[] = [
   fleetRoutes,
+  pauseRoutes,
   volumeRoutes,
   checkRoutes,
   backupRoutes,

@@ -11,6 +11,7 @@ import {
 } from '@flexbso/contracts';
 import { z } from 'zod';
 import {
+  cancelledChangeExample,
   changeExample,
   pageExample,
   planExample,
@@ -158,6 +159,33 @@ leg is local to the card or when a pool that is to fence is away, and with \`no-
     body: noBody,
     replies: { 200: json('The change', changeSchema, changeExample) },
     problems: ['not-found'],
+  }),
+  cancelChange: defineRoute({
+    operationId: 'cancelChange',
+    method: 'POST',
+    path: '/v1/changes/{changeId}/cancel',
+    tag: 'changes',
+    summary: 'Asks that a change be taken back, as long as it has not cut over',
+    description: `Answers 202 with the change. Its \`cancel.outcome\` tells what came of it: null until it is known, \`undone\` once
+nothing of the change is left, \`cut-over-passed\` when its card had cut over meanwhile, and it was completed. A creation that
+is cancelled leaves a volume in the state \`failed\`, to be deleted. A deletion, a failover and a growth in place are refused
+with \`cut-over-passed\` once their card was told of them; a change that has ended with \`change-over\`. Cancelling what is
+cancelled already changes nothing.`,
+    access: 'write',
+    params: change,
+    query: none,
+    body: noBody,
+    headers: { 'idempotency-key': 'required' },
+    replies: { 202: { ...json('The change', changeSchema, cancelledChangeExample), headers: ['location'] } },
+    problems: [
+      'not-found',
+      'change-over',
+      'cut-over-passed',
+      'needs-operator',
+      'diverged',
+      'idempotency-key-required',
+      'idempotency-key-reused',
+    ],
   }),
   getChangeTrace: defineRoute({
     operationId: 'getChangeTrace',

@@ -214,7 +214,10 @@ describe.each([
       foreign: ['{"format":"something-else","v":1}\n', /no backup of a scheduler/],
       empty: ['', /empty/],
       newer: [changed(0, (line) => line.replace('"v":1', '"v":2')), /format 2/],
-      schema: [changed(0, (line) => line.replace(/SettledLives\d+/, 'FromTheFuture1')), /newer version/],
+      schema: [
+        changed(0, (line) => line.replace(/"schemaVersion":"\w+"/, '"schemaVersion":"FromTheFuture1"')),
+        /newer version/,
+      ],
       column: [changed(1, (line) => line.replace('"tenantId"', '"owner"')), /no column owner/],
       value: [changed(1, (line) => line.replace('"generation":1', '"generation":"x"')), /generation/],
     };

@@ -79,6 +79,26 @@ export class RequestsController {
     return this.#scheduler.queries.listChanges(request);
   }
 
+  @Rpc(subjectOf('cancel-change'), verbs['cancel-change'].request)
+  cancelChange(request: Request<'cancel-change'>): Reply<'cancel-change'> {
+    return this.#scheduler.changes.cancel(request);
+  }
+
+  @Rpc(subjectOf('pause'), verbs.pause.request)
+  pause(request: Request<'pause'>): Reply<'pause'> {
+    return this.#scheduler.pauses.pause(request);
+  }
+
+  @Rpc(subjectOf('resume'), verbs.resume.request)
+  resume(request: Request<'resume'>): Reply<'resume'> {
+    return this.#scheduler.pauses.resume(request);
+  }
+
+  @Rpc(subjectOf('list-pauses'), verbs['list-pauses'].request)
+  listPauses(request: Request<'list-pauses'>): Reply<'list-pauses'> {
+    return this.#scheduler.pauses.list(request);
+  }
+
   @Rpc(subjectOf('check'), verbs.check.request)
   check(request: Request<'check'>): Reply<'check'> {
     return this.#scheduler.checks.run(request);

@@ -1,6 +1,15 @@
 import type { Change } from '@flexbso/contracts';
 import type { VolumeWant } from '../volumes/volume-record.js';
 
+/** The step that is under way, or is waited for. By the scheduler's clock, and not anew with each attempt. */
+export interface DueStep {
+  /** Actor, place in the plan and kind: another name is another step. */
+  name: string;
+  kind: string;
+  sinceMs: number;
+  limitMs: number;
+}
+
 /** A change as the scheduler keeps it: what the API shows, and what carrying it on or back takes. */
 export interface ChangeRecord extends Change {
   tenantId: string;
@@ -17,6 +26,14 @@ export interface ChangeRecord extends Change {
   reverting: boolean;
   /** How an undoing change ends: as it is told to the client. */
   endsAs: 'undone' | 'refused';
+  /** The step that it is in, and since when this scheduler knows it to be; null: none is due. */
+  due: DueStep | null;
   /** By step: how it ended when that was last told in an event; a step that fails again in the same way is no news. */
   told: Record<string, string> | null;
+}
+
+/** The change as one that something else ended: it is in no step, waits for nothing, and nothing holds it. */
+export function cutShort(change: ChangeRecord, nowMs: number): ChangeRecord {
+  const idle = { progress: null, waitingFor: null, waitingSinceMs: null, due: null, overdue: null, paused: null };
+  return { ...change, ...idle, settledAtMs: nowMs };
 }

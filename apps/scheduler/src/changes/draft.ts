@@ -1,4 +1,4 @@
-import type { BsoEvent, DesiredVolume, MadeIdPrefix } from '@flexbso/contracts';
+import type { BsoEvent, DesiredVolume, MadeIdPrefix, Pause } from '@flexbso/contracts';
 import type { DesiredWrite } from '../desired/desired-entry.js';
 import type { KeyRecord } from '../keys/key-record.js';
 import type { LegRecord } from '../legs/leg-record.js';
@@ -41,6 +41,8 @@ export interface Deciding {
   readonly nowMs: number;
   readonly newId: (prefix: MadeIdPrefix) => string;
   readonly copyBytesPerSecond: number;
+  /** What holds the changes of a card: its own pause, or the fleet's; null: nothing does. */
+  readonly pauseOf: (cardId: string) => Pause | null;
 }
 
 export function draftOf(aggregate: Aggregate): Draft {

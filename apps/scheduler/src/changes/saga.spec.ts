@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { failWith, legReport, serve, succeed } from '../testing/fake-agents.js';
 import { aCard, aSpec, encrypted } from '../testing/fixtures.js';
 import { MemoryCell, refusalOf } from '../testing/memory-cell.js';
+import { expectNothingLeft } from '../testing/nothing-left.js';
 
 const patches: VolumePatch[] = [
   { qos: { iopsTotal: 100 } },
@@ -113,30 +114,3 @@ describe('a volume through any schedule of changes, failures, repeats and restar
     );
   });
 });
-
-/** Legs in the database, reservations and the pools' entries are the same set; one stack, and its key at most. */
-async function expectNothingLeft(cell: MemoryCell): Promise<void> {
-  await cell.store.read(async (reader) => {
-    const [volume] = await reader.volumes(null, null, 10);
-    // What is remembered outside of the database follows it exactly: else a copy would not be told from the original.
-    expect((await reader.agents()).reduce((sum, { revision }) => sum + revision, 0)).toBe(cell.revisions);
-    const legs = volume ? await reader.legsOf(volume.volumeId) : [];
-    const entries = (await Promise.all(cell.pools.map(({ id }) => reader.desired('pool', id, 0)))).flat();
-    expect(entries.map(({ itemId }) => itemId).toSorted()).toEqual(legs.map(({ legId }) => legId).toSorted());
-    expect(entries.some(({ item }) => item.tombstone)).toBe(false);
-    const reserved = (await reader.reservations()).filter(({ ownerRole }) => ownerRole === 'pool');
-    expect(reserved.map(({ reservationId }) => reservationId).toSorted()).toEqual(
-      legs.map(({ legId }) => legId).toSorted(),
-    );
-    if (!volume || volume.state === 'failed') return;
-    expect(volume).toMatchObject({
-      state: 'ready',
-      appliedGeneration: volume.generation,
-      settledGeneration: volume.generation,
-    });
-    expect(new Set(legs.map(({ stackGeneration }) => stackGeneration))).toEqual(new Set([volume.want.stackGeneration]));
-    expect((await reader.keysOf(volume.volumeId)).map(({ keyRef }) => keyRef)).toEqual(
-      volume.want.keyRef === null ? [] : [volume.want.keyRef],
-    );
-  });
-}

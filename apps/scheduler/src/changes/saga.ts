@@ -4,7 +4,9 @@ import { giveCard, givePool, wantedLegs } from '../desired/desired-items.js';
 import type { LegRecord } from '../legs/leg-record.js';
 import { exactReservations, formerReservations } from '../placement/volume-reservations.js';
 import type { Deciding, Draft } from './draft.js';
+import { holdOf, isUntold, noteHold } from './hold.js';
 import { arrivalEvents, assertTransition, isFinal } from './transitions.js';
+import { noteDue } from './overdue.js';
 import { noteWait } from './waiting.js';
 
 /**
@@ -15,17 +17,22 @@ import { noteWait } from './waiting.js';
  *   applying  → retiring   by the card's report (see card-report.ts)
  *   retiring  → settled    when the card has closed, and pools have deleted, what only older generations had
  *   undoing   → undone     when the card is back on the old stack, and pools have deleted what was new
+ *
+ * While a pause holds the change it is neither begun nor given to its card, and nothing of it is deleted.
  */
 export function advance(draft: Draft, deciding: Deciding): void {
   if (!isFinal(draft.change.state)) {
-    if (draft.change.state === 'preparing') prepare(draft, deciding);
+    if (draft.change.state === 'preparing' && !holdOf(draft, deciding)) prepare(draft, deciding);
     if (draft.change.state === 'retiring' || draft.change.state === 'undoing') {
-      deleteClosedLegs(draft, deciding);
+      // Nothing is destroyed while its change is held.
+      if (!holdOf(draft, deciding)) deleteClosedLegs(draft, deciding);
       const isLeft = draft.change.kind !== 'delete' || draft.volume.formerCards.length === 0;
       if (draft.change.cardSettled && doomedLegs(draft).length === 0 && isLeft) conclude(draft, deciding);
     }
   }
+  noteHold(draft, deciding);
   noteWait(draft, deciding);
+  if (noteDue(draft, deciding)) announce(draft, 'overdue', { ...draft.change.overdue });
 }
 
 /** Moves the change on, by the table, and says so. */
@@ -73,9 +80,19 @@ function prepare(draft: Draft, deciding: Deciding): void {
     moveTo(draft, 'applying');
     return;
   }
+  tellPools(draft, deciding);
   if (wantedLegs(draft).some((leg) => leg.awaited)) return;
   giveCard(draft, deciding, { tombstone: false, origin: 'person', plan: change.plan.card });
   moveTo(draft, 'applying');
+}
+
+function tellPools(draft: Draft, deciding: Deciding): void {
+  for (const leg of wantedLegs(draft)) {
+    if (!isUntold(draft, leg)) continue;
+    leg.changeId = draft.change.changeId;
+    leg.operationId = deciding.newId('op');
+    givePool(draft, leg);
+  }
 }
 
 /**
@@ -89,6 +106,7 @@ export function turnBack(draft: Draft, problem: Problem, endsAs: 'undone' | 'ref
   change.reverting = true;
   volume.generation += 1;
   moveTo(draft, 'undoing');
+  dropUntold(draft);
   // Healing, since nobody accepts the plan of an undo: it may destroy only what the change itself had made.
   const destroys = doomedThings(draft);
   const plan = { ...acceptedPlanOf([]), destroys };
@@ -99,6 +117,19 @@ export function turnBack(draft: Draft, problem: Problem, endsAs: 'undone' | 'ref
     change.cardSettled = true;
   } else {
     giveCard(draft, deciding, { tombstone: true, origin: 'healing', plan });
+  }
+}
+
+/** What no pool has heard of needs no pool to go, and is as large as it was. */
+function dropUntold(draft: Draft): void {
+  const { change, given } = draft;
+  for (const leg of draft.legs.filter((one) => isUntold(draft, one))) {
+    const before = given?.stack.legs.find(({ legId }) => legId === leg.legId);
+    if (leg.stackGeneration !== change.from?.stackGeneration) forgetLeg(draft, leg);
+    else if (before) {
+      leg.sizeBytes = before.sizeBytes;
+      leg.awaited = false;
+    }
   }
 }
 
@@ -161,6 +192,7 @@ function conclude(draft: Draft, deciding: Deciding): void {
   volume.settledGeneration = volume.generation;
   change.settledAtMs = deciding.nowMs;
   change.progress = null;
+  if (change.reverting && change.cancel?.outcome === null) change.cancel.outcome = 'undone';
   moveTo(draft, change.reverting ? change.endsAs : 'settled');
   if (kept !== null) {
     draft.reservations = [...exactReservations(volume, draft.legs), ...formerReservations(volume, draft.reservations)];

@@ -1,6 +1,7 @@
 import { wantedLegs } from '../desired/desired-items.js';
 import type { LegRecord } from '../legs/leg-record.js';
 import type { Deciding, Draft } from './draft.js';
+import { isUntold } from './hold.js';
 import { isFinal } from './transitions.js';
 
 /** Says what the change waits for; the instant stays as long as that stays the same. */
@@ -18,13 +19,13 @@ function waitOf(draft: Draft): string | null {
   switch (change.state) {
     case 'preparing':
       return poolWait(
-        wantedLegs(draft).find((leg) => leg.awaited),
+        wantedLegs(draft).find((leg) => leg.awaited && !isUntold(draft, leg)),
         change.kind === 'failover' ? 'to fence' : 'to make',
       );
     case 'needs-operator':
       return `an operator: ${change.problem?.detail ?? 'what is observed contradicts what is recorded'}`.slice(0, 300);
     case 'applying':
-      return cardWait(draft, 'to begin');
+      return cardWait(draft, change.cancel ? 'to take it back' : 'to begin');
     default: {
       const closing = change.cardSettled
         ? undefined

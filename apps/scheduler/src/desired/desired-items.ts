@@ -54,7 +54,7 @@ export function takeFromCard(
   { cardId, operationId }: Pick<FormerCard, 'cardId' | 'operationId'>,
 ): void {
   const { volume, change } = draft;
-  const { revision: _, carriedStackGeneration: _c, ...item } = given;
+  const { revision: _, carriedStackGeneration: _c, cancelled: _x, paused: _p, ...item } = given;
   draft.desired.push({
     kind: 'put',
     role: 'card',
@@ -97,12 +97,25 @@ function cardLegOf({ legId, poolId, epoch, sizeBytes, address, access }: LegReco
 
 /** The card learns something else about the stack that it has, under the operation that it has. */
 export function retellCard(draft: Draft, stackNow: (stack: DesiredStack) => DesiredStack): void {
-  const { given, volume } = draft;
-  if (given === null) return;
-  const stack = stackNow(given.stack);
-  draft.given = { ...given, stack };
-  const { revision: _, ...item } = draft.given;
-  draft.desired.push({ kind: 'put', role: 'card', agentId: volume.cardId, item });
+  if (draft.given !== null) tellAgain(draft, { ...draft.given, stack: stackNow(draft.given.stack) });
+}
+
+/** The card learns that the operation that it has is to be taken back, as far as it still can be. */
+export function cancelOnCard(draft: Draft): void {
+  if (draft.given !== null) tellAgain(draft, { ...draft.given, cancelled: true });
+}
+
+/** The card learns whether it is to begin further steps of the operation that it has. */
+export function holdOnCard(draft: Draft, isHeld: boolean): void {
+  if (draft.given === null || (draft.given.paused ?? false) === isHeld) return;
+  const { paused: _, ...given } = draft.given;
+  tellAgain(draft, isHeld ? { ...given, paused: true } : given);
+}
+
+function tellAgain(draft: Draft, given: DesiredVolume): void {
+  draft.given = given;
+  const { revision: _, ...item } = given;
+  draft.desired.push({ kind: 'put', role: 'card', agentId: draft.volume.cardId, item });
 }
 
 /** Tells the pool what a leg is to be now. */

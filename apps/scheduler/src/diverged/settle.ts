@@ -1,5 +1,5 @@
 import type { DesiredVolume } from '@flexbso/contracts';
-import type { ChangeRecord } from '../changes/change-record.js';
+import { type ChangeRecord, cutShort } from '../changes/change-record.js';
 import type { Aggregate, Deciding, Draft } from '../changes/draft.js';
 import { advance, announce, announceVolume, moveTo } from '../changes/saga.js';
 import { isFinal } from '../changes/transitions.js';
@@ -151,7 +151,7 @@ export function superseded(present: Aggregate | null, given: DesiredVolume | nul
   const { change } = present;
   const isDone =
     given === null ? change.kind === 'delete' : given.changeId === change.changeId && given.origin === 'person';
-  const over = { ...change, settledAtMs: nowMs, waitingFor: null, waitingSinceMs: null, progress: null };
+  const over = cutShort(change, nowMs);
   if (isDone) return { ...over, state: 'settled', appliedAtMs: change.appliedAtMs ?? nowMs, problem: null };
   const detail = 'the database was restored to a copy from the middle of this change, and it is not what runs';
   return { ...over, state: 'undone', problem: { code: 'diverged', detail } };

@@ -1,7 +1,7 @@
 import type { Change, ChangeState, Outage, Plan, Problem } from '@flexbso/contracts';
 import { bigintColumn, instantColumn, jsonColumn } from '@flexbso/persistence';
 import { Column, Entity } from 'typeorm';
-import type { ChangeRecord } from '../changes/change-record.js';
+import type { ChangeRecord, DueStep } from '../changes/change-record.js';
 import type { VolumeWant } from '../volumes/volume-record.js';
 
 @Entity('change')
@@ -47,6 +47,18 @@ export class ChangeRow implements ChangeRecord {
 
   @instantColumn({ nullable: true })
   waitingSinceMs!: number | null;
+
+  @jsonColumn({ nullable: true })
+  overdue!: Change['overdue'];
+
+  @jsonColumn({ nullable: true })
+  paused!: Change['paused'];
+
+  @jsonColumn({ nullable: true })
+  cancel!: Change['cancel'];
+
+  @jsonColumn({ nullable: true })
+  due!: DueStep | null;
 
   @bigintColumn()
   bytesCopied!: number;

@@ -247,4 +247,22 @@ class SettledLives implements MigrationInterface {
   }
 }
 
-export const schedulerMigrations = [SchedulerTables, BoundedChanges, Outages, FormerCards, SettledLives];
+const pause = new Table({ name: 'pause', columns: [text('scope', key), text('by'), instant('sinceMs')] });
+const wished = ['overdue', 'paused', 'cancel', 'due'].map((name) => json(name, nullable));
+
+/** What changes wait for and are wished to, and what is paused. */
+class Wishes implements MigrationInterface {
+  readonly name = 'Wishes1764000000000';
+
+  async up(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.createTable(pause.clone());
+    for (const column of wished) await queryRunner.addColumn('change', new TableColumn(column));
+  }
+
+  async down(queryRunner: QueryRunner): Promise<void> {
+    for (const { name } of wished) await queryRunner.dropColumn('change', name);
+    await queryRunner.dropTable(pause.name);
+  }
+}
+
+export const schedulerMigrations = [SchedulerTables, BoundedChanges, Outages, FormerCards, SettledLives, Wishes];

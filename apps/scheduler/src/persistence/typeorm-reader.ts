@@ -1,4 +1,10 @@
-import { type AgentRole, desiredLegSchema, desiredVolumeSchema, finalChangeStates } from '@flexbso/contracts';
+import {
+  type AgentRole,
+  type Pause,
+  desiredLegSchema,
+  desiredVolumeSchema,
+  finalChangeStates,
+} from '@flexbso/contracts';
 import { type EntityManager, In, MoreThan, Not } from 'typeorm';
 import type { AgentRecord } from '../agents/agent-record.js';
 import type { ChangeRecord } from '../changes/change-record.js';
@@ -11,6 +17,7 @@ import type { VolumeRecord } from '../volumes/volume-record.js';
 import { AgentRow, DesiredRow } from './agent.entity.js';
 import { ChangeRow } from './change.entity.js';
 import { LegRow, ReservationRow } from './leg.entity.js';
+import { PauseRow } from './pause.entity.js';
 import { PrunedCreationRow } from './pruned-creation.entity.js';
 import { VolumeKeyRow, VolumeRow } from './volume.entity.js';
 
@@ -106,6 +113,11 @@ export class TypeormReader implements StoreReader {
       order: { revision: 'ASC', itemId: 'ASC' },
     });
     return rows.map(entryOf);
+  }
+
+  async pauses(): Promise<Pause[]> {
+    const rows = await this.manager.find(PauseRow, { order: { scope: 'ASC' } });
+    return rows.map(({ scope, by, sinceMs }) => ({ cardId: scope === '' ? null : scope, by, sinceMs }));
   }
 
   async desiredItem(role: AgentRole, agentId: string, itemId: string): Promise<DesiredEntry | null> {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type AgentRole, type BsoEvent, subjects } from '@flexbso/contracts';
+import { type AgentRole, type BsoEvent, type Pause, subjects } from '@flexbso/contracts';
 import {
   enqueue,
   type Fence,
@@ -23,6 +23,7 @@ import { decidedBy } from './backup-tables.js';
 import { ChangeRow } from './change.entity.js';
 import { LegRow, ReservationRow } from './leg.entity.js';
 import { schedulerMigrations } from './migrations.js';
+import { PauseRow } from './pause.entity.js';
 import { TypeormReader } from './typeorm-reader.js';
 import { VolumeKeyRow, VolumeRow } from './volume.entity.js';
 
@@ -32,7 +33,9 @@ export const schedulerDatabase = {
     ...persistenceEntities,
     // One list, so that nothing is ever kept and left out of a backup.
     ...decidedBy,
+    // Of this database and this moment: a restore leaves them as they are.
     IncarnationRow,
+    PauseRow,
   ],
   migrations: [...persistenceMigrations, ...schedulerMigrations],
   schema: 'scheduler',
@@ -96,6 +99,14 @@ class TypeormTransaction extends TypeormReader implements StoreTransaction {
 
   async deleteDesired(role: AgentRole, agentId: string, itemId: string): Promise<void> {
     await this.manager.delete(DesiredRow, { role, agentId, itemId });
+  }
+
+  putPause({ cardId, by, sinceMs }: Pause): Promise<void> {
+    return this.#put(PauseRow, { scope: cardId ?? '', by, sinceMs });
+  }
+
+  async deletePause(cardId: string | null): Promise<void> {
+    await this.manager.delete(PauseRow, { scope: cardId ?? '' });
   }
 
   async enqueueEvents(events: readonly BsoEvent[], headers: Record<string, string>): Promise<void> {

@@ -2,7 +2,6 @@ import type { AgentRole, CardDesired, CardReport, DesiredQuestion, PoolDesired, 
 import type { AgentRecord } from '../agents/agent-record.js';
 import { type Heard, hearSession } from '../agents/sessions.js';
 import { draftOf } from '../changes/draft.js';
-import { advance } from '../changes/saga.js';
 import type { Decision, Decisions } from '../decisions.js';
 import { desiredMessage } from '../desired/answer.js';
 import { randomUuid } from '../ids.js';
@@ -62,20 +61,6 @@ export class AgentRequests {
       }
       return { accepted: true, staleOperationIds };
     });
-  }
-
-  /** Looks again at every change that is under way: after a start, when a report may have been the last before a crash. */
-  async reviewOpenChanges(): Promise<void> {
-    const open = await this.#decisions.ports.store.read((reader) => reader.openChanges());
-    for (const { volumeId } of open) {
-      await this.#decisions.run(async (decision) => {
-        const before = await decision.read(volumeId);
-        if (!before) return;
-        const draft = draftOf(before);
-        advance(draft, decision.deciding);
-        await decision.write(before, draft, { by: 'scheduler', judged: false });
-      });
-    }
   }
 
   /** Nudges every agent that has not seen its latest revision; one that is away asks when it is back. */

@@ -1,6 +1,7 @@
 import type { Problem, VolumeReport } from '@flexbso/contracts';
 import type { Deciding, Draft } from '../changes/draft.js';
-import { advance, announceVolume, endFailover, moveTo, turnBack } from '../changes/saga.js';
+import { cancelledBy } from '../changes/cancel.js';
+import { advance, announce, announceVolume, endFailover, moveTo, turnBack } from '../changes/saga.js';
 import { isFinal } from '../changes/transitions.js';
 import { givePool } from '../desired/desired-items.js';
 import { noteOutage } from './outage.js';
@@ -84,6 +85,10 @@ function applied(draft: Draft, deciding: Deciding): void {
   if (change.state !== 'applying') return;
   change.appliedAtMs = deciding.nowMs;
   moveTo(draft, 'retiring');
+  if (change.cancel?.outcome === null) {
+    change.cancel.outcome = 'cut-over-passed';
+    announce(draft, 'cancel-too-late');
+  }
   for (const leg of draft.legs) {
     const isWanted = leg.stackGeneration === volume.want.stackGeneration;
     const role = isWanted ? 'current' : 'retiring';
@@ -154,7 +159,8 @@ function failed(draft: Draft, report: VolumeReport, deciding: Deciding): void {
     if (isNew && (report.closedLegIds.includes(leg.legId) || (isToldClosed && !open.has(leg.legId))))
       leg.heldByCard = false;
   }
-  turnBack(draft, problem, endsAs, deciding);
+  const { cancel } = change;
+  turnBack(draft, cancel && problem.code === 'cancelled' ? cancelledBy(cancel.by) : problem, endsAs, deciding);
 }
 
 function stop(draft: Draft, problem: Problem | null): void {

@@ -34,16 +34,18 @@ export function hearLeg(draft: Draft, legId: string, report: LegReport, deciding
 
 function ready(draft: Draft, leg: LegRecord, { address, access, epoch, sizeBytes }: LegReport): void {
   if (leg.state === 'deleting' || address === null) return;
-  // Too small or of an older epoch: the pool has not done yet what this operation asks for.
-  if (epoch < leg.epoch || sizeBytes < leg.sizeBytes) return;
+  // Of an older epoch: the pool has not fenced it yet.
+  if (epoch < leg.epoch) return;
   // The same identity may come sealed anew, for a card that has another sealing key now.
   const isElsewhere = !isSame(leg.address, address) || !isSame(leg.access, access);
   leg.address = address;
   leg.access = access;
+  if (isElsewhere) tellCard(leg, draft);
+  // Too small: the pool has not grown it yet, but the guest's I/O goes there all the same.
+  if (sizeBytes < leg.sizeBytes) return;
   if (leg.awaited && draft.change.state === 'preparing') draft.change.problem = null;
   leg.awaited = false;
   if (leg.state === 'creating') leg.state = 'ready';
-  if (isElsewhere) tellCard(leg, draft);
 }
 
 /** The pool serves the leg at another address than before, or under another key. */

@@ -1,4 +1,4 @@
-import type { AgentRole, BsoEvent } from '@flexbso/contracts';
+import type { AgentRole, BsoEvent, Pause } from '@flexbso/contracts';
 import { type MemoryContents, MemoryTable } from '@flexbso/persistence/memory';
 import type { AgentRecord } from '../agents/agent-record.js';
 import type { ChangeRecord } from '../changes/change-record.js';
@@ -25,6 +25,7 @@ export class SchedulerContents implements MemoryContents<SchedulerContents> {
   reservations = MemoryTable.empty<ReservationRecord>();
   agents = MemoryTable.empty<AgentRecord>();
   desired = MemoryTable.empty<DesiredEntry>();
+  pauses = MemoryTable.empty<Pause>();
   replies = MemoryTable.empty<KeptReply>();
   /** Null: nobody has asked for it yet. */
   incarnation: string | null = null;
@@ -36,6 +37,7 @@ export class SchedulerContents implements MemoryContents<SchedulerContents> {
   copy(): SchedulerContents {
     const copy = new SchedulerContents();
     copy.replaceDecided(this);
+    copy.pauses = this.pauses.copy();
     copy.replies = this.replies.copy();
     copy.incarnation = this.incarnation;
     copy.#outbox = this.#outbox;
@@ -46,7 +48,7 @@ export class SchedulerContents implements MemoryContents<SchedulerContents> {
     this.#outbox.push(...this.events.splice(0));
   }
 
-  /** Takes over all that the scheduler decides by; replies that were given stay. */
+  /** Takes over all that the scheduler decides by; replies that were given stay, and what is paused now. */
   replaceDecided(other: SchedulerContents): void {
     this.volumes = other.volumes.copy();
     this.legs = other.legs.copy();

@@ -97,6 +97,8 @@ export class MemoryReader implements StoreReader {
         .toSorted((left, right) => left.revision - right.revision || byText(left.itemId, right.itemId)),
     );
 
+  pauses = () => this.connection.answer(this.contents.pauses.all());
+
   desiredItem = (role: AgentRole, agentId: string, itemId: string) =>
     this.connection.answer(this.contents.desired.get(entryKey(role, agentId, itemId)));
 

@@ -1,4 +1,4 @@
-import { type AgentRole, type BsoEvent, ProblemError } from '@flexbso/contracts';
+import { type AgentRole, type BsoEvent, type Pause, ProblemError } from '@flexbso/contracts';
 import type { AgentRecord } from '../agents/agent-record.js';
 import type { ChangeRecord } from '../changes/change-record.js';
 import type { DesiredEntry } from '../desired/desired-entry.js';
@@ -30,6 +30,9 @@ export class MemoryTransaction extends MemoryReader implements StoreTransaction 
     this.#done(this.contents.desired.put(entryKey(one.role, one.agentId, one.itemId), one));
   deleteDesired = (role: AgentRole, agentId: string, itemId: string) =>
     this.#done(this.contents.desired.delete(entryKey(role, agentId, itemId)));
+
+  putPause = (pause: Pause) => this.#done(this.contents.pauses.put(pause.cardId ?? '', pause));
+  deletePause = (cardId: string | null) => this.#done(this.contents.pauses.delete(cardId ?? ''));
 
   enqueueEvents(events: readonly BsoEvent[], _headers: Record<string, string>): Promise<void> {
     return this.#done(void this.contents.events.push(...events));

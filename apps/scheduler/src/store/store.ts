@@ -1,4 +1,4 @@
-import type { AgentRole, BsoEvent } from '@flexbso/contracts';
+import type { AgentRole, BsoEvent, Pause } from '@flexbso/contracts';
 import type { AgentRecord } from '../agents/agent-record.js';
 import type { ChangeRecord } from '../changes/change-record.js';
 import type { DesiredEntry } from '../desired/desired-entry.js';
@@ -36,6 +36,7 @@ export interface StoreReader {
   agents(): Promise<AgentRecord[]>;
   /** Entries above a revision, lowest revision first. */
   desired(role: AgentRole, agentId: string, sinceRevision: number): Promise<DesiredEntry[]>;
+  pauses(): Promise<Pause[]>;
   desiredItem(role: AgentRole, agentId: string, itemId: string): Promise<DesiredEntry | null>;
 }
 
@@ -64,6 +65,9 @@ export interface StoreTransaction extends StoreReader {
   deleteReservation(reservationId: string): Promise<void>;
   putAgent(agent: AgentRecord): Promise<void>;
   putDesired(entry: DesiredEntry): Promise<void>;
+  putPause(pause: Pause): Promise<void>;
+  /** Null: the fleet's. */
+  deletePause(cardId: string | null): Promise<void>;
   deleteDesired(role: AgentRole, agentId: string, itemId: string): Promise<void>;
   /** Published in this order, if and only if the transaction commits. */
   enqueueEvents(events: readonly BsoEvent[], headers: Record<string, string>): Promise<void>;

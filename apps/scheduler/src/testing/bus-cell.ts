@@ -11,6 +11,7 @@ import {
   type Change,
   desiredQuestionSchema,
   eventSchema,
+  type PauseList,
   POOL_BUCKET,
   poolDesiredSchema,
   type PoolDesired,
@@ -41,7 +42,7 @@ import { z } from 'zod';
 import { schedulerConfigSchema } from '../config.js';
 import { type RunningScheduler, startScheduler, type StartOptions } from '../service.js';
 import { FakeCard, FakePool } from './fake-agents.js';
-import { aCard, aPool, aSpec, operator } from './fixtures.js';
+import { aCard, aPool, aSpec, fleetOperator, operator } from './fixtures.js';
 
 const inventory: Principal = { kind: 'service', name: 'inventory' };
 const gateway: Principal = { kind: 'service', name: 'gateway' };
@@ -268,6 +269,17 @@ export class SchedulerClient {
       basedOnGeneration: generation,
     };
     return this.#rpc.call('scheduler', 'delete-volume', verbs['delete-volume'], payload, deadline);
+  }
+
+  cancel(changeId: string): Promise<Change> {
+    const payload = { v: 1 as const, caller: operator, idempotencyKey: this.#newKey(), changeId };
+    return this.#rpc.call('scheduler', 'cancel-change', verbs['cancel-change'], payload, deadline);
+  }
+
+  /** Of the fleet. */
+  pause(verb: 'pause' | 'resume'): Promise<PauseList> {
+    const payload = { v: 1 as const, caller: fleetOperator, cardId: null };
+    return this.#rpc.call('scheduler', verb, verbs[verb], payload, deadline);
   }
 
   volume(): Promise<Volume> {

@@ -111,6 +111,11 @@ export class FakeCard extends FakeAgent {
     return answer.items.length > 0;
   }
 
+  /** Plays what it has once more. */
+  async goOn(): Promise<void> {
+    for (const item of this.items.values()) for (const report of this.play(item)) await this.say(report);
+  }
+
   /** What it observes: all that it was given is as it is wanted. */
   inspect(): InspectAnswer {
     const given = [...this.items.values()].filter((item) => !item.tombstone);
@@ -176,6 +181,35 @@ export class FakePool extends FakeAgent {
 
 export function succeed(item: DesiredVolume): VolumeReport[] {
   return item.tombstone ? [cardReport(item, 'gone')] : [cardReport(item, 'applied'), cardReport(item, 'settled')];
+}
+
+/**
+ * A card that takes its time: while it does not work it leaves operations of persons open, and heeds a cancel or a
+ * pause of these. How one has ended it says again whenever it is asked.
+ */
+export class SlowCard {
+  isWorking = false;
+  readonly #ends = new Map<string, 'applied' | 'undone'>();
+
+  readonly play = (item: DesiredVolume): VolumeReport[] => {
+    const end = this.#endOf(item);
+    if (end === 'applied') return succeed(item);
+    const waitingFor = item.paused ? 'to be resumed' : 'the copy';
+    const progress = { doneBytes: 5, totalBytes: 5 };
+    if (end === null) return [{ ...cardReport(item, 'working'), waitingFor, progress }];
+    const problem = { code: 'cancelled' as const, detail: 'it was cancelled before its cut-over' };
+    return [{ ...cardReport(item, 'undone'), problem, observed: nothingNew(item) }];
+  };
+
+  #endOf(item: DesiredVolume): 'applied' | 'undone' | null {
+    const known = this.#ends.get(item.operationId);
+    if (known) return known;
+    const isOwn = item.origin === 'person' && !item.tombstone;
+    const isHeld = isOwn && (!this.isWorking || item.paused === true);
+    const end = isOwn && item.cancelled ? 'undone' : isHeld ? null : 'applied';
+    if (end) this.#ends.set(item.operationId, end);
+    return end;
+  }
 }
 
 /** Fails what a person asked for; goes back to what was when it is told so. */

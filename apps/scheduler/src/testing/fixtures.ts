@@ -13,6 +13,8 @@ import type { z } from 'zod';
 export const MIB = 1024 ** 2;
 export const GIB = 1024 ** 3;
 export const operator: Caller = { name: 'alice', role: 'operator', tenantId: 'acme' };
+/** Of no tenant, as who works on cards and pools is. */
+export const fleetOperator: Caller = { name: 'bob', role: 'operator', tenantId: null };
 /** What a read begins with. */
 export const reader = { v: 1 as const, caller: operator };
 export const sessionId = '018f2f60-0000-4000-8000-000000000001';

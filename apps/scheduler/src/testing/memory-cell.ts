@@ -5,6 +5,7 @@ import {
   type Change,
   type DesiredQuestion,
   type InspectAnswer,
+  type PauseList,
   poolDesiredSchema,
   type ProblemCode,
   ProblemError,
@@ -20,7 +21,7 @@ import { Scheduler } from '../scheduler.js';
 import { SchedulerContents } from '../store/memory-contents.js';
 import { MemoryStore } from '../store/memory-store.js';
 import { FakeCard, FakePool } from './fake-agents.js';
-import { aCard, aPool, aSpec, operator, reader } from './fixtures.js';
+import { aCard, aPool, aSpec, fleetOperator, operator, reader } from './fixtures.js';
 
 /** Random-looking bytes that a seed always gives. */
 export function seededRandomness(seed: string): Randomness {
@@ -137,6 +138,19 @@ export class MemoryCell {
     const { generation } = await this.volumeNow(name);
     const wish = cardId === undefined ? {} : { cardId };
     return this.scheduler.volumes.failover({ ...this.asked(), volume: name, basedOnGeneration: generation, ...wish });
+  }
+
+  cancel(changeId: string): Promise<Change> {
+    return this.scheduler.changes.cancel({ ...this.asked(), changeId });
+  }
+
+  /** As an operator of no tenant; null: the fleet. */
+  pause(cardId: string | null): Promise<PauseList> {
+    return this.scheduler.pauses.pause({ v: 1, caller: fleetOperator, cardId });
+  }
+
+  resume(cardId: string | null): Promise<PauseList> {
+    return this.scheduler.pauses.resume({ v: 1, caller: fleetOperator, cardId });
   }
 
   volumeNow(name = 'vol-a'): Promise<Volume> {

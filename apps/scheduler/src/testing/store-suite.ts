@@ -46,6 +46,21 @@ export function describeStore(kind: string, start: (fence: () => Promise<void>) 
 }
 
 function testRecords(open: () => Suite): void {
+  it('keeps what is paused, the fleet and cards, until it is not', async () => {
+    const { store } = open();
+    const fleet = { cardId: null, by: 'bob', sinceMs: 5 };
+    const card = { cardId: 'card-1', by: 'alice', sinceMs: 6 };
+    await store.transaction(async (tx) => {
+      await tx.putPause(card);
+      await tx.putPause(fleet);
+    });
+    const pauses = await store.read((reader) => reader.pauses());
+    expect(pauses).toHaveLength(2);
+    expect(pauses).toEqual(expect.arrayContaining([fleet, card]));
+    await store.transaction((tx) => tx.deletePause(null));
+    expect(await store.read((reader) => reader.pauses())).toEqual([card]);
+  });
+
   it('gives every record back as it was written, and replaces it as a whole', async () => {
     const { store } = open();
     await store.transaction(async (tx) => {

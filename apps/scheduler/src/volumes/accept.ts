@@ -1,10 +1,10 @@
 import { ProblemError, type Plan } from '@flexbso/contracts';
 import { type Aggregate, type Draft, draftOf } from '../changes/draft.js';
-import type { ChangeRecord } from '../changes/change-record.js';
+import { type ChangeRecord, cutShort } from '../changes/change-record.js';
 import { advance, announce, announceVolume } from '../changes/saga.js';
 import { isFinal } from '../changes/transitions.js';
 import type { Decision } from '../decisions.js';
-import { givePool, takeFromCard } from '../desired/desired-items.js';
+import { takeFromCard } from '../desired/desired-items.js';
 import type { Vault } from '../keys/vault.js';
 import type { Proposal } from './proposal.js';
 
@@ -41,12 +41,6 @@ export async function accept(
   if (present && !isFinal(present.change.state)) supersede(draft, present.change, deciding.nowMs);
   announce(draft, 'planned', { steps: change.plan.steps.length, differences: change.differences });
   if (change.kind === 'create') announceVolume(draft, 'created');
-  for (const leg of draft.legs) {
-    if (!proposal.toldLegIds.includes(leg.legId)) continue;
-    leg.changeId = change.changeId;
-    leg.operationId = deciding.newId('op');
-    givePool(draft, leg);
-  }
   if (isFinal(change.state)) {
     announce(draft, change.state);
     if (change.differences.length > 0) announceVolume(draft, 'changed');
@@ -79,13 +73,9 @@ function supersede(draft: Draft, before: ChangeRecord, nowMs: number): void {
   const detail = `failover ${changeId} took its place before it had ended`;
   const problem = { code: 'change-refused' as const, detail, facts: { changeId } };
   draft.superseded = {
-    ...before,
+    ...cutShort(before, nowMs),
     state: 'undone',
     problem,
-    progress: null,
-    waitingFor: null,
-    waitingSinceMs: null,
-    settledAtMs: nowMs,
   };
   const data = {
     volumeId: before.volumeId,

@@ -15,10 +15,7 @@ export interface Asking {
 }
 
 /** A volume as it would be once the change is accepted; keys are made only when it is. */
-export interface Proposal extends Omit<Aggregate, 'keys' | 'given'> {
-  /** Legs whose pools are to be told of them. */
-  readonly toldLegIds: readonly string[];
-}
+export type Proposal = Omit<Aggregate, 'keys' | 'given'>;
 
 export interface World {
   readonly fleet: Fleet;
@@ -91,6 +88,10 @@ export function newChange(
     progress: null,
     waitingFor: null,
     waitingSinceMs: null,
+    overdue: null,
+    paused: null,
+    cancel: null,
+    due: null,
     bytesCopied: 0,
     problem: null,
     outage: null,

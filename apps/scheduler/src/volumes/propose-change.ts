@@ -122,7 +122,7 @@ function withoutWork(
     ...exactReservations(volume, present.legs),
     ...formerReservations(volume, present.reservations),
   ];
-  return { volume, change, legs: present.legs, reservations, toldLegIds: [] };
+  return { volume, change, legs: present.legs, reservations };
 }
 
 /** At the head: limits, and size where data plane and legs can. */
@@ -137,13 +137,11 @@ function inPlace(
   const card = fleet.card(present.volume.cardId)?.snapshot;
   const grows = want.sizeBytes > present.volume.want.sizeBytes && card !== undefined;
   const legBytes = grows ? legSizeBytes(want.stack.layers, want.sizeBytes, card.capabilities) : 0;
-  const toldLegIds: string[] = [];
   const legs = present.legs.map((leg): LegRecord => {
     if (leg.sizeBytes >= legBytes) return leg;
-    toldLegIds.push(leg.legId);
     return { ...leg, sizeBytes: legBytes, awaited: true };
   });
-  return proposal(world, present, want, legs, { differences, toldLegIds, asking, deciding });
+  return proposal(world, present, want, legs, { differences, asking, deciding });
 }
 
 /** Beneath the head: a new stack with legs and a key of its own, on the pools that were named or chosen. */
@@ -182,8 +180,7 @@ function swap(
     sizeBytes,
     holder: { cardId: card.cardId, sealingKey: card.sealingKey },
   });
-  const toldLegIds = made.map(({ legId }) => legId);
-  return proposal(world, present, want, [...present.legs, ...made], { differences, toldLegIds, asking, deciding });
+  return proposal(world, present, want, [...present.legs, ...made], { differences, asking, deciding });
 }
 
 const isEncrypted = ({ stack }: VolumeWant) => stack.layers.some(({ kind }) => kind === 'encryption');
@@ -216,12 +213,7 @@ function proposal(
   present: Aggregate,
   want: VolumeWant,
   legs: LegRecord[],
-  {
-    differences,
-    toldLegIds,
-    asking,
-    deciding,
-  }: { differences: Difference[]; toldLegIds: string[]; asking: Asking; deciding: World['deciding'] },
+  { differences, asking, deciding }: { differences: Difference[]; asking: Asking; deciding: World['deciding'] },
 ): Proposal {
   const { volume } = present;
   const rate = deciding.copyBytesPerSecond;
@@ -249,7 +241,7 @@ function proposal(
     plan,
     from: volume.want,
   };
-  return { volume: next, change: newChange(next, about, asking, deciding), legs, reservations, toldLegIds };
+  return { volume: next, change: newChange(next, about, asking, deciding), legs, reservations };
 }
 
 function legsOfStack({ legs }: Aggregate, want: VolumeWant): LegRecord[] {
@@ -284,6 +276,5 @@ export function proposeDelete(world: World, present: Aggregate, asking: Asking):
     change: newChange(next, about, asking, deciding),
     legs,
     reservations,
-    toldLegIds: [],
   };
 }

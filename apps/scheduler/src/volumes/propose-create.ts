@@ -77,7 +77,6 @@ export function proposeCreate(world: World, spec: VolumeSpec, facts: CreateFacts
     change,
     legs,
     reservations,
-    toldLegIds: legs.map(({ legId }) => legId),
   };
 }
 

@@ -86,7 +86,6 @@ export function proposeFailover(
     change: newChange(next, about, asking, deciding),
     legs,
     reservations,
-    toldLegIds: legs.map(({ legId }) => legId),
   };
 }
 

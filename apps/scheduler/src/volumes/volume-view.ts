@@ -56,17 +56,37 @@ export function changeView(record: ChangeRecord, fleet: Fleet): Change {
     reverting: _r,
     endsAs: _e,
     told: _l,
+    due: _d,
     ...shown
   } = record;
   const steps = record.steps.toSorted((left, right) => left.index - right.index);
-  return { ...shown, steps, waitingFor: isFinal(record.state) ? null : waitingText(record, fleet) };
+  if (isFinal(record.state)) return { ...shown, steps, waitingFor: null };
+  const waits = [waitingText(record, fleet), pausedText(record)].filter((text) => text !== null);
+  const waitingFor = waits.length === 0 ? null : waits.join('; ');
+  return { ...shown, steps, waitingFor, waitingSinceMs: record.waitingSinceMs ?? pausedSinceMs(record) };
 }
 
-function waitingText({ waitingFor, progress }: ChangeRecord, fleet: Fleet): string | null {
-  if (waitingFor === null) return null;
-  const share =
-    progress && progress.totalBytes > 0 ? ` ${Math.floor((100 * progress.doneBytes) / progress.totalBytes)} %` : '';
-  return `${waitingFor}${share}${unreachableText(waitingFor, fleet)}`;
+function pausedText({ paused }: ChangeRecord): string | null {
+  if (paused === null) return null;
+  const { cardId, by, sinceMs } = paused;
+  const what = cardId === null ? 'the fleet' : `card ${cardId}`;
+  return `paused by ${by} since ${new Date(sinceMs).toISOString()} (${what})`;
+}
+
+function pausedSinceMs({ paused, createdAtMs }: ChangeRecord): number | null {
+  return paused && Math.max(paused.sinceMs, createdAtMs);
+}
+
+function waitingText(record: ChangeRecord, fleet: Fleet): string | null {
+  const { waitingFor } = record;
+  return waitingFor === null ? null : `${waitingFor}${shareText(record)}${unreachableText(waitingFor, fleet)}`;
+}
+
+/** How far the copy is, while it is what is waited for. */
+function shareText({ progress, steps }: ChangeRecord): string {
+  const isCopying = steps.some(({ kind, outcome }) => kind === 'copy' && outcome === 'running');
+  if (!isCopying || progress === null || progress.totalBytes === 0) return '';
+  return ` ${Math.floor((100 * progress.doneBytes) / progress.totalBytes)} %`;
 }
 
 function unreachableText(waitingFor: string, fleet: Fleet): string {

@@ -1,0 +1,124 @@
+import type { CardStep, DesiredVolume, ObservedVolume, Problem, VolumePhase, VolumeReport } from '@flexbso/contracts';
+import { describe } from '@flexbso/stack';
+import type { Clock } from '../ports/clock.js';
+import type { AgentLog } from '../ports/log.js';
+import { type Conclusion, outcomesOf, stoppedBy } from './book.js';
+import type { VolumeJournal } from './volume-journal.js';
+import { concludedReport, volumeReport } from './volume-report.js';
+
+export interface SayingPorts {
+  readonly clock: Clock;
+  readonly log: AgentLog;
+  /** `urgent`: now; otherwise at most twice a second. */
+  readonly report: (report: VolumeReport, desired: DesiredVolume, urgent: boolean) => void;
+}
+
+/** What is reported of one volume: where it stands, what it waits for and since when, and, once, how it ended. */
+export class VolumeSayings {
+  readonly #journal: VolumeJournal;
+  readonly #ports: SayingPorts;
+  /** The most that the present operation's copy was seen to have copied: the copy's own record goes with the cut-over. */
+  #bytesCopied = 0;
+  #waitingSinceMs: number | null = null;
+  /** It stands between two steps, paused; then `#waitingSinceMs` is since when. */
+  #isHolding = false;
+  /** What the last report that ends an operation said, so that it is said once by each life of the agent. */
+  #saidFor: string | null = null;
+
+  constructor(journal: VolumeJournal, ports: SayingPorts) {
+    this.#journal = journal;
+    this.#ports = ports;
+  }
+
+  /** Something was wished: how the last operation ended may be asked for again. */
+  wished(isAnother: boolean): void {
+    if (isAnother) this.#bytesCopied = 0;
+    this.#saidFor = null;
+  }
+
+  /** What had ended is made good: its end is to be said again. */
+  endAgain(): void {
+    this.#saidFor = null;
+  }
+
+  rested(): void {
+    this.#waitingSinceMs = null;
+  }
+
+  /** Once, and again after each outage. */
+  ended(conclusion: Conclusion, desired: DesiredVolume, observed: ObservedVolume): void {
+    const { outage } = this.#journal.book;
+    const saying = `${desired.operationId} ${outage?.untilMs}`;
+    if (this.#saidFor === saying) return;
+    const more = { bytesCopied: this.#bytesCopied, outage };
+    this.#ports.report(concludedReport(desired, conclusion, observed, more), desired, true);
+    this.#saidFor = saying;
+  }
+
+  /** Said also of an operation that has ended: its volume is not as it should be. Once, and *settled* again afterwards. */
+  misled(problem: Problem, desired: DesiredVolume, observed: ObservedVolume): void {
+    const { clock, log, report } = this.#ports;
+    const { volumeId } = desired;
+    const saying = `${desired.operationId} ${problem.detail}`;
+    if (this.#saidFor === saying) return;
+    log.warn('a leg is served elsewhere than it is open', { volumeId, problem: problem.detail });
+    this.#saidFor = saying;
+    this.#waitingSinceMs ??= clock.nowMs();
+    const waiting = { for: 'a leg is served at another address', sinceMs: this.#waitingSinceMs };
+    const steps = this.#journal.book.concluded?.steps ?? [];
+    const { outage } = this.#journal.book;
+    report(volumeReport({ desired, phase: 'working', steps, observed, waiting, problem, outage }), desired, true);
+  }
+
+  /** Where an open operation stands. Of one that has ended nothing new is said while its volume is made good. */
+  stands(
+    phase: VolumePhase,
+    wanted: DesiredVolume,
+    observed: ObservedVolume | null,
+    more: { waitingFor?: string; problem?: Problem | null } = {},
+  ): void {
+    const { operation, outage } = this.#journal.book;
+    const desired = operation?.desired ?? wanted;
+    if (desired.operationId !== wanted.operationId || stoppedBy(this.#journal.book, desired.operationId)) return;
+    const nowMs = this.#ports.clock.nowMs();
+    this.#waitingSinceMs = more.waitingFor ? (this.#waitingSinceMs ?? nowMs) : null;
+    const situation = {
+      desired,
+      phase,
+      observed,
+      bytesCopied: this.#bytesCopied,
+      steps: outcomesOf(operation),
+      waiting: more.waitingFor ? { for: more.waitingFor, sinceMs: this.#waitingSinceMs ?? nowMs } : null,
+      problem: more.problem ?? null,
+      outage,
+    };
+    this.#ports.report(volumeReport(situation), desired, phase !== 'working');
+  }
+
+  /** Paused between two steps. */
+  holds(wanted: DesiredVolume, observed: ObservedVolume): void {
+    if (!this.#isHolding) this.#waitingSinceMs = null;
+    this.#isHolding = true;
+    this.stands('working', wanted, observed, { waitingFor: 'to be resumed' });
+  }
+
+  step(step: CardStep, wanted: DesiredVolume, observed: ObservedVolume): void {
+    this.#isHolding = false;
+    // What takes a moment is over before anyone could read of it.
+    if (step.kind === 'set-limits') return;
+    this.#waitingSinceMs = null;
+    this.stands('working', wanted, observed, { waitingFor: describe(step) });
+  }
+
+  progress(
+    { doneBytes, totalBytes }: { doneBytes: number; totalBytes: number },
+    wanted: DesiredVolume,
+    observed: ObservedVolume,
+  ): void {
+    this.#bytesCopied = Math.max(this.#bytesCopied, doneBytes);
+    const toStackGeneration = wanted.stack.stackGeneration;
+    const copy = { toStackGeneration, state: 'running' as const, doneBytes, totalBytes, error: null };
+    const waitingFor = `the copy: ${doneBytes} of ${totalBytes} bytes`;
+    this.stands('working', wanted, { ...observed, copy }, { waitingFor });
+  }
+}
