@@ -88,7 +88,7 @@ function takeOver(
   if (given.tombstone) return refused(`${cardId} is deleting it: wait until it is gone`);
   if (observed === null || !isSettled(observed, plannedVolumeOf(given)))
     return refused(`${cardId} has not finished ${given.operationId}, or is making it good: wait until it is at rest`);
-  const holder = recorded.find(({ volume }) => isOnFunction(volume, cardId, given) && volume.volumeId !== volumeId);
+  const holder = recorded.find((one) => one.volume.volumeId !== volumeId && holdsFunction(one, cardId, given));
   if (holder)
     return refused(
       `the books hold ${given.export.functionId} of ${cardId} for ${holder.volume.name} (${holder.volume.volumeId}): settle that first`,
@@ -102,8 +102,12 @@ function takeOver(
   return { kind: 'take-over', cardId, given, observed, legs, leftovers };
 }
 
-function isOnFunction(volume: RecordedVolume['volume'], cardId: string, given: DesiredVolume): boolean {
-  return volume.cardId === cardId && volume.functionId === given.export.functionId;
+/** By its reservation: a volume whose creation was undone still names the function that it was to have. */
+function holdsFunction({ reservations }: RecordedVolume, cardId: string, { export: shown }: DesiredVolume): boolean {
+  return reservations.some(
+    ({ ownerRole, ownerId, functionId }) =>
+      ownerRole === 'card' && ownerId === cardId && functionId === shown.functionId,
+  );
 }
 
 /** The leg as its pool has it, where that is what the card stands on; else what disagrees. */

@@ -2,7 +2,7 @@ import { type Caller, type Divergence, finalChangeStates, type Settled } from '@
 import { type Arbitrary, array, assert, asyncProperty, constantFrom, integer, record } from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { aSpec, encrypted } from '../testing/fixtures.js';
-import { cardReport } from '../testing/fake-agents.js';
+import { cardReport, legReport, serve } from '../testing/fake-agents.js';
 import { MemoryCell, refusalOf } from '../testing/memory-cell.js';
 
 const admin: Caller = { name: 'root', role: 'admin', tenantId: null };
@@ -118,6 +118,21 @@ describe('a database restored from a backup', () => {
     await cell.change({ qos: { iopsTotal: 700 } }, 'changed');
     await cell.settle();
     expect(await cell.volumeNow('changed')).toMatchObject({ state: 'ready', qos: { iopsTotal: 700 } });
+    expect((await check()).differences).toEqual([]);
+  });
+
+  it('takes over what runs on a function that a volume whose creation was undone still names', async () => {
+    const problem = { code: 'pool-full' as const, detail: 'no room' };
+    for (const pool of cell.pools)
+      pool.play = (item) => [item.tombstone ? legReport(item, 'deleted') : { ...legReport(item, 'failed'), problem }];
+    const failed = await cell.create({ name: 'failed' });
+    for (const pool of cell.pools) pool.play = serve;
+    await backUp();
+    const { volumeId, cardId, functionId } = await cell.create({ name: 'kept', placement: { cardId: failed.cardId } });
+    expect([cardId, functionId]).toEqual([failed.cardId, failed.functionId]);
+    await restore();
+    await adopt(volumeId, 'kept');
+    expect(await cell.volumeNow('kept')).toMatchObject({ volumeId, state: 'ready' });
     expect((await check()).differences).toEqual([]);
   });
 

@@ -39,13 +39,14 @@ export function describeStore(kind: string, start: (fence: () => Promise<void>) 
     afterEach(() => suite[Symbol.asyncDispose]());
     const open = () => suite;
     testRecords(open);
+    testPauses(open);
     testTransactions(open);
     testLives(open);
     testLists(open);
   });
 }
 
-function testRecords(open: () => Suite): void {
+function testPauses(open: () => Suite): void {
   it('keeps what is paused, the fleet and cards, until it is not', async () => {
     const { store } = open();
     const fleet = { cardId: null, by: 'bob', sinceMs: 5 };
@@ -60,7 +61,9 @@ function testRecords(open: () => Suite): void {
     await store.transaction((tx) => tx.deletePause(null));
     expect(await store.read((reader) => reader.pauses())).toEqual([card]);
   });
+}
 
+function testRecords(open: () => Suite): void {
   it('gives every record back as it was written, and replaces it as a whole', async () => {
     const { store } = open();
     await store.transaction(async (tx) => {
