@@ -67,8 +67,10 @@ describe('repeated and late messages', () => {
     const item = cell.cardOf(volume).items.get(volume.volumeId);
     if (!stranger || !item) throw new Error('the cell has two cards');
     await stranger.catchUp();
-    expect((await stranger.say(cardReport(item, 'gone'))).staleOperationIds).toEqual([item.operationId]);
-    expect((await cell.volumeNow()).state).toBe('ready');
+    expect((await stranger.say(cardReport(item, 'undone'))).staleOperationIds).toEqual([item.operationId]);
+    // That nothing of it is there any more is so: whoever could not forget it before may do so now.
+    expect((await stranger.say(cardReport(item, 'gone'))).staleOperationIds).toEqual([]);
+    expect(await cell.volumeNow()).toMatchObject({ state: 'ready', cardId: volume.cardId });
   });
 
   it('fences a session that a newer one has replaced', async () => {

@@ -201,13 +201,11 @@ export class MemoryCardDataPlane implements CardDataPlane {
     if (missing !== undefined) throw refusal('data-plane-failed', `leg ${missing} of ${volumeId} is not open`);
   }
 
-  /** What stands on a stack finds its top: every layer that belongs there, over every leg. */
+  /** What stands on a stack finds its top: every layer that belongs there. */
   #needWhole(volumeId: string, stackGeneration: number, { desired }: CardStepContext): void {
     this.#needStack(volumeId, stackGeneration);
     const { stack } = desired;
     if (stack.stackGeneration !== stackGeneration) return;
-    const legIds = stack.legs.map(({ legId }) => legId);
-    this.#needLegs(volumeId, stackGeneration, legIds);
     const open = this.#card.observe(volumeId).stacks.find((one) => one.stackGeneration === stackGeneration);
     const missing = stack.layers.find((layer) => !open?.layers.some(({ kind }) => kind === layer.kind));
     if (missing) throw refusal('data-plane-failed', `${volumeId} has no ${missing.kind} in stack ${stackGeneration}`);
