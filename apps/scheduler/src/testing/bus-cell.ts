@@ -55,6 +55,9 @@ const agents: Principal[] = [
 ];
 /** Generous for two busy cores; a healthy answer takes milliseconds. */
 const deadline = { timeoutMs: 10_000 };
+/** As an agent's, which repeats what was not answered: whoever it asked may have been stopped or replaced. */
+const agentDeadline = { timeoutMs: 2_000 };
+const AGENT_TRIES = 10;
 const verbs = rpc.scheduler;
 
 /** A real bus with the real service, and cards and pools played by the test under their own identities. */
@@ -185,9 +188,13 @@ export class BusCell {
     const bus = await this.bus({ kind: 'card', id });
     const card = new FakeCard(id, {
       ask: (question) =>
-        askUp(bus, 'desired', { request: desiredQuestionSchema, reply: cardDesiredSchema }, question, deadline),
+        untilAnswered(() =>
+          askUp(bus, 'desired', { request: desiredQuestionSchema, reply: cardDesiredSchema }, question, agentDeadline),
+        ),
       report: (report) =>
-        askUp(bus, 'report', { request: cardReportSchema, reply: reportReplySchema }, report, deadline),
+        untilAnswered(() =>
+          askUp(bus, 'report', { request: cardReportSchema, reply: reportReplySchema }, report, agentDeadline),
+        ),
     });
     await this.#hearNudges(bus, cardDesiredSchema, card);
     return card;
@@ -197,9 +204,13 @@ export class BusCell {
     const bus = await this.bus({ kind: 'pool', id });
     const pool = new FakePool(id, {
       ask: (question) =>
-        askUp(bus, 'desired', { request: desiredQuestionSchema, reply: poolDesiredSchema }, question, deadline),
+        untilAnswered(() =>
+          askUp(bus, 'desired', { request: desiredQuestionSchema, reply: poolDesiredSchema }, question, agentDeadline),
+        ),
       report: (report) =>
-        askUp(bus, 'report', { request: poolReportSchema, reply: reportReplySchema }, report, deadline),
+        untilAnswered(() =>
+          askUp(bus, 'report', { request: poolReportSchema, reply: reportReplySchema }, report, agentDeadline),
+        ),
     });
     await this.#hearNudges(bus, poolDesiredSchema, pool);
     return pool;
@@ -228,6 +239,17 @@ export class BusCell {
         await last;
       },
     });
+  }
+}
+
+async function untilAnswered<Reply>(ask: () => Promise<Reply>): Promise<Reply> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await ask();
+    } catch (error) {
+      const isSilence = error instanceof ProblemError && error.code === 'deadline-exceeded';
+      if (!isSilence || tries === AGENT_TRIES) throw error;
+    }
   }
 }
 
