@@ -22,16 +22,18 @@ const say = (line: string): void => void process.stdout.write(`${line}\n`);
 /** A line every so many runs, so that a long one is seen to go on. */
 const TELL_EVERY = 500;
 
-const { values } = parseArgs({
-  options: {
-    schedules: { type: 'string', default: '200' },
-    seed: { type: 'string', default: '1' },
-    json: { type: 'string' },
-    trace: { type: 'boolean', default: false },
-    plant: { type: 'string' },
-    help: { type: 'boolean', short: 'h' },
-  },
-});
+function given() {
+  return parseArgs({
+    options: {
+      schedules: { type: 'string', default: '200' },
+      seed: { type: 'string', default: '1' },
+      json: { type: 'string' },
+      trace: { type: 'boolean', default: false },
+      plant: { type: 'string' },
+      help: { type: 'boolean', short: 'h' },
+    },
+  }).values;
+}
 
 const numberOf = (name: string, text: string): number => {
   const number = Number(text);
@@ -48,6 +50,11 @@ async function trace(seed: number): Promise<number> {
 }
 
 async function main(): Promise<number> {
+  const values = given();
+  if (values.help === true) {
+    say(help);
+    return 0;
+  }
   const schedules = numberOf('schedules', values.schedules);
   const firstSeed = numberOf('seed', values.seed);
   if (values.trace) return trace(firstSeed);
@@ -73,13 +80,15 @@ async function main(): Promise<number> {
   return isFound === (planted !== null) ? 0 : 1;
 }
 
-if (values.help === true) say(help);
-else {
-  try {
-    process.exitCode = await main();
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    process.stderr.write(`${error.message}\n\n${help}\n`);
-    process.exitCode = 2;
-  }
+/** Wrong words: the answer is what there is, and not a stack. */
+const isMisuse = (error: unknown): error is Error =>
+  error instanceof RangeError ||
+  (error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'));
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  if (!isMisuse(error)) throw error;
+  process.stderr.write(`${error.message}\n\n${help}\n`);
+  process.exitCode = 2;
 }

@@ -60,7 +60,8 @@ describe('the simulation', () => {
     const { status, output } = await ran('--plant', 'nothing');
     expect(status).toBe(2);
     expect(output).toContain('echo-before-the-act');
-    expect((await ran('--schedules', '-3')).status).toBe(2);
+    for (const words of [['--schedules', '-3'], ['--schedules=0'], ['--seed', 'seven'], ['--nothing']])
+      expect((await ran(...words)).status).toBe(2);
   });
 });
 
