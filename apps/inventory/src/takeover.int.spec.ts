@@ -22,6 +22,7 @@ import {
   type TestNats,
 } from '@flexbso/testkit';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { aCardRegistration } from './testing/records.js';
 
 const mainPath = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 /** What the runbooks promise: the lease, the standby's poll and its loading, on a busy machine. */
@@ -35,22 +36,7 @@ const scheduler: Principal = { kind: 'service', name: 'scheduler' };
 const card: Principal = { kind: 'card', id: 'card-1' };
 const operator: Caller = { name: 'alice', role: 'operator', tenantId: null };
 const deadline = { timeoutMs: 10_000 };
-const registration = registerCardSchema.parse({
-  v: 1,
-  sessionId: '018f2f60-0000-4000-8000-000000000001',
-  sessionNumber: 1,
-  serial: 'MT0001',
-  model: 'stand-in',
-  agentVersion: '0.1.0',
-  hostId: 'host-1',
-  failureDomain: { host: 'host-1', rack: 'rack-1' },
-  labels: {},
-  dataPlane: { name: 'memory', version: '1' },
-  capabilities: { has: [], lacks: [] },
-  sealingKey: `X${'A'.repeat(55)}`,
-  functions: [{ functionId: 'vf-1', kind: 'vf', protocols: ['nbd'] }],
-  budget: { iops: 100, bytesPerSecond: 100, memoryBytes: 100, armCentiCores: 800 },
-});
+const registration = aCardRegistration();
 
 describe('two inventories on one PostgreSQL', () => {
   let postgres: PostgresServer;

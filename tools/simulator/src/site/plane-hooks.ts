@@ -2,14 +2,23 @@ import type { Call, CallHooks } from '@flexbso/dataplane-memory';
 import { DataPlaneError } from '@flexbso/dataplane-port';
 import type { Faults } from '../faults/faults.js';
 import type { SimProcess } from '../processes/sim-process.js';
+import type { Chance } from '../time/chance.js';
+
+export interface PlaneParts {
+  readonly faults: Faults;
+  readonly chance: Chance;
+  /** Called after each call, whatever it did. */
+  readonly onActed: (call: Call) => void;
+}
 
 /** A data plane as one life of an agent reaches it: where it dies, fails, lies, and where what it did is noted. */
-export function planeHooks(process: SimProcess, faults: Faults, onActed: (call: Call) => void): CallHooks {
+export function planeHooks(process: SimProcess, parts: PlaneParts): CallHooks {
+  const { faults, onActed } = parts;
   return {
     before: async (call) => {
       if (call.method === 'perform' && call.step) faults.progress.began(process.name, call.step.kind);
       await process.moment('before', `plane.${call.method}`);
-      failBefore(call, process, faults);
+      failBefore(call, process, parts);
     },
     lies: (call) => call.method === 'perform' && faults.strikes('data-plane-lies', process.name),
     after: async (call) => {
@@ -21,13 +30,13 @@ export function planeHooks(process: SimProcess, faults: Faults, onActed: (call: 
   };
 }
 
-function failBefore(call: Call, process: SimProcess, faults: Faults): void {
+function failBefore(call: Call, process: SimProcess, { faults, chance }: PlaneParts): void {
   if (call.method !== 'perform') return;
   const isRoomTaken = call.step?.kind === 'create-leg' || call.step?.kind === 'grow-leg';
   if (isRoomTaken && faults.strikes('disk-full', process.name))
     throw new DataPlaneError({ code: 'pool-full', detail: 'the disk of the pool is full' });
   // Whether it may succeed later is the data plane's to say, and both are met.
-  if (faults.strikes('step-fails', process.name)) throw failed(call, 'it failed', process.name.length % 2 === 0);
+  if (faults.strikes('step-fails', process.name)) throw failed(call, 'it failed', chance.isOneIn(2));
 }
 
 function failed({ step, subjectId }: Call, why: string, retryable: boolean): DataPlaneError {

@@ -2,7 +2,6 @@ import { finalChangeStates } from '@flexbso/contracts';
 import {
   type ChangeRecord,
   type DesiredEntry,
-  type LegRecord,
   type ReservationRecord,
   SchedulerContents,
   type VolumeRecord,
@@ -37,10 +36,6 @@ export class Books {
 
   get volumes(): readonly VolumeRecord[] {
     return this.#contents.volumes.all();
-  }
-
-  get legs(): readonly LegRecord[] {
-    return this.#contents.legs.all();
   }
 
   get changes(): readonly ChangeRecord[] {
