@@ -33,6 +33,8 @@ function isSameRecord(left: Plain, right: Plain): boolean {
   return written === 0;
 }
 
+const ordinary = { enumerable: true, writable: true, configurable: true };
+
 /**
  * Of a plain value, as JSON has them: nothing that is done to the copy is done to the original. Several times as fast as
  * `structuredClone`, which is most of what a small decision costs. A member that is undefined is left out.
@@ -42,7 +44,13 @@ export function copyOf(value: unknown): unknown {
   if (Array.isArray(value)) return value.map((item) => copyOf(item));
   if (!isRecord(value)) return value;
   const copy: Plain = {};
-  for (const key of Object.keys(value)) if (value[key] !== undefined) copy[key] = copyOf(value[key]);
+  for (const key of Object.keys(value)) {
+    const member = value[key];
+    if (member === undefined) continue;
+    // Assigned, this one would be the copy's prototype.
+    if (key === '__proto__') Object.defineProperty(copy, key, { value: copyOf(member), ...ordinary });
+    else copy[key] = copyOf(member);
+  }
   return copy;
 }
 
