@@ -121,6 +121,8 @@ export class DesiredFeed<Item extends { readonly revision: number }> {
     const { keeper, onItems, log } = this.#ports;
     switch (judgement.kind) {
       case 'apply':
+        // Said at once, and not at the next beat: before it is said, nothing new is placed here.
+        if (judgement.state.incarnation !== keeper.state.incarnation) this.ask();
         keeper.set(judgement.state);
         this.#setDiverged(null);
         onItems(judgement.items);
