@@ -130,7 +130,7 @@ export class LegReconciler {
     const { operationId } = desired;
     const index = this.#indexOf(step);
     const startedAtMs = clock.nowMs();
-    await this.#enter({ kind: 'intent', operationId, step, atMs: startedAtMs });
+    await this.#enter({ kind: 'intent', operationId, step, desired, atMs: startedAtMs });
     this.#steps[index] = { index, kind: step.kind, outcome: 'running', startedAtMs, endedAtMs: null };
     try {
       await this.#inStepSpan(step, desired, index, () => plane.perform(step, { desired, signal: this.#stop.signal }));

@@ -138,6 +138,21 @@ describe("a pool's agent", () => {
     }
   });
 
+  it('goes on with a leg of which its journal alone knows, and tells that it was given it', async () => {
+    const pool = new PoolFixture();
+    const first = await pool.start();
+    const desired = await pool.want();
+    await pool.untilSaid(desired, 'ready');
+    await first.stop();
+    // As a crash within a moment of the act leaves it; and nobody gives it the leg again.
+    await pool.store.save({ v: 1, incarnation: null, term: 0, revision: 0, items: [] });
+    pool.scheduler.items.clear();
+    await pool.start();
+    await pool.clock.run(5_000);
+    const { operationId, legId } = desired;
+    expect(await pool.scheduler.inspect()).toMatchObject({ total: 1, given: { legs: [{ operationId, legId }] } });
+  });
+
   it('says that a leg failed, and leaves nothing of it', async () => {
     const pool = new PoolFixture();
     await pool.start();
