@@ -1,3 +1,4 @@
+import type { DesiredLeg } from '@flexbso/contracts';
 import { DataPlaneError } from '@flexbso/dataplane-port';
 import { describe, expect, it } from 'vitest';
 import { Fuse } from '../testing/fuse.js';
@@ -151,6 +152,27 @@ describe("a pool's agent", () => {
     await pool.clock.run(5_000);
     const { operationId, legId } = desired;
     expect(await pool.scheduler.inspect()).toMatchObject({ total: 1, given: { legs: [{ operationId, legId }] } });
+  });
+
+  it('tells of the deletion alone when a leg is to go while it is still being served', async () => {
+    const pool = new PoolFixture();
+    let tombstone: Promise<DesiredLeg> | null = null;
+    await pool.start(new Fuse(), {
+      before: async ({ method, step }) => {
+        if (method !== 'perform' || step?.kind !== 'serve-leg') return;
+        tombstone ??= pool.want({ tombstone: true });
+        await tombstone;
+      },
+    });
+    await pool.want();
+    await pool.clock.runUntil('it is to go', () => tombstone !== null);
+    const { operationId } = await (tombstone ?? pool.want());
+    await pool.untilSaid({ operationId }, 'deleted');
+    const steps = pool.scheduler.saidOfLeg(operationId)?.steps ?? [];
+    expect(steps.map(({ index, kind, outcome }) => [index, kind, outcome])).toEqual([
+      [0, 'stop-serving-leg', 'done'],
+      [1, 'delete-leg', 'done'],
+    ]);
   });
 
   it('says that a leg failed, and leaves nothing of it', async () => {
