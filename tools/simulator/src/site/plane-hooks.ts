@@ -1,13 +1,28 @@
 import type { Call, CallHooks } from '@flexbso/dataplane-memory';
 import { DataPlaneError } from '@flexbso/dataplane-port';
 import type { Faults } from '../faults/faults.js';
+import type { Chance } from '../time/chance.js';
 import type { SimProcess } from '../processes/sim-process.js';
 
+/** Of so many steps one lasts: messages come and go, and others act, while it is under way. */
+const LASTING = 3;
+const LASTS = { leastMs: 1, mostMs: 600 };
+
+export interface PlaneParts {
+  readonly process: SimProcess;
+  readonly faults: Faults;
+  readonly chance: Chance;
+  readonly onActed: (call: Call) => void;
+}
+
 /** A data plane as one life of an agent reaches it: where it dies, fails, lies, and where what it did is noted. */
-export function planeHooks(process: SimProcess, faults: Faults, onActed: (call: Call) => void): CallHooks {
+export function planeHooks({ process, faults, chance, onActed }: PlaneParts): CallHooks {
   return {
     before: async (call) => {
-      if (call.method === 'perform' && call.step) faults.progress.began(process.name, call.step.kind);
+      if (call.method === 'perform' && call.step) {
+        faults.progress.began(process.name, call.step.kind);
+        if (chance.isOneIn(LASTING)) await process.clock.sleep(chance.int(LASTS.leastMs, LASTS.mostMs));
+      }
       await process.moment('before', `plane.${call.method}`);
       failBefore(call, process, faults);
     },
