@@ -80,6 +80,8 @@ export class Run {
   #copy: OlderCopy | null = null;
   #isEnding = false;
   #isOver = false;
+  /** Services that stood still, and may have gone on or ended since. */
+  readonly #still: SimProcess[] = [];
   readonly #restoring: Restoring = { isSaid: null };
   /** The event after which the database is copied. */
   readonly #copyAt: number;
@@ -249,12 +251,16 @@ export class Run {
     const host = [this.#scheduler, this.#inventory].find(({ process }) => process.name === service);
     if (!host) return;
     const { process } = host;
+    this.#still.push(process);
     process.stop();
     host.replace();
     this.#timeline.after(this.#chance.int(STOPPED.leastMs, STOPPED.mostMs), () => process.goOn());
   }
 
   #restore({ database, accepted }: OlderCopy): void {
+    // Whoever puts files back has ended every process on them: one that goes on would hold the lease of the copy again.
+    for (const process of [this.#scheduler.process, ...this.#still])
+      if (process.name === this.#scheduler.process.name) process.kill();
     this.#books.restored();
     this.#database.putBack(database);
     this.#judge.isRestored = true;
