@@ -32,6 +32,11 @@ export interface RolePart<Item> {
   running(): Promise<readonly string[]>;
   /** Goes on with the last state that was given and with what the journal says, asking nobody. */
   start(items: readonly Item[]): Promise<void>;
+  /**
+   * What it goes by now, by name, which may not be the last state that was given: what the journal alone knows after a
+   * crash, and what stayed when the operation that was given last was undone or refused; null: nothing did.
+   */
+  wanted(): ReadonlyMap<string, Item | null>;
   /** Entries that are new or have changed. */
   accept(items: readonly Item[]): void;
   /**

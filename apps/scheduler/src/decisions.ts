@@ -1,4 +1,4 @@
-import type { Problem } from '@flexbso/contracts';
+import type { AgentRole, Problem } from '@flexbso/contracts';
 import { ProblemError } from '@flexbso/contracts';
 import type { Fleet } from '@flexbso/placement';
 import { type Aggregate, aggregateOf, type Deciding, type Draft } from './changes/draft.js';
@@ -8,7 +8,6 @@ import type { Vault } from './keys/vault.js';
 import { Lane } from './lane.js';
 import { BookEntries, loadBooks } from './placement/books.js';
 import type { AgentRecord } from './agents/agent-record.js';
-import { isEstranged } from './agents/sessions.js';
 import { revisionsOf } from './incarnation/life.js';
 import { PauseBook } from './pauses/pause-book.js';
 import type {
@@ -80,6 +79,8 @@ export class Decisions {
   readonly #settings: SchedulerSettings;
   readonly #lane = new Lane();
   readonly #cache = new AggregateCache();
+  /** Agents that have said that they follow this life of the database, as `role id`. */
+  readonly #following = new Set<string>();
   #incarnation = '';
   #pauses = new PauseBook([]);
   /** What is in memory may not be of this database: a commit was asked for and not answered, or it was replaced. */
@@ -94,8 +95,10 @@ export class Decisions {
   async load(): Promise<void> {
     const { store, fleet } = this.ports;
     this.#incarnation = await store.incarnation();
-    const agents = await store.read((reader) => reader.agents());
-    for (const agent of agents) this.noteFollowing(agent);
+    this.#following.clear();
+    for (const { snapshot } of fleet.cards()) this.noteKnown('card', snapshot.cardId);
+    for (const { snapshot } of fleet.pools()) this.noteKnown('pool', snapshot.poolId);
+    for (const agent of await store.read((reader) => reader.agents())) this.noteFollowing(agent);
     loadBooks(fleet, await store.read((reader) => reader.reservations()));
     this.#pauses = new PauseBook(await store.read((reader) => reader.pauses()));
   }
@@ -124,9 +127,19 @@ export class Decisions {
     this.#isInDoubt = false;
   }
 
-  /** Nothing new is placed on an agent that follows another life of the database. */
-  noteFollowing(agent: AgentRecord): void {
-    this.ports.fleet.setDiverged(agent.role, agent.agentId, isEstranged(agent, this.#incarnation));
+  /**
+   * Nothing new is placed on an agent that has not said that it follows this life of the database: a copy that was put
+   * back does not know what runs on those that were first heard after it was taken.
+   */
+  noteFollowing({ role, agentId, follows }: AgentRecord): void {
+    if (follows === this.#incarnation) this.#following.add(keyOf(role, agentId));
+    else this.#following.delete(keyOf(role, agentId));
+    this.noteKnown(role, agentId);
+  }
+
+  /** There is such an agent; whether it was ever heard here is another matter. */
+  noteKnown(role: AgentRole, agentId: string): void {
+    this.ports.fleet.setDiverged(role, agentId, !this.#following.has(keyOf(role, agentId)));
   }
 
   /** Something that is no decision, while none is made. */
@@ -231,6 +244,8 @@ export class Decisions {
     };
   }
 }
+
+const keyOf = (role: AgentRole, agentId: string): string => `${role} ${agentId}`;
 
 function refuse(problem: Problem | null): void {
   if (problem) throw new ProblemError(problem);

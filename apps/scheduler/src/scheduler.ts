@@ -92,12 +92,14 @@ export class Scheduler {
 
   hearCardSnapshot(snapshot: CardSnapshot): void {
     this.#decisions.ports.fleet.setCard(snapshot);
+    this.#decisions.noteKnown('card', snapshot.cardId);
     // Before the start it is not known what the card holds; the start looks at all of them.
     if (this.#isLoaded) this.#reviewSealingKey(snapshot.cardId);
   }
 
   hearPoolSnapshot(snapshot: PoolSnapshot): void {
     this.#decisions.ports.fleet.setPool(snapshot);
+    this.#decisions.noteKnown('pool', snapshot.poolId);
   }
 
   /** Inventory has deleted it: nothing new is placed there; what is held stays held. */

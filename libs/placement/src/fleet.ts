@@ -11,7 +11,7 @@ export interface FleetCard {
   /** Cards with the same one open legs in the same ways, and so reach the same network pools. */
   readonly legSignature: string;
   readonly use: CardUse;
-  /** Its agent follows another life of the database: what it holds is not known for sure. */
+  /** Its agent has not said that it follows this life of the database: what it holds is not known for sure. */
   readonly isDiverged: boolean;
 }
 /** A pool with what is held on it. */

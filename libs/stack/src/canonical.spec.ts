@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { canonicalJson, isSame } from './canonical.js';
+import { canonicalJson, copyOf, isSame } from './canonical.js';
 
 test('two values are the same exactly when their canonical JSON is', () => {
   const few = fc.jsonValue({ maxDepth: 3 });
@@ -18,4 +18,12 @@ test('neither key order nor a member without a value makes a difference; any oth
   expect(isSame([1, 2], [2, 1])).toBe(false);
   expect(isSame([], {})).toBe(false);
   expect(isSame(undefined, null)).toBe(false);
+});
+
+test('a copy is the same, shares nothing that could be changed, and leaves out members without a value', () => {
+  fc.assert(fc.property(fc.jsonValue({ maxDepth: 3 }), (value) => isSame(copyOf(value), value)));
+  const original = { a: [{ b: 1 }], c: undefined };
+  const copy = copyOf(original);
+  expect(copy).toStrictEqual({ a: [{ b: 1 }] });
+  expect(copy.a[0]).not.toBe(original.a[0]);
 });

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 
+type Plain = Record<string, unknown>;
+
 /** JSON with sorted keys and without undefined members: equal values give equal text, whatever their key order. */
 export function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_key, inner: unknown) =>
@@ -19,22 +21,44 @@ export function isSame(left: unknown, right: unknown): boolean {
   return !isContainer(left) && !isContainer(right) && JSON.stringify(left) === JSON.stringify(right);
 }
 
-function isSameRecord(left: object, right: object): boolean {
-  const others = new Map(Object.entries(right).filter(isWritten));
-  const own = Object.entries(left).filter(isWritten);
-  return own.length === others.size && own.every(([key, value]) => others.has(key) && isSame(value, others.get(key)));
+/** JSON has no undefined: such a member is as good as none. */
+function isSameRecord(left: Plain, right: Plain): boolean {
+  let written = 0;
+  for (const key in left) {
+    if (left[key] === undefined || !Object.hasOwn(left, key)) continue;
+    if (right[key] === undefined || !Object.hasOwn(right, key) || !isSame(left[key], right[key])) return false;
+    written += 1;
+  }
+  for (const key in right) if (right[key] !== undefined && Object.hasOwn(right, key)) written -= 1;
+  return written === 0;
 }
 
-/** JSON has no undefined: such a member is as good as none. */
-function isWritten([, value]: [string, unknown]): boolean {
-  return value !== undefined;
+const ordinary = { enumerable: true, writable: true, configurable: true };
+
+/**
+ * Of a plain value, as JSON has them: nothing that is done to the copy is done to the original. Several times as fast as
+ * `structuredClone`, which is most of what a small decision costs. A member that is undefined is left out.
+ */
+export function copyOf<Value>(value: Value): Value;
+export function copyOf(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map((item) => copyOf(item));
+  if (!isRecord(value)) return value;
+  const copy: Plain = {};
+  for (const key of Object.keys(value)) {
+    const member = value[key];
+    if (member === undefined) continue;
+    // Assigned, this one would be the copy's prototype.
+    if (key === '__proto__') Object.defineProperty(copy, key, { value: copyOf(member), ...ordinary });
+    else copy[key] = copyOf(member);
+  }
+  return copy;
 }
 
 function isContainer(value: unknown): value is object {
   return typeof value === 'object' && value !== null;
 }
 
-function isRecord(value: unknown): value is object {
+function isRecord(value: unknown): value is Plain {
   return isContainer(value) && !Array.isArray(value);
 }
 

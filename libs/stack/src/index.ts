@@ -6,7 +6,7 @@ export {
   missingCapabilities,
   requiredCapabilities,
 } from './capabilities.js';
-export { canonicalDigest, canonicalJson, isSame } from './canonical.js';
+export { canonicalDigest, canonicalJson, copyOf, isSame } from './canonical.js';
 export { legCountOf, legSizeBytes, survivesALostLeg, validateStack } from './layers.js';
 export { widenedLimits } from './limits.js';
 export { applyCardStep, undoCardStep } from './model.js';

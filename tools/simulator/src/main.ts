@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { rareCells } from './faults/cells.js';
 import { plants } from './plants/plants.js';
 import { simulate } from './run/simulation.js';
 
@@ -22,17 +23,26 @@ const say = (line: string): void => void process.stdout.write(`${line}\n`);
 /** A line every so many runs, so that a long one is seen to go on. */
 const TELL_EVERY = 500;
 
-function given() {
-  return parseArgs({
-    options: {
-      schedules: { type: 'string', default: '200' },
-      seed: { type: 'string', default: '1' },
-      json: { type: 'string' },
-      trace: { type: 'boolean', default: false },
-      plant: { type: 'string' },
-      help: { type: 'boolean', short: 'h' },
-    },
-  }).values;
+/** As many as are played before a release, and how often each pair of a step and a fault is to be met in them. */
+const RELEASE_RUNS = 100_000;
+const ENOUGH_HITS = 20;
+
+const options = {
+  schedules: { type: 'string', default: '200' },
+  seed: { type: 'string', default: '1' },
+  json: { type: 'string' },
+  trace: { type: 'boolean', default: false },
+  plant: { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+/** @throws RangeError when they are not understood */
+function readOptions() {
+  try {
+    return parseArgs({ options }).values;
+  } catch (error) {
+    throw error instanceof TypeError ? new RangeError(error.message, { cause: error }) : error;
+  }
 }
 
 const numberOf = (name: string, text: string): number => {
@@ -50,7 +60,7 @@ async function trace(seed: number): Promise<number> {
 }
 
 async function main(): Promise<number> {
-  const values = given();
+  const values = readOptions();
   if (values.help === true) {
     say(help);
     return 0;
@@ -76,19 +86,18 @@ async function main(): Promise<number> {
     await writeFile(resolve(process.env['INIT_CWD'] ?? '.', values.json), `${JSON.stringify(found, null, 2)}\n`);
   const seeds = new Set(found.violations.map(({ seed }) => seed));
   say(`${found.schedules} runs, ${found.events} events, ${found.faults} faults: ${seeds.size} runs with a violation`);
+  const rare = rareCells(found.coverage, ENOUGH_HITS);
+  const rarest = rare.slice(0, 5).map(({ step, fault, hits }) => `${fault} at ${step} ${hits} times`);
+  if (schedules >= RELEASE_RUNS && rare.length > 0)
+    say(`${rare.length} pairs of a step and a fault were met fewer than ${ENOUGH_HITS} times: ${rarest.join(', ')}`);
   const isFound = seeds.size > 0;
   return isFound === (planted !== null) ? 0 : 1;
 }
 
-/** Wrong words: the answer is what there is, and not a stack. */
-const isMisuse = (error: unknown): error is Error =>
-  error instanceof RangeError ||
-  (error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'));
-
 try {
   process.exitCode = await main();
 } catch (error) {
-  if (!isMisuse(error)) throw error;
+  if (!(error instanceof RangeError)) throw error;
   process.stderr.write(`${error.message}\n\n${help}\n`);
   process.exitCode = 2;
 }

@@ -384,15 +384,4 @@ describe('a card agent', () => {
     await card.untilSaid(desired, 'settled');
     expect(card.observed().head?.qos).toEqual({ iopsTotal: 500 });
   });
-
-  it('answers what it observes', async () => {
-    const card = new CardFixture();
-    await card.start();
-    await card.settle({});
-    expect(await card.scheduler.inspect()).toMatchObject({
-      total: 1,
-      volumes: [{ volumeId: VOLUME_ID, running: true }],
-      legs: [],
-    });
-  });
 });

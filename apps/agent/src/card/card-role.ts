@@ -1,4 +1,4 @@
-import { ProblemError, type DesiredVolume, type VolumeReport } from '@flexbso/contracts';
+import { ProblemError, type DesiredVolume, type VolumePhase, type VolumeReport } from '@flexbso/contracts';
 import type { CardDataPlane, CardDiscovery } from '@flexbso/dataplane-port';
 import { ROOT_CONTEXT, context } from '@opentelemetry/api';
 import type { Clock } from '../ports/clock.js';
@@ -11,6 +11,7 @@ import type { Discovered, Inspected, Measured, RolePart } from '../role.js';
 import { jittered } from '../work/backoff.js';
 import { Discovery } from '../work/discovery.js';
 import { SerialWorker } from '../work/serial-worker.js';
+import type { VolumeBook } from './book.js';
 import { type VolumeJournal, openVolumeJournal } from './volume-journal.js';
 import { VolumeReconciler } from './volume-reconciler.js';
 import { volumeReport } from './volume-report.js';
@@ -78,6 +79,11 @@ export class CardRole implements RolePart<DesiredVolume> {
   async start(items: readonly DesiredVolume[]): Promise<void> {
     this.accept(items);
     for (const name of await this.#ports.journal.names()) this.#open(name);
+  }
+
+  wanted(): ReadonlyMap<string, DesiredVolume | null> {
+    const volumes = [...this.#ready];
+    return new Map(volumes.map(([id, { reconciler, journal }]) => [id, standing(reconciler.desired, journal.book)]));
   }
 
   accept(items: readonly DesiredVolume[]): void {
@@ -262,3 +268,12 @@ async function inBatches<Item, Result>(
   }
   return results;
 }
+
+/** An operation that ended without being carried out has left what was applied before, at the revision that was given. */
+function standing(desired: DesiredVolume, { applied, concluded }: VolumeBook): DesiredVolume | null {
+  const isNotDone = concluded?.operationId === desired.operationId && notDone.includes(concluded.phase);
+  if (!isNotDone) return desired;
+  return applied && { ...applied, revision: desired.revision };
+}
+
+const notDone: readonly VolumePhase[] = ['undone', 'refused', 'plan-changed'];

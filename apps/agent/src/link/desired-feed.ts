@@ -28,6 +28,9 @@ export interface FeedPorts<Item> {
   readonly requestTimeoutMs: number;
 }
 
+/** Said with each abort: without a reason one makes an error with its stack. */
+const WOKEN = 'woken';
+
 /** Learns what is wanted: asks at the start, when told to, and at a slow beat; hears nudges in between. */
 export class DesiredFeed<Item extends { readonly revision: number }> {
   readonly #ports: FeedPorts<Item>;
@@ -52,12 +55,12 @@ export class DesiredFeed<Item extends { readonly revision: number }> {
   /** Asks soon, once: the connection came back, or a report was answered as stale. */
   ask(): void {
     this.#asked = true;
-    this.#nap.abort();
+    this.#nap.abort(WOKEN);
   }
 
   async stop(): Promise<void> {
     this.#stop.abort();
-    this.#nap.abort();
+    this.#nap.abort(WOKEN);
     await this.#finished;
   }
 
@@ -118,6 +121,8 @@ export class DesiredFeed<Item extends { readonly revision: number }> {
     const { keeper, onItems, log } = this.#ports;
     switch (judgement.kind) {
       case 'apply':
+        // Said at once, and not at the next beat: before it is said, nothing new is placed here.
+        if (judgement.state.incarnation !== keeper.state.incarnation) this.ask();
         keeper.set(judgement.state);
         this.#setDiverged(null);
         onItems(judgement.items);

@@ -32,7 +32,10 @@ const seen = (legId: string): ObservedLeg => ({
 const nobodyAsks = () => Promise.reject(new Error('nobody asks for this'));
 
 /** A pool on which these legs lie. */
-function pool(running: readonly string[]): RolePart<DesiredLeg> {
+function pool(
+  running: readonly string[],
+  goesBy: ReadonlyMap<string, DesiredLeg | null> = new Map(),
+): RolePart<DesiredLeg> {
   return {
     role: 'pool',
     nameOf: ({ legId }) => legId,
@@ -40,6 +43,7 @@ function pool(running: readonly string[]): RolePart<DesiredLeg> {
     inspect: async (names) => ({ volumes: [], legs: names.map(seen) }),
     discover: nobodyAsks,
     start: nobodyAsks,
+    wanted: () => goesBy,
     accept: () => undefined,
     forget: nobodyAsks,
     measure: nobodyAsks,
@@ -67,6 +71,20 @@ describe('an inspection', () => {
     expect(pages.map(({ total, revision }) => [total, revision])).toEqual(pages.map(() => [90, 7]));
     expect(pages.flatMap(({ legs }) => legs.map(({ legId }) => legId))).toEqual(running);
     expect(pages.flatMap((page) => page.given.legs.map(({ legId }) => legId))).toEqual(given);
+  });
+
+  it('tells of what the agent goes by, where that is not what the state says', async () => {
+    const [first = '', second = '', third = ''] = legIds(0, 3);
+    const goesBy = new Map([
+      [first, { ...wanted(first), revision: 9 }],
+      [third, null],
+    ]);
+    const { given, revision } = await inspect(pool([first, second], goesBy), stateOf([second, third]));
+    expect(given.legs.map((leg) => [leg.legId, leg.revision])).toEqual([
+      [first, 9],
+      [second, 3],
+    ]);
+    expect(revision).toBe(7);
   });
 
   it('says of an agent that follows nobody yet that it does not', async () => {

@@ -10,6 +10,11 @@ export async function inspect<Item extends DesiredItem>(
 ): Promise<InspectAnswer> {
   const running = new Set(await role.running());
   const given = new Map(items.map((item) => [role.nameOf(item), item]));
+  // What the agent goes by is all that anybody knows of what runs, where the state is behind it.
+  for (const [name, item] of role.wanted()) {
+    if (item) given.set(name, item);
+    else given.delete(name);
+  }
   const names = [...new Set([...running, ...given.keys()])].filter((name) => name > after).toSorted();
   const told = names.slice(0, MAX_INSPECTED);
   const { volumes, legs } = await role.inspect(told.filter((name) => running.has(name)));

@@ -128,17 +128,19 @@ export class LegReconciler {
     const { clock, plane } = this.#ports;
     const { step } = planned;
     const { operationId } = desired;
+    // Of this operation: another may be wanted, and begin its own, before the step is over.
+    const steps = this.#steps;
     const index = this.#indexOf(step);
     const startedAtMs = clock.nowMs();
-    await this.#enter({ kind: 'intent', operationId, step, atMs: startedAtMs });
-    this.#steps[index] = { index, kind: step.kind, outcome: 'running', startedAtMs, endedAtMs: null };
+    await this.#enter({ kind: 'intent', operationId, step, desired, atMs: startedAtMs });
+    steps[index] = { index, kind: step.kind, outcome: 'running', startedAtMs, endedAtMs: null };
     try {
       await this.#inStepSpan(step, desired, index, () => plane.perform(step, { desired, signal: this.#stop.signal }));
-      this.#steps[index] = { index, kind: step.kind, outcome: 'done', startedAtMs, endedAtMs: clock.nowMs() };
+      steps[index] = { index, kind: step.kind, outcome: 'done', startedAtMs, endedAtMs: clock.nowMs() };
       await this.#enter({ kind: 'done', operationId, stepKind: step.kind, atMs: clock.nowMs() });
       return null;
     } catch (error) {
-      this.#steps[index] = { index, kind: step.kind, outcome: 'failed', startedAtMs, endedAtMs: clock.nowMs() };
+      steps[index] = { index, kind: step.kind, outcome: 'failed', startedAtMs, endedAtMs: clock.nowMs() };
       return failureOf(error, step.kind);
     }
   }

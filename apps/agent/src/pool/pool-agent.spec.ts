@@ -1,3 +1,4 @@
+import type { DesiredLeg } from '@flexbso/contracts';
 import { DataPlaneError } from '@flexbso/dataplane-port';
 import { describe, expect, it } from 'vitest';
 import { Fuse } from '../testing/fuse.js';
@@ -136,6 +137,42 @@ describe("a pool's agent", () => {
       expect([pool.world.legs.size, pool.journal.lines.size], `killed at moment ${moment}`).toEqual([0, 0]);
       expect(await pool.store.load(), `killed at moment ${moment}`).toMatchObject({ items: [] });
     }
+  });
+
+  it('goes on with a leg of which its journal alone knows, and tells that it was given it', async () => {
+    const pool = new PoolFixture();
+    const first = await pool.start();
+    const desired = await pool.want();
+    await pool.untilSaid(desired, 'ready');
+    await first.stop();
+    // As a crash within a moment of the act leaves it; and nobody gives it the leg again.
+    await pool.store.save({ v: 1, incarnation: null, term: 0, revision: 0, items: [] });
+    pool.scheduler.items.clear();
+    await pool.start();
+    await pool.clock.run(5_000);
+    const { operationId, legId } = desired;
+    expect(await pool.scheduler.inspect()).toMatchObject({ total: 1, given: { legs: [{ operationId, legId }] } });
+  });
+
+  it('tells of the deletion alone when a leg is to go while it is still being served', async () => {
+    const pool = new PoolFixture();
+    let tombstone: Promise<DesiredLeg> | null = null;
+    await pool.start(new Fuse(), {
+      before: async ({ method, step }) => {
+        if (method !== 'perform' || step?.kind !== 'serve-leg') return;
+        tombstone ??= pool.want({ tombstone: true });
+        await tombstone;
+      },
+    });
+    await pool.want();
+    await pool.clock.runUntil('it is to go', () => tombstone !== null);
+    const { operationId } = await (tombstone ?? pool.want());
+    await pool.untilSaid({ operationId }, 'deleted');
+    const steps = pool.scheduler.saidOfLeg(operationId)?.steps ?? [];
+    expect(steps.map(({ index, kind, outcome }) => [index, kind, outcome])).toEqual([
+      [0, 'stop-serving-leg', 'done'],
+      [1, 'delete-leg', 'done'],
+    ]);
   });
 
   it('says that a leg failed, and leaves nothing of it', async () => {

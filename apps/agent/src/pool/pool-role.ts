@@ -56,12 +56,14 @@ export class PoolRole implements RolePart<DesiredLeg> {
     return (await this.#ports.plane.list()).map(({ legId }) => legId);
   }
 
-  /** A journal of a leg that is no longer in the state is what a crash left of forgetting it. */
+  /** Legs that the journal knows are gone on with too: the state is saved a moment after the journal. */
   async start(items: readonly DesiredLeg[]): Promise<void> {
     this.accept(items);
-    for (const legId of await this.#ports.journal.names()) {
-      if (!this.#legs.has(legId)) await this.#removeDeleted(legId);
-    }
+    for (const legId of await this.#ports.journal.names()) await this.#takeUp(legId);
+  }
+
+  wanted(): ReadonlyMap<string, DesiredLeg> {
+    return new Map([...this.#legs].map(([legId, { reconciler }]) => [legId, reconciler.desired]));
   }
 
   accept(items: readonly DesiredLeg[]): void {
@@ -96,13 +98,17 @@ export class PoolRole implements RolePart<DesiredLeg> {
     if (item) this.#begin(item);
   }
 
-  async #removeDeleted(legId: string): Promise<void> {
+  /** The journal of a leg that is no longer in the state is what a crash left of making it known, or of forgetting it. */
+  async #takeUp(legId: string): Promise<void> {
     const { journal, plane, log } = this.#ports;
+    const known = this.#legs.get(legId)?.reconciler.desired;
     try {
-      const { book } = await openLegJournal(legId, journal);
-      if (book.tombstone !== null && (await plane.observe(legId)) === null) await journal.remove(legId);
+      const { tombstone, begun } = (await openLegJournal(legId, journal)).book;
+      const isGone = !known && tombstone !== null && (await plane.observe(legId)) === null;
+      if (isGone) await journal.remove(legId);
+      else if (tombstone === null && begun !== null && begun.revision > (known?.revision ?? 0)) this.accept([begun]);
     } catch (error) {
-      log.warn('what is deleted was not forgotten; the next start does it', { legId, error: String(error) });
+      log.warn('a journal was not taken up; the next start does it', { legId, error: String(error) });
     }
   }
 

@@ -19,6 +19,8 @@ export interface OutboxPorts<Report> {
 const refusals: readonly ProblemCode[] = ['invalid-request', 'body-too-large', 'forbidden'];
 /** Progress is for people: twice a second is as much as anyone reads. */
 const PROGRESS_EVERY_MS = 500;
+/** Said with each abort: without a reason one makes an error with its stack. */
+const HURRY = 'hurry';
 
 interface Waiting<Report> {
   readonly report: Report;
@@ -63,7 +65,7 @@ export class ReportOutbox<Report> {
     slot.latest = { report, trace, isSmaller: false };
     if (urgent) {
       slot.urgent = true;
-      slot.hurry.abort();
+      slot.hurry.abort(HURRY);
     }
     slot.sending ??= this.#drain(name, slot).finally(() => {
       slot.sending = null;
@@ -73,7 +75,7 @@ export class ReportOutbox<Report> {
   /** Sends nothing more. What was not accepted is said again from the journal by the agent's next life. */
   async stop(): Promise<void> {
     this.#stop.abort();
-    for (const slot of this.#slots.values()) slot.hurry.abort();
+    for (const slot of this.#slots.values()) slot.hurry.abort(HURRY);
     await Promise.all([...this.#slots.values()].map(({ sending }) => sending ?? Promise.resolve()));
   }
 

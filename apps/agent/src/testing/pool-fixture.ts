@@ -86,7 +86,7 @@ export class PoolFixture {
     return desired;
   }
 
-  untilSaid({ operationId }: DesiredLeg, phase: LegReport['phase']): Promise<void> {
+  untilSaid({ operationId }: Pick<DesiredLeg, 'operationId'>, phase: LegReport['phase']): Promise<void> {
     return this.clock.runUntil(
       `${phase} of ${operationId}`,
       () => this.scheduler.saidOfLeg(operationId)?.phase === phase,

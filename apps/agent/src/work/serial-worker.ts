@@ -4,6 +4,9 @@ import type { Clock } from '../ports/clock.js';
 import type { Randomness } from '../ports/randomness.js';
 import { backoffMs } from './backoff.js';
 
+/** Said with each abort: without a reason one makes an error with its stack. */
+const WOKEN = 'woken';
+
 /** When to look again without being woken; null: only when woken. */
 export type LookAgain = { readonly afterMs: number } | null;
 
@@ -39,13 +42,13 @@ export class SerialWorker {
 
   wake(): void {
     this.#woken = true;
-    this.#sleep.abort();
+    this.#sleep.abort(WOKEN);
   }
 
   /** Resolves when the pass under way, if any, has returned; the owner aborts its work first. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#sleep.abort();
+    this.#sleep.abort(WOKEN);
     await this.#finished;
   }
 

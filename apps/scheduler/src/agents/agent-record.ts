@@ -14,7 +14,10 @@ export interface AgentRecord {
   sessionNumber: number;
   /** Why the agent acts on nothing new, in its own words; null when it agrees. */
   diverged: string | null;
-  /** Which life of the database it last said to follow; null: none yet, or it was not heard since this is kept. */
+  /**
+   * Which life of the database it last said to follow; null: none yet, or it was not heard since this is kept. Nothing
+   * new is placed on it before it has said that it follows the present one.
+   */
   follows: string | null;
   /** An operator has settled all that differs: who follows `from`, up to `revision`, may follow `to` from now on. */
   takesOver: { from: string; revision: number; to: string } | null;

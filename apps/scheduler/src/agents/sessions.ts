@@ -14,11 +14,6 @@ export interface Heard {
   readonly incarnation: string | null;
 }
 
-/** It follows another life of the database: what is written for it is not what it does, until an operator has settled it. */
-export function isEstranged({ follows }: AgentRecord, incarnation: string): boolean {
-  return follows !== null && follows !== incarnation;
-}
-
 /**
  * Notes that an agent was heard, and refuses one that a newer start of the same agent has replaced: two processes with
  * one identity must not both be believed.

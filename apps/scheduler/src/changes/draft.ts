@@ -1,4 +1,5 @@
 import type { BsoEvent, DesiredVolume, MadeIdPrefix, Pause } from '@flexbso/contracts';
+import { copyOf } from '@flexbso/stack';
 import type { DesiredWrite } from '../desired/desired-entry.js';
 import type { KeyRecord } from '../keys/key-record.js';
 import type { LegRecord } from '../legs/leg-record.js';
@@ -47,7 +48,7 @@ export interface Deciding {
 
 export function draftOf(aggregate: Aggregate): Draft {
   const own = { desired: [], events: [], healed: [], superseded: null, volumeGone: false };
-  return { ...structuredClone(aggregate), ...own };
+  return { ...copyOf(aggregate), ...own };
 }
 
 /** The aggregate that the draft has become. */

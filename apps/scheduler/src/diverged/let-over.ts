@@ -12,10 +12,12 @@ export async function letOver(
   { role, id, answer }: Answered,
   incarnation: string,
 ): Promise<number> {
-  const { incarnation: from, revision: seenRevision } = answer;
+  const { incarnation: from, revision: seenRevision, given } = answer;
   if (from === null) return 0;
   const agent = (await tx.agent(role, id)) ?? newAgent(role, id);
-  const revision = Math.max(agent.revision, seenRevision) + 1;
+  // What was begun before a crash kept the state from being saved is above the revision that the agent says it has.
+  const newest = Math.max(0, ...[...given.volumes, ...given.legs].map((item) => item.revision));
+  const revision = Math.max(agent.revision, seenRevision, newest) + 1;
   for (const entry of await tx.desired(role, id, 0)) {
     await tx.putDesired(
       entry.role === 'card'

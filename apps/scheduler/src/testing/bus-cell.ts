@@ -102,6 +102,8 @@ export class BusCell {
   async joinAgents(): Promise<void> {
     for (const id of cardIds) this.cards.push(await this.#card(id));
     for (const id of poolIds) this.pools.push(await this.#pool(id));
+    // Each hears of this life of the database, and says that it follows it: nothing is placed on it before.
+    for (const agent of [...this.cards, ...this.pools]) for (const _ of ['hear', 'say']) await agent.catchUp();
   }
 
   /** @throws what agents met while they acted on nudges: a test must not pass over it. */

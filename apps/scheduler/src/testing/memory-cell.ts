@@ -75,7 +75,14 @@ export class MemoryCell {
   static async start(): Promise<MemoryCell> {
     const cell = new MemoryCell();
     await cell.scheduler.start();
+    await cell.meet();
     return cell;
+  }
+
+  /** All agents hear of this life of the database, and say that they follow it: nothing is placed on them before. */
+  async meet(): Promise<void> {
+    await this.settle();
+    await this.settle();
   }
 
   showFleet(): void {

@@ -13,7 +13,7 @@ export function assertFollowed(fleet: Fleet, { volume, legs }: Aggregate): void 
   const who = isOnDivergedCard ? `card ${volume.cardId}` : `pool ${pool?.poolId}`;
   throw new ProblemError({
     code: 'diverged',
-    detail: `${who} follows another life of the database than this one, which was restored: settle what differs there first (flexbso get differences)`,
+    detail: `${who} follows another life of the database than this one, which was restored, or has not said yet which: settle what differs there first (flexbso get differences)`,
     facts: { volumeId: volume.volumeId },
   });
 }

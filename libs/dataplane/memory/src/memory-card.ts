@@ -1,6 +1,6 @@
 import type { ObservedCopy, ObservedVolume } from '@flexbso/contracts';
 import type { OpenLeg } from '@flexbso/dataplane-port';
-import { nothingObserved } from '@flexbso/stack';
+import { copyOf, nothingObserved } from '@flexbso/stack';
 import { type MemoryLeg, type MemoryWorld, refusal } from './world.js';
 
 export interface RunningCopy {
@@ -42,7 +42,7 @@ export class MemoryCard {
   observe(volumeId: string): ObservedVolume {
     const volume = this.#volumes.get(volumeId);
     if (!volume) return nothingObserved(volumeId);
-    return { ...structuredClone(volume.observed), copy: this.#observedCopy(volume) };
+    return { ...copyOf(volume.observed), copy: this.#observedCopy(volume) };
   }
 
   change(volumeId: string, change: (observed: ObservedVolume) => ObservedVolume): void {
@@ -105,22 +105,26 @@ export class MemoryCard {
 
   /** One write of the guest; it reaches every leg beneath the head, and the copy's target once that is in sync. Gives its number. */
   guestWrites(volumeId: string): number {
-    const observed = this.observe(volumeId);
-    if (!observed.head || observed.exports.length === 0)
-      throw refusal('data-plane-failed', `${volumeId} is not served`, true);
-    const legs = this.legsOf(observed, observed.head.stackGeneration);
+    const { observed, copy, legs } = this.#served(volumeId);
     const number = 1 + Math.max(0, ...legs.map(({ writes }) => writes));
-    const target = observed.copy?.state === 'ready' ? this.legsOf(observed, observed.copy.toStackGeneration) : [];
+    const target = copy?.state === 'ready' ? this.legsOf(observed, copy.toStackGeneration) : [];
     for (const leg of [...legs, ...target]) leg.writes = number;
     return number;
   }
 
   /** The newest write that the guest would read back; a smaller number than it was given is a lost write. */
   guestReads(volumeId: string): number {
-    const observed = this.observe(volumeId);
-    if (!observed.head || observed.exports.length === 0)
+    return Math.min(...this.#served(volumeId).legs.map(({ writes }) => writes));
+  }
+
+  /** What the guest reaches; a guest comes often, so nothing is copied for it. */
+  #served(volumeId: string) {
+    const volume = this.#volumes.get(volumeId);
+    if (!volume?.observed.head || volume.observed.exports.length === 0)
       throw refusal('data-plane-failed', `${volumeId} is not served`, true);
-    return Math.min(...this.legsOf(observed, observed.head.stackGeneration).map(({ writes }) => writes));
+    this.#moveOn(volume);
+    const { observed, copy } = volume;
+    return { observed, copy, legs: this.legsOf(observed, volume.observed.head.stackGeneration) };
   }
 
   #observedCopy(volume: MemoryVolume): ObservedCopy | null {

@@ -1,4 +1,5 @@
 import { type AgentRole, type DownVerb, ProblemError, type RpcService } from '@flexbso/contracts';
+import { copyOf } from '@flexbso/stack';
 import type { Faults } from '../faults/faults.js';
 import type { SimProcess } from '../processes/sim-process.js';
 import type { Chance } from '../time/chance.js';
@@ -174,7 +175,7 @@ async function answered({ answer, isServing }: Serving, question: Question): Pro
 
 /** As on a wire: nothing that one side changes is changed for the other. */
 function carried(payload: unknown): unknown {
-  return payload === undefined ? undefined : JSON.parse(JSON.stringify(payload));
+  return copyOf(payload);
 }
 
 function asProblem(error: unknown): ProblemError {

@@ -9,11 +9,16 @@ export interface Hits {
 /** How often each fault struck at each step. */
 export class Coverage {
   readonly #hits = new Map<string, Hits>();
+  // Both are asked for after every event of a run.
+  readonly #bySteps = new Map<Hits['step'], number>();
+  #total = 0;
 
   hit(step: StepKind | null, fault: FaultKind, times = 1): void {
     const cell = { step: step ?? ('none' as const), fault };
     const key = `${cell.step} ${fault}`;
     this.#hits.set(key, { ...cell, hits: (this.#hits.get(key)?.hits ?? 0) + times });
+    this.#total += times;
+    this.#bySteps.set(cell.step, this.of(cell.step) + times);
   }
 
   add(others: readonly Hits[]): void {
@@ -27,10 +32,10 @@ export class Coverage {
   }
 
   get total(): number {
-    return this.list().reduce((sum, { hits }) => sum + hits, 0);
+    return this.#total;
   }
 
-  of(step: StepKind): number {
-    return this.list().reduce((sum, cell) => (cell.step === step ? sum + cell.hits : sum), 0);
+  of(step: Hits['step']): number {
+    return this.#bySteps.get(step) ?? 0;
   }
 }

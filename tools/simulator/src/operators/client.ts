@@ -94,6 +94,6 @@ export class Client {
     const waiting = new AbortController();
     const patience = asker.process.clock.sleep(PATIENCE_MS, waiting.signal);
     await Promise.race([books.whenEnded(change.changeId), patience]);
-    waiting.abort();
+    waiting.abort('it is over');
   }
 }

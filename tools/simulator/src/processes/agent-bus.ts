@@ -6,7 +6,7 @@ import type { SimProcess } from './sim-process.js';
 
 const serviceOf = (verb: UpVerb) => (verb === 'desired' || verb === 'report' ? 'scheduler' : 'inventory');
 
-/** An agent's end of the bus: its own subjects, every shape checked as on a real one. */
+/** An agent's end of the bus: its own subjects. Every shape is checked once, by whoever receives it. */
 export function agentBus(
   bus: SimBus,
   process: SimProcess,
@@ -20,7 +20,7 @@ export function agentBus(
       payload: Request,
       timeoutMs: number,
     ): Promise<Reply> => {
-      const question = { sender: self, verb, payload: schemas.request.parse(payload) };
+      const question = { sender: self, verb, payload };
       return schemas.reply.parse(
         await process.call(`bus.${verb}`, () => bus.ask(process, serviceOf(verb), question, timeoutMs)),
       );

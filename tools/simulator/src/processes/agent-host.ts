@@ -152,7 +152,7 @@ export class AgentHost {
   }
 
   #hooks(process: SimProcess) {
-    return planeHooks(process, this.#parts);
+    return planeHooks({ ...this.#parts, process });
   }
 
   #shared(process: SimProcess) {

@@ -10,6 +10,7 @@ import {
 import { Fleet } from '@flexbso/placement';
 import {
   LifeKeeper,
+  type LifeStore,
   MemoryBackups,
   type MemoryLifeStore,
   MemoryStore,
@@ -31,8 +32,13 @@ export interface SchedulerParts {
   readonly snapshots: Snapshots;
   /** The file beside the key file: outlives the processes. */
   readonly written: MemoryLifeStore;
-  /** Whether whoever starts it knows that the database is a restored one; it is asked once. */
-  readonly isRestored: () => boolean;
+  readonly restoring: Restoring;
+}
+
+/** Of a copy of the database that was put back and has not begun a life of its own yet. */
+export interface Restoring {
+  /** Whether whoever starts the scheduler says so; false: the file beside the database is to tell. Null: nothing was put back. */
+  isSaid: boolean | null;
 }
 
 /** 16 MiB a second: a copy of the smallest volumes lasts half a second. */
@@ -60,16 +66,11 @@ export async function runScheduler(life: ServiceLife<SchedulerContents>, parts: 
 
 async function made(
   { process, connection, lease }: ServiceLife<SchedulerContents>,
-  { bus, chance, written, isRestored }: SchedulerParts,
+  { bus, chance, written, restoring }: SchedulerParts,
 ): Promise<Scheduler> {
   const options = { randomness: chance, fence: lease.fence };
   const store = storeThrough(process, new MemoryStore(connection, options));
-  const revisions = await LifeKeeper.open(throughProcess(written, process), store, {
-    clock: process.clock,
-    renew: isRestored(),
-    onRenewed: () => undefined,
-    onFailed: () => undefined,
-  });
+  const revisions = await lifeOf(throughProcess(written, process), store, process, restoring);
   return new Scheduler(
     {
       store,
@@ -87,6 +88,22 @@ async function made(
     },
     { copyBytesPerSecond: COPY_BYTES_PER_SECOND, term: lease.token },
   );
+}
+
+/** Of a copy that lacks no more than the last second the file cannot tell; then it has to be said. */
+async function lifeOf(written: LifeStore, store: SchedulerStore, process: SimProcess, restoring: Restoring) {
+  let isRenewed = false;
+  const open = (renew: boolean): Promise<LifeKeeper> =>
+    LifeKeeper.open(written, store, {
+      clock: process.clock,
+      renew,
+      onRenewed: () => void (isRenewed = true),
+      onFailed: () => undefined,
+    });
+  const first = await open(restoring.isSaid === true);
+  const keeper = isRenewed || restoring.isSaid === null ? first : await open(true);
+  restoring.isSaid = null;
+  return keeper;
 }
 
 /** A process can end, or stand still, before it asks its database for anything. */

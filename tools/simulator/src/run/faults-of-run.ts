@@ -1,14 +1,18 @@
-import { type CardStepKind, type PoolStepKind, cardStepSchema, poolStepSchema } from '@flexbso/contracts';
 import { type ArmedFault, faultKinds, type FaultKind, type StepKind } from '../faults/fault.js';
+import { stepKinds, whyNever } from '../faults/cells.js';
 import type { Chance } from '../time/chance.js';
-
-const cardStepKinds: readonly CardStepKind[] = cardStepSchema.options.map((option) => option.shape.kind.value);
-const poolStepKinds: readonly PoolStepKind[] = poolStepSchema.options.map((option) => option.shape.kind.value);
-export const stepKinds: readonly StepKind[] = [...cardStepKinds, ...poolStepKinds];
 
 /** Once is as much as a run is still about volumes: a restored database stops whatever is under way. */
 const restoreOneIn = 8;
-const MAX_SKIP = 12;
+/** Few: a run comes to some steps once or twice only. */
+const MAX_SKIP = 3;
+
+/** Every step and every fault that can strike at it, once each. */
+const cells = stepKinds.flatMap((step) =>
+  faultKinds
+    .filter((kind) => kind !== 'database-restored' && whyNever(step, kind) === null)
+    .map((kind) => ({ step, kind })),
+);
 
 const fault = (kind: FaultKind, step: StepKind | null, skip: number): ArmedFault => ({ kind, step, skip });
 
@@ -18,7 +22,9 @@ export function faultsOf(chance: Chance): ArmedFault[] {
   return [
     ...Array.from({ length: 3 }, () => fault(chance.pick(often), null, chance.int(0, 60))),
     fault(chance.pick(often), 'copy', chance.int(0, 3)),
-    ...Array.from({ length: 3 }, () => fault(chance.pick(often), chance.pick(stepKinds), chance.int(0, MAX_SKIP))),
+    ...Array.from({ length: 3 }, () => chance.pick(cells)).map(({ kind, step }) =>
+      fault(kind, step, chance.int(0, MAX_SKIP)),
+    ),
     ...(chance.isOneIn(restoreOneIn) ? [fault('database-restored', chance.pick(stepKinds), chance.int(0, 3))] : []),
   ];
 }

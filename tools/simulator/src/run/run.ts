@@ -12,13 +12,14 @@ import { Client } from '../operators/client.js';
 import { Settler } from '../operators/settler.js';
 import { AgentHost, type Machine } from '../processes/agent-host.js';
 import { runInventory } from '../processes/inventory.js';
-import { runScheduler } from '../processes/scheduler.js';
+import { type Restoring, runScheduler } from '../processes/scheduler.js';
 import { ServiceHost } from '../processes/service-host.js';
 import { type Moment, SimProcess } from '../processes/sim-process.js';
 import { Chance } from '../time/chance.js';
 import { Timeline } from '../time/timeline.js';
 import { Books } from '../truth/books.js';
 import { Judge } from '../truth/judge.js';
+import { CLIENT } from '../truth/requests.js';
 import type { Violation } from '../truth/violation.js';
 import { faultsOf } from './faults-of-run.js';
 
@@ -39,6 +40,8 @@ interface OlderCopy {
   readonly accepted: ReadonlyMap<string, string>;
 }
 
+/** The database is copied at any event up to this one; from before anything was heard, too. */
+const COPIED_BY = 300;
 const VOLUMES = 5;
 const CARDS = 3;
 const POOLS = 3;
@@ -55,7 +58,7 @@ const WRITE_EVERY = 3;
 /** From when a scheduler stands still until it goes on: its lease has run out and another has taken over. */
 const STOPPED = { leastMs: 6_500, mostMs: 15_000 };
 
-const tenant: Caller = { name: 'client', role: 'operator', tenantId: 'acme' };
+const tenant: Caller = { name: CLIENT, role: 'operator', tenantId: 'acme' };
 const admin: Caller = { name: 'operator', role: 'admin', tenantId: null };
 
 /** One run of the whole system by one seed: services, bus, agents, clients and faults in this process, under one clock. */
@@ -77,13 +80,18 @@ export class Run {
   #copy: OlderCopy | null = null;
   #isEnding = false;
   #isOver = false;
-  #isJustRestored = false;
+  /** Services that stood still, and may have gone on or ended since. */
+  readonly #still: SimProcess[] = [];
+  readonly #restoring: Restoring = { isSaid: null };
+  /** The event after which the database is copied. */
+  readonly #copyAt: number;
   #settler: Settler | null = null;
 
   /** @param trace is told what happens, a line each */
   constructor(seed: number, trace: Trace = () => undefined) {
     this.#seed = seed;
     this.#chance = new Chance(seed);
+    this.#copyAt = this.#chance.int(1, COPIED_BY);
     const said = (line: string): void => trace(`${this.#timeline.count} ${this.#timeline.elapsedMs} ms: ${line}`);
     this.#faults = new Faults(said);
     const common = { timeline: this.#timeline, chance: this.#chance, faults: this.#faults, trace: said };
@@ -118,7 +126,7 @@ export class Run {
       ...services,
       name: 'scheduler',
       database: this.#database,
-      run: (life) => runScheduler(life, { ...services, written, isRestored: () => this.#takeRestored() }),
+      run: (life) => runScheduler(life, { ...services, written, restoring: this.#restoring }),
     });
     this.#inventory = new ServiceHost({
       ...services,
@@ -157,7 +165,10 @@ export class Run {
         books: this.#books,
         requests: this.#judge.requests,
         poolIds,
-        onAccepted: ({ volumeId, changeId }) => void this.#judge.accepted.set(changeId, volumeId),
+        onAccepted: ({ volumeId, changeId }) => {
+          // Its answer was under way while the database was put back behind it.
+          if (!this.#books.isOfFormerLife(changeId)) this.#judge.accepted.set(changeId, volumeId);
+        },
       });
       this.#clients.push(client);
       void client.run();
@@ -174,19 +185,13 @@ export class Run {
     const { count } = this.#timeline;
     if (count % WRITE_EVERY === 0) this.#judge.guestsWrite();
     this.#judge.look();
-    if (count === MIN_EVENTS || (count > MIN_EVENTS && this.#chance.isOneIn(300))) this.#takeCopy();
+    if (count === this.#copyAt)
+      this.#copy = { database: this.#database.copy(), accepted: new Map(this.#judge.accepted) };
     if (this.#isEnding) return;
     const { coverage } = this.#faults;
     const isEnough = count >= MIN_EVENTS && coverage.total >= MIN_FAULTS && coverage.of('copy') > 0;
     const isOver = isEnough && (this.#faults.waiting.length === 0 || count >= ENOUGH_EVENTS);
     if (isOver || count >= MAX_EVENTS) void this.#end();
-  }
-
-  #takeCopy(): void {
-    // Of an agent that a copy does not know, it is not known either that it follows another life: docs/design/simulation.md.
-    const agents = this.#database.contents.agents.all();
-    if (agents.length < this.#agents.length || agents.some(({ follows }) => follows === null)) return;
-    this.#copy ??= { database: this.#database.copy(), accepted: new Map(this.#judge.accepted) };
   }
 
   async #end(): Promise<void> {
@@ -246,25 +251,23 @@ export class Run {
     const host = [this.#scheduler, this.#inventory].find(({ process }) => process.name === service);
     if (!host) return;
     const { process } = host;
+    this.#still.push(process);
     process.stop();
     host.replace();
     this.#timeline.after(this.#chance.int(STOPPED.leastMs, STOPPED.mostMs), () => process.goOn());
   }
 
   #restore({ database, accepted }: OlderCopy): void {
+    // Whoever puts files back has ended every process on them: one that goes on would hold the lease of the copy again.
+    for (const process of [this.#scheduler.process, ...this.#still])
+      if (process.name === this.#scheduler.process.name) process.kill();
+    this.#books.restored();
     this.#database.putBack(database);
     this.#judge.isRestored = true;
-    this.#isJustRestored = true;
+    this.#restoring.isSaid = this.#chance.isOneIn(2);
     this.#judge.accepted = new Map(accepted);
     this.#settler = new Settler(this.#asker('settler', admin));
     void this.#settle(this.#settler);
-  }
-
-  /** Whoever puts a copy back starts the scheduler as one of a restored database. */
-  #takeRestored(): boolean {
-    const isRestored = this.#isJustRestored;
-    this.#isJustRestored = false;
-    return isRestored;
   }
 
   async #settle(settler: Settler): Promise<void> {

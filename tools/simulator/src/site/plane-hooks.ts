@@ -1,24 +1,31 @@
 import type { Call, CallHooks } from '@flexbso/dataplane-memory';
 import { DataPlaneError } from '@flexbso/dataplane-port';
 import type { Faults } from '../faults/faults.js';
-import type { SimProcess } from '../processes/sim-process.js';
 import type { Chance } from '../time/chance.js';
+import type { SimProcess } from '../processes/sim-process.js';
+
+/** Of so many steps one lasts: messages come and go, and others act, while it is under way. */
+const LASTING = 3;
+const LASTS = { leastMs: 1, mostMs: 600 };
 
 export interface PlaneParts {
+  readonly process: SimProcess;
   readonly faults: Faults;
   readonly chance: Chance;
-  /** Called after each call, whatever it did. */
   readonly onActed: (call: Call) => void;
 }
 
 /** A data plane as one life of an agent reaches it: where it dies, fails, lies, and where what it did is noted. */
-export function planeHooks(process: SimProcess, parts: PlaneParts): CallHooks {
-  const { faults, onActed } = parts;
+export function planeHooks(parts: PlaneParts): CallHooks {
+  const { process, faults, chance, onActed } = parts;
   return {
     before: async (call) => {
-      if (call.method === 'perform' && call.step) faults.progress.began(process.name, call.step.kind);
+      if (call.method === 'perform' && call.step) {
+        faults.progress.began(process.name, call.step.kind);
+        if (chance.isOneIn(LASTING)) await process.clock.sleep(chance.int(LASTS.leastMs, LASTS.mostMs));
+      }
       await process.moment('before', `plane.${call.method}`);
-      failBefore(call, process, parts);
+      failBefore(call, parts);
     },
     lies: (call) => call.method === 'perform' && faults.strikes('data-plane-lies', process.name),
     after: async (call) => {
@@ -30,7 +37,7 @@ export function planeHooks(process: SimProcess, parts: PlaneParts): CallHooks {
   };
 }
 
-function failBefore(call: Call, process: SimProcess, { faults, chance }: PlaneParts): void {
+function failBefore(call: Call, { process, faults, chance }: PlaneParts): void {
   if (call.method !== 'perform') return;
   const isRoomTaken = call.step?.kind === 'create-leg' || call.step?.kind === 'grow-leg';
   if (isRoomTaken && faults.strikes('disk-full', process.name))

@@ -16,6 +16,8 @@ export class Books {
   /** Grows with every commit. */
   commits = 0;
   #contents = new SchedulerContents();
+  /** Changes that were known when the database was put back. */
+  readonly #former = new Set<string>();
   readonly #ends = new Map<string, (() => void)[]>();
 
   /** To be told of every commit, and of a copy that is put back. */
@@ -48,6 +50,16 @@ export class Books {
 
   hasChange(changeId: string): boolean {
     return this.#contents.changes.get(changeId) !== null;
+  }
+
+  /** To be told just before an older copy is put back. */
+  restored(): void {
+    for (const { changeId } of this.changes) this.#former.add(changeId);
+  }
+
+  /** It was committed, and only in a life that the present copy knows nothing of. */
+  isOfFormerLife(changeId: string): boolean {
+    return this.#former.has(changeId) && !this.hasChange(changeId);
   }
 
   reservation(reservationId: string): ReservationRecord | null {

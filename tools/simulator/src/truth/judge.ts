@@ -157,7 +157,7 @@ export class Judge {
   #lookAtApplied(): void {
     for (const volume of this.#parts.books.volumes) {
       const { volumeId, appliedGeneration, generation, cardOperationId } = volume;
-      if (appliedGeneration === 0 || this.isRestored) continue;
+      if (appliedGeneration === 0) continue;
       // What was adopted has a generation of the books' own: it is the order that the card follows.
       const isNewest = appliedGeneration === generation && cardOperationId !== null;
       const isTrue =
@@ -165,7 +165,7 @@ export class Judge {
         (isNewest && this.orders.wasCarriedOut(cardOperationId)) ||
         this.#applied.has(`${volumeId} ${appliedGeneration}`);
       if (isTrue) this.#applied.add(`${volumeId} ${appliedGeneration}`);
-      else
+      else if (!this.isRestored)
         this.violated(echo, `${volumeId} is said to run generation ${appliedGeneration}, which no data plane ever did`);
     }
   }

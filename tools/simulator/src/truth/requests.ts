@@ -1,5 +1,8 @@
 import type { ChangeRecord } from '@flexbso/scheduler/deciding';
 
+/** As whom all clients ask. What an operator lets go after a restore is a deletion too, and nobody's request. */
+export const CLIENT = 'client';
+
 interface Tally {
   /** Asked and not answered yet: carried out or not. */
   open: number;
@@ -23,7 +26,8 @@ export class Requests {
   /** @returns the name of a volume that was changed more often than its client had it changed; null: there is none */
   tooOften(changes: Iterable<ChangeRecord>): string | null {
     const made = new Map<string, number>();
-    for (const { kind, volumeName } of changes) {
+    for (const { kind, volumeName, requestedBy } of changes) {
+      if (requestedBy !== CLIENT) continue;
       if (kind === 'create' || kind === 'change' || kind === 'delete')
         made.set(volumeName, (made.get(volumeName) ?? 0) + 1);
     }
