@@ -9,6 +9,7 @@ export function measureScheduler(of: {
   waitingDecisions: () => number;
   overdueChanges: () => number;
   pauses: () => number;
+  badLegEvents: () => Readonly<Record<string, number>>;
 }): void {
   const meter = metrics.getMeter('flexbso.scheduler');
   meter
@@ -29,6 +30,14 @@ export function measureScheduler(of: {
       description: 'Cards whose changes are paused; the fleet counts as one',
     })
     .addCallback((result) => result.observe(of.pauses()));
+  meter
+    .createObservableCounter('bso.scheduler.legs.bad', {
+      unit: '{event}',
+      description: 'Events of bad legs, by what was found',
+    })
+    .addCallback((result) => {
+      for (const [fault, count] of Object.entries(of.badLegEvents())) result.observe(count, { fault });
+    });
   meter
     .createObservableGauge('bso.scheduler.fleet', {
       unit: '{item}',

@@ -237,6 +237,7 @@ async function hear(
     waitingDecisions: () => scheduler.waitingDecisions,
     overdueChanges: () => scheduler.waits.overdue,
     pauses: () => scheduler.pauseCount,
+    badLegEvents: () => scheduler.agents.badLegEvents,
   });
   const app = await NestFactory.createMicroservice<MicroserviceOptions>(SchedulerModule.over(scheduler), {
     strategy,

@@ -5,6 +5,7 @@ import {
   changeSchema,
   type Divergence,
   divergenceSchema,
+  type LegFault,
   type PoolSnapshot,
   poolSnapshotSchema,
   type Volume,
@@ -186,7 +187,26 @@ function volumeLines(volume: Volume, styled: Styled): string[] {
     change: volume.changeId,
     created: timeText(volume.createdAtMs),
   });
-  return [...overview, '', ...legs];
+  return [...overview, '', ...legs, ...legFaultLines(volume, styled)];
+}
+
+function legFaultLines({ legFaults }: Volume, styled: Styled): string[] {
+  if (legFaults.length === 0) return [];
+  const lines = table(
+    [
+      { title: 'bad leg', value: (fault: LegFault) => fault.legId },
+      { title: 'fault', value: (fault) => fault.kind },
+      { title: 'from byte', value: (fault) => fault.offsetBytes, align: 'right' },
+      { title: 'within bytes', value: (fault) => fault.lengthBytes, align: 'right' },
+      { title: 'findings', value: (fault) => fault.findings, align: 'right' },
+      { title: 'first', value: (fault) => timeText(fault.firstAtMs) },
+      { title: 'last', value: (fault) => timeText(fault.lastAtMs) },
+      { title: 'repaired', value: (fault) => (fault.repaired ? 'yes' : 'no') },
+    ],
+    legFaults,
+    styled,
+  );
+  return ['', ...lines];
 }
 
 function outageFacts(outage: Change['outage']): Record<string, string | null> {

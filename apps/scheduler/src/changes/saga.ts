@@ -181,6 +181,7 @@ function deleteClosedLegs(draft: Draft, deciding: Deciding): void {
 /** The pool has deleted the leg: what it held is free. */
 export function forgetLeg(draft: Draft, leg: LegRecord): void {
   draft.legs = draft.legs.filter((one) => one.legId !== leg.legId);
+  draft.volume.legFaults = draft.volume.legFaults.filter((fault) => fault.legId !== leg.legId);
   draft.reservations = draft.reservations.filter((one) => one.reservationId !== leg.legId);
   draft.desired.push({ kind: 'forget', role: 'pool', agentId: leg.poolId, itemId: leg.legId });
 }
