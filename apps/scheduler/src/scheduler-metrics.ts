@@ -9,6 +9,7 @@ export function measureScheduler(of: {
   waitingDecisions: () => number;
   overdueChanges: () => number;
   pauses: () => number;
+  degradedVolumes: () => number;
   badLegEvents: () => Readonly<Record<string, number>>;
 }): void {
   const meter = metrics.getMeter('flexbso.scheduler');
@@ -30,6 +31,12 @@ export function measureScheduler(of: {
       description: 'Cards whose changes are paused; the fleet counts as one',
     })
     .addCallback((result) => result.observe(of.pauses()));
+  meter
+    .createObservableGauge('bso.scheduler.volumes.degraded', {
+      unit: '{volume}',
+      description: 'Volumes that go on without a leg',
+    })
+    .addCallback((result) => result.observe(of.degradedVolumes()));
   meter
     .createObservableCounter('bso.scheduler.legs.bad', {
       unit: '{event}',

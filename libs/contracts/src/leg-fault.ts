@@ -24,3 +24,7 @@ export type LegFault = z.infer<typeof legFaultSchema>;
 /** Three legs of four kinds each, in the two stacks of a swap: 24. */
 export const MAX_LEG_FAULTS = 32;
 export const legFaultsSchema = z.array(legFaultSchema).max(MAX_LEG_FAULTS).default([]);
+
+/** Legs that carry a volume and are known to be bad: a mirror goes on with the others. */
+export const degradedSchema = z.strictObject({ sinceMs: z.int(), legIds: z.array(legIdSchema).max(MAX_LEG_FAULTS) });
+export type Degraded = z.infer<typeof degradedSchema>;

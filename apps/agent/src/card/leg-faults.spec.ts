@@ -59,7 +59,7 @@ describe('what is told of bad legs', () => {
     faults.look(2 * QUIET_MS);
     expect(faults.version).toBe(said);
     expect(faults.note(differs, 3 * QUIET_MS)).toBe(true);
-    expect(faults.told).toMatchObject([{ repaired: false, findings: 2 }]);
+    expect(faults.told).toMatchObject([{ repaired: false, findings: 1, firstAtMs: 3 * QUIET_MS }]);
   });
 
   it('is never that a leg was repaired whose operations fail', () => {

@@ -36,9 +36,11 @@ export class LegFaults {
     const known = this.#kept.get(key);
     // Beyond the contract's bound: legs of more than two stacks at once, which no change has.
     if (!known && this.#kept.size === MAX_LEG_FAULTS) return false;
-    const fault = known
-      ? merged(known.fault, found, nowMs)
-      : { ...found, findings: 1, firstAtMs: nowMs, lastAtMs: nowMs, repaired: false };
+    // What was repaired is over: what is found then is another fault.
+    const fault =
+      known && !known.fault.repaired
+        ? merged(known.fault, found, nowMs)
+        : { ...found, findings: 1, firstAtMs: nowMs, lastAtMs: nowMs, repaired: false };
     this.#kept.set(key, { fault, isWrittenOver });
     const said = this.#saidOf(fault);
     const isNews = !said || said.repaired || fault.findings >= 2 * said.findings;
@@ -78,5 +80,5 @@ function merged(known: LegFault, found: Pick<LegFault, 'offsetBytes' | 'lengthBy
   const offsetBytes = Math.min(known.offsetBytes, found.offsetBytes);
   const endBytes = Math.max(known.offsetBytes + known.lengthBytes, found.offsetBytes + found.lengthBytes);
   const span = { offsetBytes, lengthBytes: endBytes - offsetBytes };
-  return { ...known, ...span, findings: known.findings + 1, lastAtMs: nowMs, repaired: false };
+  return { ...known, ...span, findings: known.findings + 1, lastAtMs: nowMs };
 }

@@ -168,6 +168,7 @@ function volumeLines(volume: Volume, styled: Styled): string[] {
     volume: volume.volumeId,
     tenant: volume.tenantId,
     state: volume.state,
+    ...degradedFacts(volume.degraded),
     size: `${formatSize(volume.sizeBytes)} (${volume.sizeBytes} bytes)`,
     stack: stackText(volume.stack.layers),
     'always redundant': volume.alwaysRedundant ? 'yes' : 'no',
@@ -188,6 +189,11 @@ function volumeLines(volume: Volume, styled: Styled): string[] {
     created: timeText(volume.createdAtMs),
   });
   return [...overview, '', ...legs, ...legFaultLines(volume, styled)];
+}
+
+function degradedFacts(degraded: Volume['degraded']): Record<string, string> {
+  if (degraded === null) return {};
+  return { degraded: `since ${timeText(degraded.sinceMs)}: bad is ${degraded.legIds.join(', ')}` };
 }
 
 function legFaultLines({ legFaults }: Volume, styled: Styled): string[] {

@@ -82,7 +82,8 @@ function prepare(draft: Draft, deciding: Deciding): void {
   }
   tellPools(draft, deciding);
   if (wantedLegs(draft).some((leg) => leg.awaited)) return;
-  giveCard(draft, deciding, { tombstone: false, origin: 'person', plan: change.plan.card });
+  const origin = change.kind === 'heal' ? 'healing' : 'person';
+  giveCard(draft, deciding, { tombstone: false, origin, plan: change.plan.card });
   moveTo(draft, 'applying');
 }
 

@@ -5,7 +5,7 @@ import {
   desiredVolumeSchema,
   finalChangeStates,
 } from '@flexbso/contracts';
-import { type EntityManager, In, MoreThan, Not } from 'typeorm';
+import { type EntityManager, In, MoreThan, Not, Raw } from 'typeorm';
 import type { AgentRecord } from '../agents/agent-record.js';
 import type { ChangeRecord } from '../changes/change-record.js';
 import type { DesiredEntry } from '../desired/desired-entry.js';
@@ -76,6 +76,15 @@ export class TypeormReader implements StoreReader {
       });
     }
     return query.orderBy('change.createdAtMs', 'DESC').addOrderBy('change.changeId', 'DESC').take(limit).getMany();
+  }
+
+  volumesWithBadLegs(limit: number): Promise<VolumeRecord[]> {
+    return this.manager.find(VolumeRow, {
+      // As the column holds it; a find operator would pass the column's own way of writing JSON by.
+      where: { legFaults: Raw((column) => `${column} <> '[]'`) },
+      order: { createdAtMs: 'ASC', volumeId: 'ASC' },
+      take: limit,
+    });
   }
 
   openChanges(): Promise<ChangeRecord[]> {

@@ -4,6 +4,7 @@ import { type Heard, hearSession } from '../agents/sessions.js';
 import { type EventDraft, draftOf } from '../changes/draft.js';
 import type { Decision, Decisions } from '../decisions.js';
 import { desiredMessage } from '../desired/answer.js';
+import { sayHealth } from '../health/degraded.js';
 import { randomUuid } from '../ids.js';
 import { hearCard } from './card-report.js';
 import { hearFormerCard } from './former-card-report.js';
@@ -103,6 +104,7 @@ export class AgentRequests {
     const draft = draftOf(before);
     if (isCarrier) hearCard(draft, report, decision.deciding);
     else hearFormerCard(draft, cardId, report, decision.deciding);
+    sayHealth(before, draft);
     await decision.write(before, draft, { by: `card ${cardId}`, judged: false });
     this.#countBadLegs(draft.events);
     return true;
@@ -124,6 +126,7 @@ export class AgentRequests {
     if (!before) return false;
     const draft = draftOf(before);
     hearLeg(draft, report.legId, report, decision.deciding);
+    sayHealth(before, draft);
     await decision.write(before, draft, { by: `pool ${poolId}`, judged: false });
     return true;
   }
