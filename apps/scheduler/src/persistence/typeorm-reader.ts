@@ -5,7 +5,7 @@ import {
   desiredVolumeSchema,
   finalChangeStates,
 } from '@flexbso/contracts';
-import { type EntityManager, In, MoreThan, Not, Raw } from 'typeorm';
+import { type EntityManager, In, MoreThan, Not } from 'typeorm';
 import type { AgentRecord } from '../agents/agent-record.js';
 import type { ChangeRecord } from '../changes/change-record.js';
 import type { DesiredEntry } from '../desired/desired-entry.js';
@@ -79,12 +79,16 @@ export class TypeormReader implements StoreReader {
   }
 
   volumesWithBadLegs(limit: number): Promise<VolumeRecord[]> {
-    return this.manager.find(VolumeRow, {
-      // As the column holds it; a find operator would pass the column's own way of writing JSON by.
-      where: { legFaults: Raw((column) => `${column} <> '[]'`) },
-      order: { createdAtMs: 'ASC', volumeId: 'ASC' },
-      take: limit,
-    });
+    return (
+      this.manager
+        .createQueryBuilder(VolumeRow, 'volume')
+        // The text that the column holds. A find operator would itself be written as JSON.
+        .where("volume.legFaults <> '[]'")
+        .orderBy('volume.createdAtMs', 'ASC')
+        .addOrderBy('volume.volumeId', 'ASC')
+        .limit(limit)
+        .getMany()
+    );
   }
 
   openChanges(): Promise<ChangeRecord[]> {
