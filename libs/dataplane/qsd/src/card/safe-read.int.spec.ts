@@ -73,7 +73,8 @@ for (const qemu of installedQemus()) {
     await site.guest.write(volume.volumeId, 24 * MIB, Buffer.alloc(4 * MIB, 'kept '));
     let isLoadOver = false;
     const verified = ['--rw=randwrite', '--verify=crc32c', '--verify_backlog=256', '--verify_fatal=1'];
-    const bounded = [`--size=${16 * MIB}`, '--time_based', '--runtime=12', '--rate_iops=1500'];
+    // Two writes to one place at once may reach the legs in different orders: those would be told of too.
+    const bounded = ['--serialize_overlap=1', `--size=${16 * MIB}`, '--time_based', '--runtime=12', '--rate_iops=1500'];
     const load = fio(uri, ...verified, ...bounded).finally(() => (isLoadOver = true));
 
     const legs = await threeLegs(volume, 'bcd');
