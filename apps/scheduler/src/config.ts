@@ -22,6 +22,12 @@ export const schedulerConfigSchema = z.strictObject({
     .int()
     .min(1024 ** 2)
     .default(defaultCopyBytesPerSecond),
+  /** How long a leg is bad before its volume is swapped onto new ones. Ten minutes: a pool's restart is over by then. */
+  replaceLegAfterMs: z
+    .int()
+    .min(1_000)
+    .max(7 * 86_400_000)
+    .default(600_000),
 });
 export type SchedulerConfig = z.infer<typeof schedulerConfigSchema>;
 

@@ -44,6 +44,8 @@ export interface SchedulerPorts {
 export interface SchedulerSettings {
   /** At which rate a swap copies, in bytes a second. */
   readonly copyBytesPerSecond: number;
+  /** How long a leg is bad before a new one takes its place. */
+  readonly replaceLegAfterMs: number;
   /** The fencing token of the lease under which this scheduler decides. */
   readonly term: number;
 }

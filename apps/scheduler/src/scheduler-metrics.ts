@@ -9,6 +9,8 @@ export function measureScheduler(of: {
   waitingDecisions: () => number;
   overdueChanges: () => number;
   pauses: () => number;
+  degradedVolumes: () => number;
+  badLegEvents: () => Readonly<Record<string, number>>;
 }): void {
   const meter = metrics.getMeter('flexbso.scheduler');
   meter
@@ -29,6 +31,20 @@ export function measureScheduler(of: {
       description: 'Cards whose changes are paused; the fleet counts as one',
     })
     .addCallback((result) => result.observe(of.pauses()));
+  meter
+    .createObservableGauge('bso.scheduler.volumes.degraded', {
+      unit: '{volume}',
+      description: 'Volumes that go on without a leg',
+    })
+    .addCallback((result) => result.observe(of.degradedVolumes()));
+  meter
+    .createObservableCounter('bso.scheduler.legs.bad', {
+      unit: '{event}',
+      description: 'Events of bad legs, by what was found',
+    })
+    .addCallback((result) => {
+      for (const [fault, count] of Object.entries(of.badLegEvents())) result.observe(count, { fault });
+    });
   meter
     .createObservableGauge('bso.scheduler.fleet', {
       unit: '{item}',

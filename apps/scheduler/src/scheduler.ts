@@ -6,6 +6,7 @@ import { WaitWatch } from './changes/wait-watch.js';
 import { Checks } from './check/checks.js';
 import { Decisions, type SchedulerPorts, type SchedulerSettings } from './decisions.js';
 import { Settlements } from './diverged/settlements.js';
+import { HealthWatch } from './health/health-watch.js';
 import { SealingKeys } from './keys/sealing-keys.js';
 import { differencesOfBooks } from './placement/books.js';
 import { PauseRequests } from './pauses/pause-requests.js';
@@ -22,6 +23,7 @@ export class Scheduler {
   readonly changes: ChangeRequests;
   readonly pauses: PauseRequests;
   readonly waits: WaitWatch;
+  readonly health: HealthWatch;
   readonly agents: AgentRequests;
   readonly queries: Queries;
   readonly checks: Checks;
@@ -38,6 +40,7 @@ export class Scheduler {
     this.changes = new ChangeRequests(this.#decisions);
     this.pauses = new PauseRequests(this.#decisions);
     this.waits = new WaitWatch(this.#decisions);
+    this.health = new HealthWatch(this.#decisions, settings.replaceLegAfterMs);
     this.agents = new AgentRequests(this.#decisions);
     this.queries = new Queries(ports);
     this.checks = new Checks(ports, this.#decisions);

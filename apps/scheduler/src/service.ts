@@ -155,7 +155,8 @@ function watchWaits(scheduler: Scheduler): () => Promise<void> {
     // A look that waits for the database is not joined by others.
     look ??= scheduler.waits
       .look()
-      .catch((error: unknown) => log.warn('waits were not looked at', { error }))
+      .then(() => scheduler.health.look())
+      .catch((error: unknown) => log.warn('waits and bad legs were not looked at', { error }))
       .finally(() => (look = null));
   }, waitLookMs);
   timer.unref();
@@ -208,7 +209,11 @@ async function makeScheduler(
       vault: new Vault({ wrapKey, randomness, seal: (plain, recipient) => seal(plain, recipient, sealingSeed) }),
       fleet: parts.fleet,
     },
-    { copyBytesPerSecond: config.copyBytesPerSecond, term: parts.lease.token },
+    {
+      copyBytesPerSecond: config.copyBytesPerSecond,
+      replaceLegAfterMs: config.replaceLegAfterMs,
+      term: parts.lease.token,
+    },
   );
 }
 
@@ -237,6 +242,8 @@ async function hear(
     waitingDecisions: () => scheduler.waitingDecisions,
     overdueChanges: () => scheduler.waits.overdue,
     pauses: () => scheduler.pauseCount,
+    degradedVolumes: () => scheduler.health.degraded,
+    badLegEvents: () => scheduler.agents.badLegEvents,
   });
   const app = await NestFactory.createMicroservice<MicroserviceOptions>(SchedulerModule.over(scheduler), {
     strategy,

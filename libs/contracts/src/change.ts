@@ -53,7 +53,7 @@ export type Overdue = z.infer<typeof overdueSchema>;
 export const changeSchema = z.strictObject({
   changeId: changeIdSchema,
   volumeId: volumeIdSchema,
-  /** `adopt`: after a restore, the books took over what runs. */
+  /** `heal`: its card built it again (`outage`), or a bad leg is replaced. `adopt`: after a restore, the books took over what runs. */
   kind: z.enum(['create', 'change', 'delete', 'heal', 'failover', 'adopt']),
   /** What differs, in words of the API: labels, qos, size, stack, pools, key, alwaysRedundant. */
   differences: z.array(z.string()).max(16),
@@ -72,7 +72,7 @@ export const changeSchema = z.strictObject({
   cancel: cancelSchema.nullable().default(null),
   bytesCopied: z.int().min(0),
   problem: problemSchema.nullable(),
-  /** Of a `heal`: how long the volume's I/O was away, and whether the guest must reset its device. */
+  /** Of a `heal` by its card: how long the volume's I/O was away, and whether the guest must reset its device. */
   outage: outageSchema.nullable(),
   requestedBy: z.string(),
   traceId: z.string().nullable(),

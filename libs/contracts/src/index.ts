@@ -8,6 +8,7 @@ export * from './ids.js';
 export * from './inspect.js';
 export * from './labels.js';
 export * from './layers.js';
+export * from './leg-fault.js';
 export * from './limits.js';
 export * from './measure.js';
 export * from './observed.js';

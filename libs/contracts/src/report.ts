@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { legIdSchema, operationIdSchema, volumeIdSchema } from './ids.js';
 import { legAccessSchema, legAddressSchema } from './desired.js';
+import { legFaultsSchema } from './leg-fault.js';
 import { observedVolumeSchema } from './observed.js';
 import { outageSchema } from './outage.js';
 import { problemSchema } from './problems.js';
@@ -57,6 +58,8 @@ export const volumeReportSchema = z.strictObject({
   observed: observedVolumeSchema.nullable(),
   /** The last one that this card knows of, said again with every report. */
   outage: outageSchema.nullable(),
+  /** What this life of the agent was told of bad legs, said again with every report. */
+  legFaults: legFaultsSchema,
 });
 export type VolumeReport = z.infer<typeof volumeReportSchema>;
 

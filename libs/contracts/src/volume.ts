@@ -10,6 +10,7 @@ import {
   tenantIdSchema,
   volumeIdSchema,
 } from './ids.js';
+import { degradedSchema, legFaultsSchema } from './leg-fault.js';
 import { labelsSchema } from './labels.js';
 import { protocolSchema, qosLimitsSchema, stackSpecSchema } from './layers.js';
 import { BLOCK_SIZE_BYTES, MAX_VOLUME_SIZE_BYTES, MIN_VOLUME_SIZE_BYTES } from './limits.js';
@@ -130,6 +131,10 @@ export const volumeSchema = z.strictObject({
   cardId: cardIdSchema,
   functionId: functionIdSchema,
   legs: z.array(volumeLegSchema),
+  /** What was found wrong with its legs, for as long as it has them. */
+  legFaults: legFaultsSchema,
+  /** Null: none of the legs that carry it is known to be bad. */
+  degraded: degradedSchema.nullable().default(null),
   /**
    * Cards that it was failed over from and that have not yet reported that they closed what they had of it. Its legs
    * are fenced from them; their functions stay taken until they report.

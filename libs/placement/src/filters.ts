@@ -49,6 +49,7 @@ export function poolExclusion(pool: FleetPool, request: LegsRequest): PoolConstr
   const { wish } = request;
   const named = wish.poolIds ?? [];
   if (named.length >= request.legCount && !named.includes(snapshot.poolId)) return 'pool-named';
+  if (request.avoidPoolIds?.includes(snapshot.poolId)) return 'pool-bad';
   if (snapshot.state !== 'ready') return 'pool-state';
   if (pool.isDiverged) return 'pool-diverged';
   if (snapshot.cordoned) return 'pool-cordoned';

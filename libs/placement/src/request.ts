@@ -6,6 +6,8 @@ export interface LegsRequest {
   readonly legCount: number;
   readonly leg: LegDemand;
   readonly wish: PlacementWish;
+  /** Pools of bad legs: a new one goes elsewhere. */
+  readonly avoidPoolIds?: readonly string[];
   /** What each pool must be able to do besides serving legs. */
   readonly requiredPoolCapabilities: readonly CapabilityName[];
   /** Equal seeds and fleets give equal answers; another seed breaks ties another way. */
@@ -56,6 +58,7 @@ export type CardConstraint = (typeof cardConstraints)[number];
 
 export const poolConstraints = [
   'pool-named',
+  'pool-bad',
   'pool-state',
   'pool-diverged',
   'pool-cordoned',

@@ -1,5 +1,5 @@
 import { ProblemError, type DesiredVolume, type VolumePhase, type VolumeReport } from '@flexbso/contracts';
-import type { CardDataPlane, CardDiscovery } from '@flexbso/dataplane-port';
+import type { CardDataPlane, CardDiscovery, LegFinding } from '@flexbso/dataplane-port';
 import { ROOT_CONTEXT, context } from '@opentelemetry/api';
 import type { Clock } from '../ports/clock.js';
 import type { Journal } from '../ports/journal.js';
@@ -60,6 +60,7 @@ export class CardRole implements RolePart<DesiredVolume> {
     this.#ports = ports;
     this.#discovery = new Discovery(() => ports.plane.discover(), ports);
     ports.plane.onGone((volumeId) => this.#gone(volumeId));
+    ports.plane.onLegBad((volumeId, finding) => this.#legIsBad(volumeId, finding));
   }
 
   nameOf(item: DesiredVolume): string {
@@ -146,6 +147,11 @@ export class CardRole implements RolePart<DesiredVolume> {
     const volume = this.#ready.get(volumeId);
     volume?.reconciler.gone();
     volume?.worker.wake();
+  }
+
+  #legIsBad(volumeId: string, finding: LegFinding): void {
+    const volume = this.#ready.get(volumeId);
+    if (volume?.reconciler.legIsBad(finding)) volume.worker.wake();
   }
 
   #want(volume: Volume, item: DesiredVolume): void {

@@ -1,5 +1,5 @@
 import type { Capabilities, DesiredVolume, ObservedVolume, Problem } from '@flexbso/contracts';
-import type { CardDataPlane, CardSecrets } from '@flexbso/dataplane-port';
+import type { CardDataPlane, CardSecrets, LegFinding } from '@flexbso/dataplane-port';
 import { span, withTraceHeaders } from '@flexbso/observability';
 import { isApplied, isSettled, plannedVolumeOf } from '@flexbso/stack';
 import type { Randomness } from '../ports/randomness.js';
@@ -8,6 +8,7 @@ import { backoffMs, jittered } from '../work/backoff.js';
 import type { LookAgain } from '../work/serial-worker.js';
 import { type BookEntry, type VolumeBook, isPastReturn } from './book.js';
 import { type Decision, decide } from './decide.js';
+import { LegFaults } from './leg-faults.js';
 import { LegWatch } from './leg-watch.js';
 import { type OutagePorts, OutageWatch } from './outage-watch.js';
 import { type RunResult, type StepRun, runHealing, runSteps, runUndo } from './run-steps.js';
@@ -50,6 +51,7 @@ export class VolumeReconciler {
   #work = new AbortController();
   readonly #legWatch: LegWatch;
   readonly #outages: OutageWatch;
+  readonly #legFaults = new LegFaults();
   readonly #sayings: VolumeSayings;
 
   constructor(desired: DesiredVolume, journal: VolumeJournal, ports: VolumePorts) {
@@ -59,7 +61,7 @@ export class VolumeReconciler {
     this.#ports = ports;
     this.#legWatch = new LegWatch(ports.plane);
     this.#outages = new OutageWatch(desired.volumeId, journal, ports);
-    this.#sayings = new VolumeSayings(journal, ports);
+    this.#sayings = new VolumeSayings(journal, this.#legFaults, ports);
   }
 
   get desired(): DesiredVolume {
@@ -95,6 +97,13 @@ export class VolumeReconciler {
     this.#outages.gone();
   }
 
+  /** @returns whether the next pass has something to tell */
+  legIsBad(finding: LegFinding): boolean {
+    const isNews = this.#legFaults.note(finding, this.#ports.clock.nowMs());
+    if (isNews) this.#ports.log.warn('a leg is bad', { volumeId: this.#volumeId, ...finding });
+    return isNews;
+  }
+
   async pass(): Promise<LookAgain> {
     for (let round = 0; round < MAX_ROUNDS && !this.#stopped; round++) {
       this.#work = new AbortController();
@@ -112,8 +121,15 @@ export class VolumeReconciler {
     return this.#carryOut(decision, observed);
   }
 
+  async #look(): Promise<ObservedVolume> {
+    const observed = await this.#observe();
+    this.#legFaults.keep(openLegIds(observed));
+    this.#legFaults.look(this.#ports.clock.nowMs());
+    return observed;
+  }
+
   /** A change's looks stand in its trace; those of a volume at rest, or of a step that fails for days, would fill it. */
-  #look(): Promise<ObservedVolume> {
+  #observe(): Promise<ObservedVolume> {
     const { operationId, trace, changeId } = this.#desired;
     if (this.#failures > 0 || this.#journal.book.concluded?.operationId === operationId) return this.#outages.observe();
     const attributes = { 'bso.volume.id': this.#volumeId, 'bso.change.id': changeId };
@@ -340,4 +356,8 @@ export class VolumeReconciler {
     await this.#bookApplied(pending, desired, observed);
     return true;
   }
+}
+
+function openLegIds({ stacks }: ObservedVolume): Set<string> {
+  return new Set(stacks.flatMap(({ legs }) => legs.map(({ legId }) => legId)));
 }

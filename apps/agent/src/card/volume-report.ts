@@ -1,5 +1,6 @@
 import type {
   DesiredVolume,
+  LegFault,
   ObservedVolume,
   Outage,
   Problem,
@@ -23,6 +24,7 @@ export interface Situation {
   readonly bytesCopied?: number;
   readonly problem?: Problem | null;
   readonly outage?: Outage | null;
+  readonly legFaults?: readonly LegFault[];
   readonly waiting?: { readonly for: string; readonly sinceMs: number } | null;
 }
 
@@ -44,6 +46,7 @@ export function volumeReport(situation: Situation): VolumeReport {
     problem: situation.problem ?? null,
     observed,
     outage: situation.outage ?? null,
+    legFaults: [...(situation.legFaults ?? [])],
   };
 }
 
@@ -52,7 +55,7 @@ export function concludedReport(
   desired: DesiredVolume,
   conclusion: Conclusion,
   observed: ObservedVolume | null,
-  more: { readonly bytesCopied: number; readonly outage: Outage | null },
+  more: Pick<Situation, 'bytesCopied' | 'outage' | 'legFaults'>,
 ): VolumeReport {
   const { phase, steps, closedLegIds, problem } = conclusion;
   return volumeReport({ desired, phase, steps, closedLegIds, problem, observed, ...more });

@@ -3,6 +3,7 @@ import { describe } from '@flexbso/stack';
 import type { Clock } from '../ports/clock.js';
 import type { AgentLog } from '../ports/log.js';
 import { type Conclusion, outcomesOf, stoppedBy } from './book.js';
+import type { LegFaults } from './leg-faults.js';
 import type { VolumeJournal } from './volume-journal.js';
 import { concludedReport, volumeReport } from './volume-report.js';
 
@@ -16,6 +17,7 @@ export interface SayingPorts {
 /** What is reported of one volume: where it stands, what it waits for and since when, and, once, how it ended. */
 export class VolumeSayings {
   readonly #journal: VolumeJournal;
+  readonly #legFaults: Pick<LegFaults, 'told' | 'version'>;
   readonly #ports: SayingPorts;
   /** The most that the present operation's copy was seen to have copied: the copy's own record goes with the cut-over. */
   #bytesCopied = 0;
@@ -25,8 +27,9 @@ export class VolumeSayings {
   /** What the last report that ends an operation said, so that it is said once by each life of the agent. */
   #saidFor: string | null = null;
 
-  constructor(journal: VolumeJournal, ports: SayingPorts) {
+  constructor(journal: VolumeJournal, legFaults: Pick<LegFaults, 'told' | 'version'>, ports: SayingPorts) {
     this.#journal = journal;
+    this.#legFaults = legFaults;
     this.#ports = ports;
   }
 
@@ -45,12 +48,12 @@ export class VolumeSayings {
     this.#waitingSinceMs = null;
   }
 
-  /** Once, and again after each outage. */
+  /** Once, and again after each outage and when there is news of a bad leg. */
   ended(conclusion: Conclusion, desired: DesiredVolume, observed: ObservedVolume): void {
     const { outage } = this.#journal.book;
-    const saying = `${desired.operationId} ${outage?.untilMs}`;
+    const saying = `${desired.operationId} ${outage?.untilMs} ${this.#legFaults.version}`;
     if (this.#saidFor === saying) return;
-    const more = { bytesCopied: this.#bytesCopied, outage };
+    const more = { bytesCopied: this.#bytesCopied, outage, legFaults: this.#legFaults.told };
     this.#ports.report(concludedReport(desired, conclusion, observed, more), desired, true);
     this.#saidFor = saying;
   }
@@ -59,7 +62,7 @@ export class VolumeSayings {
   misled(problem: Problem, desired: DesiredVolume, observed: ObservedVolume): void {
     const { clock, log, report } = this.#ports;
     const { volumeId } = desired;
-    const saying = `${desired.operationId} ${problem.detail}`;
+    const saying = `${desired.operationId} ${problem.detail} ${this.#legFaults.version}`;
     if (this.#saidFor === saying) return;
     log.warn('a leg is served elsewhere than it is open', { volumeId, problem: problem.detail });
     this.#saidFor = saying;
@@ -67,7 +70,9 @@ export class VolumeSayings {
     const waiting = { for: 'a leg is served at another address', sinceMs: this.#waitingSinceMs };
     const steps = this.#journal.book.concluded?.steps ?? [];
     const { outage } = this.#journal.book;
-    report(volumeReport({ desired, phase: 'working', steps, observed, waiting, problem, outage }), desired, true);
+    const legFaults = this.#legFaults.told;
+    const situation = { desired, phase: 'working' as const, steps, observed, waiting, problem, outage, legFaults };
+    report(volumeReport(situation), desired, true);
   }
 
   /** Where an open operation stands. Of one that has ended nothing new is said while its volume is made good. */
@@ -91,6 +96,7 @@ export class VolumeSayings {
       waiting: more.waitingFor ? { for: more.waitingFor, sinceMs: this.#waitingSinceMs ?? nowMs } : null,
       problem: more.problem ?? null,
       outage,
+      legFaults: this.#legFaults.told,
     };
     this.#ports.report(volumeReport(situation), desired, phase !== 'working');
   }

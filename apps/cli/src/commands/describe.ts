@@ -5,6 +5,7 @@ import {
   changeSchema,
   type Divergence,
   divergenceSchema,
+  type LegFault,
   type PoolSnapshot,
   poolSnapshotSchema,
   type Volume,
@@ -167,6 +168,7 @@ function volumeLines(volume: Volume, styled: Styled): string[] {
     volume: volume.volumeId,
     tenant: volume.tenantId,
     state: volume.state,
+    ...degradedFacts(volume.degraded),
     size: `${formatSize(volume.sizeBytes)} (${volume.sizeBytes} bytes)`,
     stack: stackText(volume.stack.layers),
     'always redundant': volume.alwaysRedundant ? 'yes' : 'no',
@@ -186,7 +188,31 @@ function volumeLines(volume: Volume, styled: Styled): string[] {
     change: volume.changeId,
     created: timeText(volume.createdAtMs),
   });
-  return [...overview, '', ...legs];
+  return [...overview, '', ...legs, ...legFaultLines(volume, styled)];
+}
+
+function degradedFacts(degraded: Volume['degraded']): Record<string, string> {
+  if (degraded === null) return {};
+  return { degraded: `since ${timeText(degraded.sinceMs)}: bad is ${degraded.legIds.join(', ')}` };
+}
+
+function legFaultLines({ legFaults }: Volume, styled: Styled): string[] {
+  if (legFaults.length === 0) return [];
+  const lines = table(
+    [
+      { title: 'bad leg', value: (fault: LegFault) => fault.legId },
+      { title: 'fault', value: (fault) => fault.kind },
+      { title: 'from byte', value: (fault) => fault.offsetBytes, align: 'right' },
+      { title: 'within bytes', value: (fault) => fault.lengthBytes, align: 'right' },
+      { title: 'findings', value: (fault) => fault.findings, align: 'right' },
+      { title: 'first', value: (fault) => timeText(fault.firstAtMs) },
+      { title: 'last', value: (fault) => timeText(fault.lastAtMs) },
+      { title: 'repaired', value: (fault) => (fault.repaired ? 'yes' : 'no') },
+    ],
+    legFaults,
+    styled,
+  );
+  return ['', ...lines];
 }
 
 function outageFacts(outage: Change['outage']): Record<string, string | null> {

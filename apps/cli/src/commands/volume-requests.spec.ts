@@ -19,6 +19,7 @@ const volume = volumeSchema.parse({
   cardId: 'card-a',
   functionId: 'vf-1',
   legs: [],
+  legFaults: [],
   formerCards: [],
   uri: null,
   changeId: null,
@@ -51,6 +52,18 @@ describe('a change', () => {
     expect(patchOf({ raid1: null })).toEqual({ stack: { layers: [compression] } });
     const encryption = { kind: 'encryption', cipher: 'aes-xts-256' };
     expect(patchOf({ raid1: 3, encryption: 'on' })).toEqual({ stack: { layers: [compression, encryption, raid1] } });
+  });
+
+  it('has the reads of a mirror checked, or no more, whatever else of it changes', () => {
+    const [compression] = volume.stack.layers;
+    const safe = (legCount: number, safeRead: boolean) => ({
+      stack: { layers: [compression, { kind: 'raid1', legCount, safeRead }] },
+    });
+    expect(patchOf({ safeRead: 'on' })).toEqual(safe(2, true));
+    expect(patchOf({ raid1: 3, safeRead: 'on' })).toEqual(safe(3, true));
+    expect(patchOf({ safeRead: 'off' })).toEqual(safe(2, false));
+    expect(() => patchOf({ raid1: null, safeRead: 'on' })).toThrow('--raid1');
+    expect(() => createRequest('a', { size: 1, safeRead: true })).toThrow('--raid1');
   });
 
   it('replaces what is limited of one unit, and leaves the other', () => {

@@ -7,6 +7,8 @@ export interface CreateOptions {
   readonly protocol?: string;
   readonly encryption?: boolean;
   readonly raid1?: number;
+  /** Of the mirror: its reads are checked. */
+  readonly safeRead?: boolean;
   readonly alwaysRedundant?: boolean;
   readonly pool?: string[];
   readonly card?: string;
@@ -20,6 +22,8 @@ export interface ChangeOptions {
   readonly encryption?: 'on' | 'off';
   /** Over how many legs it is mirrored; null: over none, it is on one leg. */
   readonly raid1?: number | null;
+  /** Whether the reads of its mirror are checked. */
+  readonly safeRead?: 'on' | 'off';
   /** Replaces the key that the volume has now. */
   readonly rekey?: boolean;
   readonly alwaysRedundant?: 'on' | 'off';
@@ -34,12 +38,16 @@ export interface FailoverOptions {
   readonly card?: string;
 }
 
-/** The request that asks for a volume. */
+/**
+ * The request that asks for a volume.
+ * @throws CommandError `usage` when reads are to be checked without a mirror
+ */
 export function createRequest(name: string, options: CreateOptions): ApiRequest {
   const layers: unknown[] = [
     ...(options.encryption ? [{ kind: 'encryption' }] : []),
-    ...(options.raid1 === undefined ? [] : [{ kind: 'raid1', legCount: options.raid1 }]),
+    ...(options.raid1 === undefined ? [] : [{ kind: 'raid1', legCount: options.raid1, safeRead: options.safeRead }]),
   ];
+  if (options.safeRead && options.raid1 === undefined) throw noMirror();
   const qos = limits({}, options);
   const placement = {
     ...(options.card === undefined ? {} : { cardId: options.card }),
@@ -60,12 +68,12 @@ export function createRequest(name: string, options: CreateOptions): ApiRequest 
 
 /**
  * The request that changes a volume, based on what it is now: what the options leave out stays.
- * @throws CommandError `usage` when nothing was asked for, or a new key for a volume that has none
+ * @throws CommandError `usage` when nothing was asked for, a new key for a volume that has none, or checked reads without a mirror
  */
 export function changeRequest(volume: Volume, options: ChangeOptions): ApiRequest {
   const patch: VolumePatch = {
     ...(options.size === undefined ? {} : { sizeBytes: options.size }),
-    ...(options.encryption === undefined && options.raid1 === undefined
+    ...([options.encryption, options.raid1, options.safeRead].every((option) => option === undefined)
       ? {}
       : { stack: { layers: changedLayers(volume, options) } }),
     ...(options.alwaysRedundant === undefined ? {} : { alwaysRedundant: options.alwaysRedundant === 'on' }),
@@ -79,7 +87,7 @@ export function changeRequest(volume: Volume, options: ChangeOptions): ApiReques
   if (Object.keys(patch).length > 0) return { ...updateOf(volume), method: 'PATCH', body: patch };
   throw new CommandError(
     exitCodes.usage,
-    'say what to change: --size, --encryption, --raid1, --rekey, --always-redundant, --pool, --iops, --bandwidth or --label',
+    'say what to change: --size, --encryption, --raid1, --safe-read, --rekey, --always-redundant, --pool, --iops, --bandwidth or --label',
   );
 }
 
@@ -107,15 +115,15 @@ function updateOf({ volumeId, generation }: Volume) {
   return { path: `/v1/volumes/${volumeId}`, headers: { 'if-match': `"${generation}"` } };
 }
 
-type LayerOptions = Pick<ChangeOptions, 'encryption' | 'raid1'>;
+type LayerOptions = Pick<ChangeOptions, 'encryption' | 'raid1' | 'safeRead'>;
 
 /** From the top: compression, encryption, redundancy. What the options leave out stays. */
-function changedLayers({ stack }: Volume, { encryption, raid1 }: LayerOptions): Layer[] {
+function changedLayers({ stack }: Volume, { encryption, raid1, safeRead }: LayerOptions): Layer[] {
   const kept = (...kinds: Layer['kind'][]) => stack.layers.filter(({ kind }) => kinds.includes(kind));
   return [
     ...kept('compression'),
     ...(encryption === undefined ? kept('encryption') : encrypted(kept('encryption'), encryption)),
-    ...(raid1 === undefined ? kept('raid0', 'raid1', 'raid5f') : mirrored(kept('raid1'), raid1)),
+    ...redundant(kept('raid0', 'raid1', 'raid5f'), raid1, safeRead),
   ];
 }
 
@@ -123,10 +131,18 @@ function encrypted([now]: Layer[], wanted: 'on' | 'off'): Layer[] {
   return wanted === 'off' ? [] : [now ?? { kind: 'encryption', cipher: 'aes-xts-256' }];
 }
 
-/** A mirror that is there keeps how it reads. */
-function mirrored([now]: Layer[], legCount: number | null): Layer[] {
-  const safeRead = now?.kind === 'raid1' && now.safeRead;
-  return legCount === null ? [] : [{ kind: 'raid1', legCount, safeRead }];
+/** What is left out stays: over how many legs, and how a mirror reads. */
+function redundant(now: Layer[], legCount: ChangeOptions['raid1'], safeRead: ChangeOptions['safeRead']): Layer[] {
+  const mirror = now.find((layer) => layer.kind === 'raid1');
+  const wantedLegs = legCount === undefined ? mirror?.legCount : legCount;
+  if (safeRead === 'on' && typeof wantedLegs !== 'number') throw noMirror();
+  if (wantedLegs === undefined) return now;
+  const isSafe = safeRead === undefined ? (mirror?.safeRead ?? false) : safeRead === 'on';
+  return wantedLegs === null ? [] : [{ kind: 'raid1', legCount: wantedLegs, safeRead: isSafe }];
+}
+
+function noMirror(): CommandError {
+  return new CommandError(exitCodes.usage, 'reads are checked against the other legs of a mirror: give --raid1 3 too');
 }
 
 /** A total replaces whatever was set of the same unit; a total and its parts exclude each other. */

@@ -84,6 +84,7 @@ function createOptions(command: Command): Command {
     .addOption(new Option('--protocol <protocol>', 'how the guest sees it').choices(['nbd', 'virtio-blk', 'nvme']))
     .option('--encryption', 'encrypt it on the card')
     .option('--raid1 <legs>', 'mirror it over this many legs', wholeNumber)
+    .option('--safe-read', 'check every read against the other legs of the mirror, and repair what differs')
     .option('--always-redundant', 'refuse every change that would leave it on a stack that a lost leg ends')
     .option('--pool <id>', 'a leg on this pool; once for each leg', poolIds)
     .option('--card <id>', 'on this card', agentId)
@@ -97,6 +98,12 @@ function changeOptions(command: Command): Command {
     .option('--size <size>', 'grow to this size, such as 1GiB', sizeOption)
     .addOption(new Option('--encryption <on|off>', 'encrypt it on the card, or not').choices(['on', 'off']))
     .option('--raid1 <legs|none>', 'mirror it over this many legs, or keep it on one', numberOrNone)
+    .addOption(
+      new Option('--safe-read <on|off>', 'check every read against the other legs of the mirror, or not').choices([
+        'on',
+        'off',
+      ]),
+    )
     .option('--rekey', 'encrypt it with a new key')
     .addOption(
       new Option('--always-redundant <on|off>', 'demand redundancy at all times, or no more').choices(['on', 'off']),

@@ -16,8 +16,13 @@ export function durationText(ms: number): string {
 }
 
 export function stackText(layers: readonly Layer[]): string {
-  const names = layers.map((layer) => ('legCount' in layer ? `${layer.kind}(${layer.legCount})` : layer.kind));
-  return [...names, 'legs'].join(' > ');
+  return [...layers.map(layerText), 'legs'].join(' > ');
+}
+
+function layerText(layer: Layer): string {
+  if (!('legCount' in layer)) return layer.kind;
+  const isSafe = layer.kind === 'raid1' && layer.safeRead;
+  return `${layer.kind}(${layer.legCount}${isSafe ? ', safe read' : ''})`;
 }
 
 export function qosText(qos: QosLimits | null): string {

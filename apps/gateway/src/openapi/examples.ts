@@ -98,6 +98,8 @@ export const volumeExample = volumeSchema.parse({
   cardId: 'card-a',
   functionId: 'vf-1',
   legs: [leg],
+  legFaults: [],
+  degraded: null,
   formerCards: [],
   uri: 'nbd+unix:///vol-0123456789?socket=/run/flexbso/card-a/vol-0123456789.nbd',
   changeId: 'chg-0123456789',

@@ -82,7 +82,8 @@ function prepare(draft: Draft, deciding: Deciding): void {
   }
   tellPools(draft, deciding);
   if (wantedLegs(draft).some((leg) => leg.awaited)) return;
-  giveCard(draft, deciding, { tombstone: false, origin: 'person', plan: change.plan.card });
+  const origin = change.kind === 'heal' ? 'healing' : 'person';
+  giveCard(draft, deciding, { tombstone: false, origin, plan: change.plan.card });
   moveTo(draft, 'applying');
 }
 
@@ -181,6 +182,7 @@ function deleteClosedLegs(draft: Draft, deciding: Deciding): void {
 /** The pool has deleted the leg: what it held is free. */
 export function forgetLeg(draft: Draft, leg: LegRecord): void {
   draft.legs = draft.legs.filter((one) => one.legId !== leg.legId);
+  draft.volume.legFaults = draft.volume.legFaults.filter((fault) => fault.legId !== leg.legId);
   draft.reservations = draft.reservations.filter((one) => one.reservationId !== leg.legId);
   draft.desired.push({ kind: 'forget', role: 'pool', agentId: leg.poolId, itemId: leg.legId });
 }

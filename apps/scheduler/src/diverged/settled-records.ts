@@ -55,6 +55,7 @@ export function volumeOf(
     settledIn: incarnation,
     lastOutageUntilMs: present?.volume.lastOutageUntilMs ?? null,
     formerCards: present?.volume.formerCards ?? [],
+    legFaults: present?.volume.legFaults ?? [],
     createdAtMs: present?.volume.createdAtMs ?? deciding.nowMs,
   };
 }
@@ -86,6 +87,7 @@ export function goneVolume(
     settledIn: null,
     lastOutageUntilMs: null,
     formerCards: [],
+    legFaults: [],
     createdAtMs: deciding.nowMs,
   };
 }

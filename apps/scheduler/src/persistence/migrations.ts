@@ -265,4 +265,27 @@ class Wishes implements MigrationInterface {
   }
 }
 
-export const schedulerMigrations = [SchedulerTables, BoundedChanges, Outages, FormerCards, SettledLives, Wishes];
+const legFaults = json('legFaults', { default: "'[]'" });
+
+/** What was found wrong with the legs of volumes. */
+class LegFaults implements MigrationInterface {
+  readonly name = 'LegFaults1764050000000';
+
+  async up(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.addColumn('volume', new TableColumn(legFaults));
+  }
+
+  async down(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.dropColumn('volume', legFaults.name);
+  }
+}
+
+export const schedulerMigrations = [
+  SchedulerTables,
+  BoundedChanges,
+  Outages,
+  FormerCards,
+  SettledLives,
+  Wishes,
+  LegFaults,
+];

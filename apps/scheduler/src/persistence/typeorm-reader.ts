@@ -78,6 +78,19 @@ export class TypeormReader implements StoreReader {
     return query.orderBy('change.createdAtMs', 'DESC').addOrderBy('change.changeId', 'DESC').take(limit).getMany();
   }
 
+  volumesWithBadLegs(limit: number): Promise<VolumeRecord[]> {
+    return (
+      this.manager
+        .createQueryBuilder(VolumeRow, 'volume')
+        // The text that the column holds. A find operator would itself be written as JSON.
+        .where("volume.legFaults <> '[]'")
+        .orderBy('volume.createdAtMs', 'ASC')
+        .addOrderBy('volume.volumeId', 'ASC')
+        .limit(limit)
+        .getMany()
+    );
+  }
+
   openChanges(): Promise<ChangeRecord[]> {
     return this.manager.find(ChangeRow, {
       where: { state: Not(In([...finalChangeStates])) },

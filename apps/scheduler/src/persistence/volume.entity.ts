@@ -1,4 +1,4 @@
-import type { Protocol, SealedSecret } from '@flexbso/contracts';
+import type { LegFault, Protocol, SealedSecret } from '@flexbso/contracts';
 import { bigintColumn, instantColumn, jsonColumn } from '@flexbso/persistence';
 import { Column, Entity } from 'typeorm';
 import type { KeyRecord } from '../keys/key-record.js';
@@ -53,6 +53,9 @@ export class VolumeRow implements VolumeRecord {
 
   @jsonColumn()
   formerCards!: VolumeRecord['formerCards'];
+
+  @jsonColumn()
+  legFaults!: LegFault[];
 
   @Column({ type: 'text', nullable: true })
   settledIn!: string | null;

@@ -50,7 +50,7 @@ export function chooseForVolume(
 
 /**
  * Where the legs of a new stack of a volume on its card go. Unless pools are named they stay where the old ones are,
- * if there is room beside them: a change of layers is not a wish to move.
+ * if there is room beside them: a change of layers is not a wish to move. Pools to avoid are taken when there are no others.
  */
 export function chooseForLegs(
   fleet: Fleet,
@@ -58,14 +58,16 @@ export function chooseForLegs(
   card: CardSnapshot,
   presentPoolIds: readonly string[],
   seed: number,
+  avoidPoolIds: readonly string[] = [],
 ): ChosenPool[] {
   const legCount = legCountOf(want.stack.layers);
   const sizeBytes = legSizeBytes(want.stack.layers, want.sizeBytes, card.capabilities);
-  const request = { ...legsRequest(want, sizeBytes, seed), cardId: card.cardId };
+  const request = { ...legsRequest(want, sizeBytes, seed), cardId: card.cardId, avoidPoolIds };
   const named = want.placement.poolIds ?? [];
   const staying = named.length > 0 ? named : [...new Set(presentPoolIds)];
   const stay = placeLegs({ ...request, wish: { ...want.placement, poolIds: staying.slice(0, legCount) } }, fleet);
   const placed = stay.ok || named.length > 0 ? stay : placeLegs(request, fleet);
+  if (!placed.ok && avoidPoolIds.length > 0) return chooseForLegs(fleet, want, card, presentPoolIds, seed);
   if (!placed.ok) throw new ProblemError(placed.problem);
   return placed.legs.map(({ poolId }) => chosenPool(fleet, poolId));
 }

@@ -1,3 +1,4 @@
+import type { LegFault } from '@flexbso/contracts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { cardReport, legReport } from '../testing/fake-agents.js';
 import { aCard, aSpec, reader } from '../testing/fixtures.js';
@@ -59,6 +60,36 @@ describe('repeated and late messages', () => {
     await cell.change({ qos: { iopsTotal: 5 } });
     await cell.settle();
     expect((await cell.volumeNow()).settledGeneration).toBe(2);
+  });
+
+  it('says once of each news that a leg is bad, shows it, and forgets it with the leg', async () => {
+    const volume = await cell.create();
+    const card = cell.cardOf(volume);
+    const [latest, [leg]] = [card.reports.at(-1), volume.legs];
+    if (!latest || !leg) throw new Error('the card said nothing');
+    cell.store.takeEvents();
+    const place = { legId: leg.legId, kind: 'differs' as const, offsetBytes: 4096, lengthBytes: 8192 };
+    const found = { ...place, findings: 1, firstAtMs: 5, lastAtMs: 5, repaired: false };
+    const told = async (legFaults: LegFault[]) => {
+      await card.say({ ...latest, legFaults });
+      const ours = cell.store.takeEvents().filter(({ what }) => what.startsWith('leg-'));
+      return ours.map(({ id, what, data }) => ({ id, what, findings: data['findings'] }));
+    };
+    const id = volume.volumeId;
+    expect(await told([found])).toEqual([{ id, what: 'leg-bad', findings: 1 }]);
+    expect(await told([found])).toEqual([]);
+    expect(await told([])).toEqual([]);
+    expect((await cell.volumeNow()).legFaults).toEqual([found]);
+    const more = { ...found, findings: 2, lastAtMs: 9 };
+    expect(await told([more])).toEqual([{ id, what: 'leg-bad', findings: 2 }]);
+    const repaired = { ...more, repaired: true };
+    expect(await told([repaired])).toEqual([{ id, what: 'leg-repaired', findings: 2 }]);
+    expect(await told([repaired, { ...found, legId: 'leg-ofnobody01' }])).toEqual([]);
+    expect((await cell.volumeNow()).legFaults).toEqual([repaired]);
+    expect(cell.scheduler.agents.badLegEvents).toEqual({ differs: 2 });
+    await cell.change({ placement: { poolIds: [cell.pools.find((pool) => pool.id !== leg.poolId)?.id ?? ''] } });
+    await cell.settle();
+    expect((await cell.volumeNow()).legFaults).toEqual([]);
   });
 
   it('takes no report from a card or pool that is not the holder', async () => {

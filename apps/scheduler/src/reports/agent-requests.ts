@@ -1,9 +1,10 @@
 import type { AgentRole, CardDesired, CardReport, DesiredQuestion, PoolDesired, PoolReport } from '@flexbso/contracts';
 import type { AgentRecord } from '../agents/agent-record.js';
 import { type Heard, hearSession } from '../agents/sessions.js';
-import { draftOf } from '../changes/draft.js';
+import { type EventDraft, draftOf } from '../changes/draft.js';
 import type { Decision, Decisions } from '../decisions.js';
 import { desiredMessage } from '../desired/answer.js';
+import { sayHealth } from '../health/degraded.js';
 import { randomUuid } from '../ids.js';
 import { hearCard } from './card-report.js';
 import { hearFormerCard } from './former-card-report.js';
@@ -17,9 +18,15 @@ export interface ReportReply {
 /** What agents ask and report. Each is one transaction; the reply goes out after its commit. */
 export class AgentRequests {
   readonly #decisions: Decisions;
+  readonly #badLegEvents: Record<string, number> = {};
 
   constructor(decisions: Decisions) {
     this.#decisions = decisions;
+  }
+
+  /** How many events of bad legs there were since the start, by what was found. */
+  get badLegEvents(): Readonly<Record<string, number>> {
+    return this.#badLegEvents;
   }
 
   /** What the agent is to do, since the revision that it has. An agent that follows another incarnation is shown everything. */
@@ -97,8 +104,18 @@ export class AgentRequests {
     const draft = draftOf(before);
     if (isCarrier) hearCard(draft, report, decision.deciding);
     else hearFormerCard(draft, cardId, report, decision.deciding);
+    sayHealth(before, draft);
     await decision.write(before, draft, { by: `card ${cardId}`, judged: false });
+    this.#countBadLegs(draft.events);
     return true;
+  }
+
+  #countBadLegs(events: readonly EventDraft[]): void {
+    for (const { what, data } of events) {
+      const { fault } = data;
+      if (what !== 'leg-bad' || typeof fault !== 'string') continue;
+      this.#badLegEvents[fault] = (this.#badLegEvents[fault] ?? 0) + 1;
+    }
   }
 
   async #hearLeg(decision: Decision, poolId: string, report: PoolReport['legs'][number]): Promise<boolean> {
@@ -109,6 +126,7 @@ export class AgentRequests {
     if (!before) return false;
     const draft = draftOf(before);
     hearLeg(draft, report.legId, report, decision.deciding);
+    sayHealth(before, draft);
     await decision.write(before, draft, { by: `pool ${poolId}`, judged: false });
     return true;
   }

@@ -4,6 +4,7 @@ import { cancelledBy } from '../changes/cancel.js';
 import { advance, announce, announceVolume, endFailover, moveTo, turnBack } from '../changes/saga.js';
 import { isFinal } from '../changes/transitions.js';
 import { givePool } from '../desired/desired-items.js';
+import { noteLegFaults } from './leg-faults.js';
 import { noteOutage } from './outage.js';
 import { noteSteps } from './steps.js';
 
@@ -15,6 +16,7 @@ export function hearCard(draft: Draft, report: VolumeReport, deciding: Deciding)
   const { volume, change } = draft;
   if (report.uri !== null) volume.uri = report.uri;
   noteOutage(draft, report.outage, deciding);
+  noteLegFaults(draft, report.legFaults);
   if (change.operationId !== report.operationId || isFinal(change.state)) {
     hearBetweenChanges(draft, report);
     return;

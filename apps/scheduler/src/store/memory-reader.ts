@@ -64,6 +64,14 @@ export class MemoryReader implements StoreReader {
         .slice(0, limit),
     );
 
+  volumesWithBadLegs = (limit: number) =>
+    this.connection.answer(
+      this.contents.volumes
+        .where(({ legFaults }) => legFaults.length > 0)
+        .toSorted((left, right) => left.createdAtMs - right.createdAtMs)
+        .slice(0, limit),
+    );
+
   openChanges = () =>
     this.connection.answer(
       this.contents.changes

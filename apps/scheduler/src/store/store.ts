@@ -20,6 +20,8 @@ export interface StoreReader {
   volumesNamed(name: string, tenantId: string | null): Promise<VolumeRecord[]>;
   /** Oldest first. */
   volumes(tenantId: string | null, after: Cursor | null, limit: number): Promise<VolumeRecord[]>;
+  /** Volumes of whose legs anything bad is known. */
+  volumesWithBadLegs(limit: number): Promise<VolumeRecord[]>;
   legsOf(volumeId: string): Promise<LegRecord[]>;
   leg(legId: string): Promise<LegRecord | null>;
   keysOf(volumeId: string): Promise<KeyRecord[]>;

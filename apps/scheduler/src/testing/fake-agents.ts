@@ -237,6 +237,7 @@ export function cardReport(item: DesiredVolume, phase: VolumeReport['phase']): V
     uri: item.tombstone ? null : `nbd+unix:///${item.volumeId}`,
     problem: null,
     outage: null,
+    legFaults: [],
     observed: phase === 'settled' ? expectedObservation(plannedVolumeOf(item)) : null,
   };
 }

@@ -199,7 +199,7 @@ export class MemoryCell {
         vault: new Vault({ wrapKey: new Uint8Array(32), randomness: this.#randomness, seal }),
         fleet: this.fleet,
       },
-      { copyBytesPerSecond: 1024 ** 2, term: 1 },
+      { copyBytesPerSecond: 1024 ** 2, replaceLegAfterMs: 600_000, term: 1 },
     );
   }
 

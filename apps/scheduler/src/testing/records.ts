@@ -39,6 +39,7 @@ export function aVolumeRecord(over: Partial<VolumeRecord> = {}): VolumeRecord {
     cardOperationId: null,
     lastOutageUntilMs: null,
     formerCards: [],
+    legFaults: [],
     settledIn: null,
     createdAtMs: 1_700_000_000_123,
     ...over,

@@ -208,6 +208,24 @@ function testLists(open: () => Suite): void {
     });
   });
 
+  it('finds the volumes of which a leg is bad, with what is known of it', async () => {
+    const { store } = open();
+    const place = { legId: 'leg-0000000001', kind: 'write-failed' as const, offsetBytes: 0, lengthBytes: 512 };
+    const legFaults = [{ ...place, findings: 3, firstAtMs: 7, lastAtMs: 9, repaired: false }];
+    await store.transaction(async (tx) => {
+      for (const [index, faults] of [[], legFaults, legFaults, []].entries()) {
+        const ids = { volumeId: `vol-000000000${index}`, name: `vol-${index}` };
+        await tx.putVolume(aVolumeRecord({ ...ids, legFaults: faults, createdAtMs: index + 1 }));
+      }
+    });
+    const found = await store.read((reader) => reader.volumesWithBadLegs(10));
+    expect(found.map(({ name, legFaults: known }) => ({ name, known }))).toEqual([
+      { name: 'vol-1', known: legFaults },
+      { name: 'vol-2', known: legFaults },
+    ]);
+    expect(await store.read((reader) => reader.volumesWithBadLegs(1))).toHaveLength(1);
+  });
+
   it('answers desired entries above a revision, lowest first', async () => {
     const { store } = open();
     await store.transaction(async (tx) => {

@@ -94,6 +94,24 @@ function growsOntoLargerLeg(world: World, legs: readonly LegRecord[], from: Volu
   return !growsInPlace(legs, poolCapabilitiesOf(world, legs));
 }
 
+/**
+ * A new stack of the same layers on sound legs: a mirror's leg is not made good in place. The pools of the other legs
+ * are kept where there is room beside them; a pool that was named for a bad leg is named no more.
+ */
+export function proposeReplacement(
+  world: World,
+  present: Aggregate,
+  badLegs: readonly LegRecord[],
+  asking: Asking,
+): Proposal {
+  const { want } = present.volume;
+  const { poolIds = [], ...placement } = want.placement;
+  const sound = poolIds.filter((poolId) => !badLegs.some((leg) => leg.poolId === poolId));
+  const wanted = { ...want, placement: sound.length === 0 ? placement : { ...placement, poolIds: sound } };
+  const proposed = swap(world, present, wanted, ['pools'], asking, badLegs);
+  return { ...proposed, change: { ...proposed.change, kind: 'heal' } };
+}
+
 /** Labels and demands are the scheduler's alone: a new generation, which is settled as soon as it is written. */
 function withoutWork(
   { deciding }: World,
@@ -151,6 +169,7 @@ function swap(
   patchedWant: VolumeWant,
   differences: Difference[],
   asking: Asking,
+  badLegs: readonly LegRecord[] = [],
 ): Proposal {
   const { fleet, deciding } = world;
   const { volume } = present;
@@ -172,8 +191,11 @@ function swap(
     fleet,
     want,
     card,
-    legsOfStack(present, volume.want).map(({ poolId }) => poolId),
+    legsOfStack(present, volume.want)
+      .filter((leg) => !badLegs.includes(leg))
+      .map(({ poolId }) => poolId),
     seedOf(volume.volumeId),
+    badLegs.map(({ poolId }) => poolId),
   );
   const sizeBytes = legSizeBytes(want.stack.layers, want.sizeBytes, card.capabilities);
   const made = newLegs(volume, stackGeneration, pools, {

@@ -53,6 +53,7 @@ export function proposeCreate(world: World, spec: VolumeSpec, facts: CreateFacts
     cardOperationId: null,
     lastOutageUntilMs: null,
     formerCards: [],
+    legFaults: [],
     settledIn: facts.incarnation,
     createdAtMs: deciding.nowMs,
   };

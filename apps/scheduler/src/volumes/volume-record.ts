@@ -1,5 +1,6 @@
 import type {
   Labels,
+  LegFault,
   PlacementWish,
   Protocol,
   QosLimits,
@@ -55,6 +56,8 @@ export interface VolumeRecord {
   /** End of its last outage that is recorded; a card's report names it again and again. Null: it had none. */
   lastOutageUntilMs: number | null;
   formerCards: FormerCard[];
+  /** What its cards told of bad legs, by leg and kind; of legs that it still has. */
+  legFaults: LegFault[];
   /**
    * The life of the database in which it was made, or taken over by an operator: what cards and pools are told of it
    * since is an order of that life, and no difference from it. Null: an older one.

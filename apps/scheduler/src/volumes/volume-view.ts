@@ -2,6 +2,7 @@ import type { Change, Volume } from '@flexbso/contracts';
 import type { Fleet } from '@flexbso/placement';
 import type { ChangeRecord } from '../changes/change-record.js';
 import { isFinal } from '../changes/transitions.js';
+import { degradedOf } from '../health/degraded.js';
 import type { LegRecord } from '../legs/leg-record.js';
 import type { VolumeRecord, VolumeState } from './volume-record.js';
 
@@ -25,6 +26,7 @@ export function volumeView(record: VolumeRecord, legs: readonly LegRecord[], sur
     qos: want.qos,
     placement: want.placement,
     state: stateOf(record, surroundings),
+    degraded: degradedOf(record, legs),
     formerCards: record.formerCards.map(({ cardId, functionId, sinceMs }) => ({ cardId, functionId, sinceMs })),
     legs: legs.map(({ legId, poolId, sizeBytes, epoch, stackGeneration, state, role }) => ({
       legId,

@@ -39,6 +39,9 @@ async function cardFixture(): Promise<CardFixture> {
     restart: async () => driver(),
     // It moves no bytes: a leg knows the number of its newest write, and agents' tests compare those.
     guest: null,
+    readAll: async (volumeId) => {
+      card.guestReads(volumeId);
+    },
     kill: async (volumeId) => card.kill(volumeId),
     dispose: async () => undefined,
   };

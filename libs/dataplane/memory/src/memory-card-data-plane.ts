@@ -7,7 +7,7 @@ import {
   type ObservedVolume,
   type VolumeMeasurement,
 } from '@flexbso/contracts';
-import type { CardDataPlane, CardDiscovery, CardStepContext, OpenLeg } from '@flexbso/dataplane-port';
+import type { CardDataPlane, CardDiscovery, CardStepContext, LegFinding, OpenLeg } from '@flexbso/dataplane-port';
 import { type CardStepHandlers, type CardStepOf, applyCardStep, handleCardStep, undoCardStep } from '@flexbso/stack';
 import { type Call, type CallHooks, hooked, hookedAct, type MemoryClock } from './call.js';
 import type { MemoryCard } from './memory-card.js';
@@ -112,6 +112,10 @@ export class MemoryCardDataPlane implements CardDataPlane {
 
   onGone(listener: (volumeId: string) => void): void {
     this.#card.whenKilled(listener);
+  }
+
+  onLegBad(listener: (volumeId: string, finding: LegFinding) => void): void {
+    this.#card.whenLegBad(listener);
   }
 
   async close(): Promise<void> {

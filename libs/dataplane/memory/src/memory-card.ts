@@ -1,5 +1,5 @@
 import type { ObservedCopy, ObservedVolume } from '@flexbso/contracts';
-import type { OpenLeg } from '@flexbso/dataplane-port';
+import type { LegFinding, OpenLeg } from '@flexbso/dataplane-port';
 import { copyOf, nothingObserved } from '@flexbso/stack';
 import { type MemoryLeg, type MemoryWorld, refusal } from './world.js';
 
@@ -28,6 +28,7 @@ export class MemoryCard {
   readonly #nowMs: () => number;
   readonly #volumes = new Map<string, MemoryVolume>();
   #onKilled: (volumeId: string) => void = () => undefined;
+  #onLegBad: (volumeId: string, finding: LegFinding) => void = () => undefined;
 
   constructor(world: MemoryWorld, cardId: string, nowMs: () => number) {
     this.world = world;
@@ -99,6 +100,16 @@ export class MemoryCard {
     this.#onKilled = listener;
   }
 
+  /** As {@link whenKilled}. */
+  whenLegBad(listener: (volumeId: string, finding: LegFinding) => void): void {
+    this.#onLegBad = listener;
+  }
+
+  /** An operation on a leg failed, or a checked read found it to differ. */
+  legIsBad(volumeId: string, finding: LegFinding): void {
+    this.#onLegBad(volumeId, finding);
+  }
+
   killAll(): void {
     for (const volumeId of this.#volumes.keys()) this.kill(volumeId);
   }
@@ -114,7 +125,9 @@ export class MemoryCard {
 
   /** The newest write that the guest would read back; a smaller number than it was given is a lost write. */
   guestReads(volumeId: string): number {
-    return Math.min(...this.#served(volumeId).legs.map(({ writes }) => writes));
+    const { observed, stackGeneration, legs } = this.#served(volumeId);
+    this.#check(observed, stackGeneration, legs);
+    return Math.min(...legs.map(({ writes }) => writes));
   }
 
   /** What the guest reaches; a guest comes often, so nothing is copied for it. */
@@ -124,7 +137,22 @@ export class MemoryCard {
       throw refusal('data-plane-failed', `${volumeId} is not served`, true);
     this.#moveOn(volume);
     const { observed, copy } = volume;
-    return { observed, copy, legs: this.legsOf(observed, volume.observed.head.stackGeneration) };
+    const { stackGeneration } = volume.observed.head;
+    return { observed, copy, stackGeneration, legs: this.legsOf(observed, stackGeneration) };
+  }
+
+  /** A safe read: what differs from most legs is told of, and written over with what they hold. */
+  #check(observed: ObservedVolume, stackGeneration: number, legs: readonly MemoryLeg[]): void {
+    const stack = observed.stacks.find((one) => one.stackGeneration === stackGeneration);
+    if (!stack?.layers.some((layer) => layer.kind === 'raid1' && layer.safeRead)) return;
+    const held = [...Map.groupBy(legs, ({ writes }) => writes)];
+    const majority = held.find(([, alike]) => 2 * alike.length > legs.length);
+    if (!majority) throw refusal('data-plane-failed', `no majority of the legs of ${observed.volumeId} agrees`, true);
+    for (const leg of legs.filter(({ writes }) => writes !== majority[0])) {
+      leg.writes = majority[0];
+      const span = { offsetBytes: 0, lengthBytes: leg.sizeBytes };
+      this.legIsBad(observed.volumeId, { legId: leg.legId, kind: 'differs', ...span, isWrittenOver: true });
+    }
   }
 
   #observedCopy(volume: MemoryVolume): ObservedCopy | null {

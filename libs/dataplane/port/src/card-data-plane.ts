@@ -5,6 +5,7 @@ import type {
   CardStep,
   DesiredVolume,
   LegAddress,
+  LegFaultKind,
   ObservedVolume,
   VolumeMeasurement,
 } from '@flexbso/contracts';
@@ -36,6 +37,16 @@ export interface OpenLeg {
   readonly address: LegAddress | null;
   /** Name of the pre-shared key; null where none is used. */
   readonly identity: string | null;
+}
+
+/** One thing that a data plane found wrong with a leg while it did the guest's I/O. */
+export interface LegFinding {
+  readonly legId: string;
+  readonly kind: LegFaultKind;
+  readonly offsetBytes: number;
+  readonly lengthBytes: number;
+  /** The data plane writes the content of the majority over it before it answers the read that found it. */
+  readonly isWrittenOver: boolean;
 }
 
 /** What a card's step is carried out with. */
@@ -70,6 +81,11 @@ export interface CardDataPlane {
    * not told is found by the next look.
    */
   onGone(listener: (volumeId: string) => void): void;
+  /**
+   * From now on, tells of what is found wrong with legs: of failed operations on the legs of any mirror, of differing
+   * content only where reads are checked. What happens while nobody listens is not told later.
+   */
+  onLegBad(listener: (volumeId: string, finding: LegFinding) => void): void;
   /** Lets go of connections. What runs goes on running. */
   close(): Promise<void>;
 }

@@ -86,7 +86,7 @@ async function made(
       vault: new Vault({ wrapKey: new Uint8Array(32), randomness: chance, seal }),
       fleet: new Fleet(),
     },
-    { copyBytesPerSecond: COPY_BYTES_PER_SECOND, term: lease.token },
+    { copyBytesPerSecond: COPY_BYTES_PER_SECOND, replaceLegAfterMs: 600_000, term: lease.token },
   );
 }
 

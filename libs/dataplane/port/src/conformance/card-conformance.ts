@@ -1,3 +1,5 @@
+import type { LegFinding } from '../card-data-plane.js';
+import type { CardStep } from '@flexbso/contracts';
 import { nothingObserved } from '@flexbso/stack';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
@@ -16,6 +18,7 @@ import {
   plainSwap,
   qos,
   sizeBytes,
+  thirdLegId,
   volumeId,
   widenStep,
   type CardFixture,
@@ -44,6 +47,7 @@ export function cardDataPlaneConformance(name: string, makeFixture: () => Promis
     limitsAreSetAsAWhole(card);
     whatRunsIsFoundAgain(card);
     bytesMove(card);
+    legsAreChecked(card);
   });
 }
 
@@ -263,5 +267,56 @@ function bytesMove(card: Card): void {
     expect((await read(3 * MIB, before)).equals(before)).toBe(true);
     expect((await read(5 * MIB, during)).equals(during)).toBe(true);
     expect((await read(0, Buffer.alloc(MIB))).equals(Buffer.alloc(MIB))).toBe(true);
+  });
+}
+
+function legsAreChecked(card: Card): void {
+  const layer = { kind: 'raid1', legCount: 3, safeRead: true } as const;
+  const legIds = [oldLegId, newLegId, thirdLegId];
+  const mirror: CardStep[] = [
+    { kind: 'start-data-plane' },
+    ...legIds.map((legId) => openLeg(1, legId)),
+    { kind: 'build-redundancy', stackGeneration: 1, layer, legIds },
+    { kind: 'build-head', stackGeneration: 1, sizeBytes, qos: null },
+    exportStep,
+  ];
+
+  async function addMirror(): Promise<void> {
+    const { has } = (await card().dataPlane.discover()).capabilities;
+    expect(has.map(({ name }) => name)).toContain('safe-read');
+    await card().addLeg(newLegId);
+    await card().addLeg(thirdLegId);
+  }
+
+  test('each step of a mirror with safe reads, done twice and undone twice, leaves what the model says', async () => {
+    await addMirror();
+    const built = await card().walk(mirror);
+    expect(built.seen).toEqual(built.modelled);
+    expect(built.seen.at(-1)?.observed.stacks).toMatchObject([{ layers: [layer] }]);
+    await card().undo(...mirror.slice(-2).toReversed());
+    const undone = await card().walkBack(mirror.slice(1, -2));
+    expect(undone.seen).toEqual(undone.modelled);
+  });
+
+  test('a leg that was changed behind a mirror with safe reads is told of with its place, and is as the others after the read', async () => {
+    await addMirror();
+    await card().perform(...mirror);
+    const told: LegFinding[] = [];
+    const first = Promise.withResolvers<string>();
+    card().dataPlane.onLegBad((whose, finding) => {
+      told.push(finding);
+      first.resolve(whose);
+    });
+    await card().observe();
+    await card().fixture.scribble(newLegId);
+    await card().fixture.readAll(volumeId);
+    expect(await first.promise).toBe(volumeId);
+    expect(told).toMatchObject([{ legId: newLegId, kind: 'differs', isWrittenOver: true }]);
+    const [{ offsetBytes, lengthBytes } = { offsetBytes: -1, lengthBytes: 0 }] = told;
+    expect(offsetBytes).toBeLessThanOrEqual(MIB);
+    expect(offsetBytes + lengthBytes).toBeGreaterThan(MIB);
+    await card().fixture.readAll(volumeId);
+    await card().observe();
+    expect(told).toHaveLength(1);
   });
 }

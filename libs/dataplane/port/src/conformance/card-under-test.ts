@@ -18,6 +18,8 @@ export interface CardFixture {
     write(volumeId: string, offset: number, bytes: Buffer): Promise<void>;
     read(volumeId: string, offset: number, length: number): Promise<Buffer>;
   } | null;
+  /** Reads all of an exported volume, as its guest. */
+  readAll(volumeId: string): Promise<void>;
   /** Ends the data plane of a volume without a word, as a crash does. */
   kill(volumeId: string): Promise<void>;
   /** Ends everything that the test started. */
@@ -29,7 +31,7 @@ export const volumeId = 'vol-conform001';
 export const sizeBytes = 8 * MIB;
 export const copyBytesPerSecond = 256 * MIB;
 export const keyRef = 'key-conform001';
-export const [oldLegId, newLegId] = ['leg-conform001', 'leg-conform002'];
+export const [oldLegId, newLegId, thirdLegId] = ['leg-conform001', 'leg-conform002', 'leg-conform003'];
 export const qos = { iopsTotal: 5000, bytesPerSecondTotal: 64 * MIB };
 
 export const openLeg = (stackGeneration: number, legId: string, bytes = sizeBytes): CardStep => ({

@@ -1,4 +1,4 @@
-import { cardDataPlaneConformance } from '@flexbso/dataplane-port/conformance';
+import { CONFORMANCE_VOLUME_BYTES, cardDataPlaneConformance } from '@flexbso/dataplane-port/conformance';
 import { installedQemus, QsdSite, type Qemu } from '../testing/qsd-site.js';
 
 for (const qemu of installedQemus()) {
@@ -17,6 +17,9 @@ async function fixtureOf(qemu: Qemu, reach: 'host' | 'network') {
     makeLeg: (legId: string, sizeBytes: number) => site.makeLeg(reach, legId, sizeBytes),
     scribble: (legId: string) => site.scribble(legId),
     restart: () => site.restartCard(),
+    readAll: async (volumeId: string) => {
+      await site.guest.read(volumeId, 0, CONFORMANCE_VOLUME_BYTES);
+    },
     kill: (volumeId: string) => site.killVolume(volumeId),
     dispose: () => site.dispose(),
   };

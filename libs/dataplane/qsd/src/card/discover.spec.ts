@@ -19,6 +19,8 @@ const names = new Set([
   'tls-creds-psk',
 ]);
 const namesOf = (list: readonly { name: string }[]) => list.map(({ name }) => name);
+const hasWith = (...more: string[]) =>
+  namesOf(cardCapabilities({ version: '10.0.2', major: 10, names: new Set([...names, ...more]) }).has);
 
 test('a daemon that never tells a guest of a resize lacks live growth, and says what helps', () => {
   const { has, lacks } = cardCapabilities({ version: '7.2.22', major: 7, names });
@@ -34,6 +36,11 @@ test('what was not found in the running daemon is lacking, whatever its version'
   expect(namesOf(lacks)).toEqual(
     expect.arrayContaining(['encryption', 'front-end.virtio-blk', 'raid0', 'compression']),
   );
+});
+
+test('reads are checked only where they can be kept apart from writes', () => {
+  expect(hasWith('quorum')).not.toContain('safe-read');
+  expect(hasWith('quorum', 'copy-on-read')).toEqual(expect.arrayContaining(['raid1', 'safe-read']));
 });
 
 test('no capability is both there and lacking', () => {

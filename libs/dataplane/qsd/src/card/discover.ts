@@ -56,7 +56,11 @@ export function cardCapabilities(probed: ProbedDaemon): Capabilities {
       // It forgets which leg missed a write: with three and a vote it need not remember.
       limits: { minLegCount: MIN_MIRROR_LEGS },
     },
-    { name: 'safe-read', isThere: knows('quorum'), otherwise: without('quorum driver') },
+    {
+      name: 'safe-read',
+      isThere: knows('quorum', 'copy-on-read'),
+      otherwise: without('quorum driver with a filter that keeps reads and writes apart'),
+    },
     { name: 'leg.file', isThere: knows('file'), otherwise: without('file driver') },
     { name: 'leg.nbd', isThere: knows('nbd', 'tls-creds-psk'), otherwise: without('NBD client with TLS-PSK') },
   ];

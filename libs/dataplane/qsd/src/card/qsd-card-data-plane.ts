@@ -4,6 +4,7 @@ import {
   type CardDataPlane,
   type CardDiscovery,
   type CardStepContext,
+  type LegFinding,
   type OpenLeg,
 } from '@flexbso/dataplane-port';
 import { qsdCardConfigSchema, type QsdCardConfig, type QsdCardOptions } from '../config.js';
@@ -15,11 +16,13 @@ import { readGraph, type Graph } from '../graph/graph.js';
 import { openLegsOf } from '../graph/open-legs.js';
 import { notRunning, observedOf } from '../graph/observe.js';
 import { QmpUnreachableError } from '../qmp/errors.js';
+import { untraced, type QmpClient } from '../qmp/qmp-client.js';
 import { performCardStep, undoCardStep } from '../steps/card-steps.js';
 import { exportUri } from '../steps/export-steps.js';
 import { sweepLegKeys } from '../steps/leg-steps.js';
 import type { StepScene } from '../steps/step-scene.js';
 import { discoverCard } from './discover.js';
+import { badLegOf, isChecked } from './bad-leg.js';
 import { measureProcess } from './measure.js';
 
 /**
@@ -34,6 +37,7 @@ export class QsdCardDataPlane implements CardDataPlane {
   /** Two discoveries at once would share one probe, and the first would end it. */
   readonly #discovery = new Turn();
   #onGone: (volumeId: string) => void = () => undefined;
+  #onLegBad: (volumeId: string, finding: LegFinding) => void = () => undefined;
 
   constructor(options: QsdCardOptions) {
     this.#config = qsdCardConfigSchema.parse(options);
@@ -109,6 +113,10 @@ export class QsdCardDataPlane implements CardDataPlane {
     this.#onGone = listener;
   }
 
+  onLegBad(listener: (volumeId: string, finding: LegFinding) => void): void {
+    this.#onLegBad = listener;
+  }
+
   async close(): Promise<void> {
     const daemons = [...this.#daemons.values()];
     this.#daemons.clear();
@@ -126,9 +134,22 @@ export class QsdCardDataPlane implements CardDataPlane {
     if (daemon === undefined) {
       daemon = new Daemon(this.#config, volumeId, { 'bso.volume.id': volumeId });
       daemon.qmp.whenLost(() => this.#onGone(volumeId));
+      const { qmp } = daemon;
+      qmp.whenEvent((event, data) => void this.#hear(volumeId, qmp, event, data));
       this.#daemons.set(volumeId, daemon);
     }
     return daemon;
+  }
+
+  async #hear(volumeId: string, qmp: QmpClient, event: string, data: unknown): Promise<void> {
+    const bad = badLegOf(event, data);
+    if (bad === null) return;
+    const { stackGeneration, ...finding } = bad;
+    if (finding.kind !== 'differs') return this.#onLegBad(volumeId, { ...finding, isWrittenOver: false });
+    // Of a daemon that does not answer nothing is known; the next read of the same place tells again.
+    const [graph] = await Promise.allSettled([untraced(() => readGraph(qmp))]);
+    if (graph.status === 'fulfilled' && isChecked(graph.value, stackGeneration))
+      this.#onLegBad(volumeId, { ...finding, isWrittenOver: true });
   }
 
   async #forget(volumeId: string): Promise<void> {

@@ -25,9 +25,11 @@ export const legNode = (stackGeneration: number, legId: string, epoch: number): 
   nodeName(`s${stackGeneration}.${legId}.${epoch}`);
 export const luksNode = (stackGeneration: number, keyRef: string): string =>
   nodeName(`s${stackGeneration}.luks.${keyRef}`);
-/** The vote over a stack's legs; its name carries what of the layer the daemon itself does not tell. */
+/** A stack's mirror; its name carries what of the layer the daemon itself does not tell. */
 export const raid1Node = (stackGeneration: number, { legCount, safeRead }: Raid1): string =>
   nodeName(`s${stackGeneration}.raid1.${legCount}${safeRead ? '-safe' : ''}`);
+/** The vote beneath the filter of a mirror with safe reads: comes and goes with that, and is no layer of its own. */
+export const voteNode = (stackGeneration: number): string => nodeName(`s${stackGeneration}.vote`);
 /** A short-lived look whether a leg's header opens with a key; no layer of any stack. */
 export const luksTrialNode = (stackGeneration: number, keyRef: string): string =>
   nodeName(`s${stackGeneration}.try.${keyRef}`);

@@ -101,3 +101,15 @@ test('a waiter is woken by an event, and by an abort', async () => {
   expect(never.signal.aborted).toBe(true);
   await client.close();
 });
+
+test('each event is told with what it carries', async () => {
+  const client = clientOf();
+  const told: [string, unknown][] = [];
+  client.whenEvent((event, data) => told.push([event, data]));
+  await client.execute('any', {}, z.unknown());
+  const seenCount = client.eventCount;
+  sockets[0]?.write('{"event": "QUORUM_REPORT_BAD", "data": {"node-name": "a"}, "timestamp": {}}\r\n');
+  await client.nextEvent(seenCount, 5000, new AbortController().signal);
+  expect(told).toEqual([['QUORUM_REPORT_BAD', { 'node-name': 'a' }]]);
+  await client.close();
+});

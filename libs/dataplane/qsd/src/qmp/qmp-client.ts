@@ -1,7 +1,7 @@
 import { context, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import type { z } from 'zod';
 import { QmpUnreachableError } from './errors.js';
-import { QmpConnection } from './qmp-connection.js';
+import { QmpConnection, type OnEvent } from './qmp-connection.js';
 
 const tracer = trace.getTracer('@flexbso/dataplane-qsd');
 
@@ -24,6 +24,7 @@ export class QmpClient {
   #wake = Promise.withResolvers<void>();
   #eventCount = 0;
   #onLost: () => void = () => undefined;
+  #onEvent: OnEvent = () => undefined;
 
   constructor(path: string, timeoutMs: number, attributes: Record<string, string> = {}) {
     this.#path = path;
@@ -63,6 +64,11 @@ export class QmpClient {
   /** From now on, calls `listener` when a connection that stood is lost, other than by {@link close}. */
   whenLost(listener: () => void): void {
     this.#onLost = listener;
+  }
+
+  /** From now on, calls `listener` with each event of the daemon. Those sent while no connection stands are lost. */
+  whenEvent(listener: OnEvent): void {
+    this.#onEvent = listener;
   }
 
   /** How many events the daemon sent so far; for {@link nextEvent}. */
@@ -113,7 +119,10 @@ export class QmpClient {
 
   async #open(): Promise<QmpConnection> {
     try {
-      this.#live = await QmpConnection.open(this.#path, this.#timeoutMs, () => this.#heard());
+      this.#live = await QmpConnection.open(this.#path, this.#timeoutMs, (event, data) => {
+        this.#heard();
+        this.#onEvent(event, data);
+      });
       return this.#live;
     } catch (cause) {
       this.#connection = null;

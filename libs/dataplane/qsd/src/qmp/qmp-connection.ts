@@ -13,6 +13,7 @@ const messageSchema = z.looseObject({
   return: z.unknown().optional(),
   error: z.looseObject({ class: z.string(), desc: z.string() }).optional(),
   event: z.string().optional(),
+  data: z.unknown().optional(),
 });
 
 interface Pending {
@@ -22,13 +23,16 @@ interface Pending {
   readonly timer: NodeJS.Timeout;
 }
 
+/** `data` is what the event carries, as it was sent. */
+export type OnEvent = (event: string, data?: unknown) => void;
+
 /**
  * One connection to a daemon's monitor. A monitor serves one client at a time: a second one
  * connects and then gets no greeting until the first has gone, which shows here as a deadline.
  */
 export class QmpConnection {
   readonly #socket: Socket;
-  readonly #onEvent: (event: string) => void;
+  readonly #onEvent: OnEvent;
   readonly #pending = new Map<number, Pending>();
   readonly #greeting = Promise.withResolvers<void>();
   #nextId = 1;
@@ -36,7 +40,7 @@ export class QmpConnection {
   #bufferedBytes = 0;
   #closed: Error | null = null;
 
-  private constructor(socket: Socket, onEvent: (event: string) => void) {
+  private constructor(socket: Socket, onEvent: OnEvent) {
     this.#socket = socket;
     this.#onEvent = onEvent;
     socket.on('data', (chunk: Buffer) => this.#take(chunk));
@@ -48,7 +52,7 @@ export class QmpConnection {
     this.#greeting.promise.catch(() => undefined);
   }
 
-  static async open(path: string, timeoutMs: number, onEvent: (event: string) => void): Promise<QmpConnection> {
+  static async open(path: string, timeoutMs: number, onEvent: OnEvent): Promise<QmpConnection> {
     const connection = new QmpConnection(connect(path), onEvent);
     const timer = setTimeout(
       () =>
@@ -124,7 +128,7 @@ export class QmpConnection {
     const message = parseMessage(line);
     if (message === null) return this.#end(new QmpUnreachableError('the monitor sent what is not QMP'));
     if (message.QMP !== undefined) return this.#greeting.resolve();
-    if (message.event !== undefined) return this.#onEvent(message.event);
+    if (message.event !== undefined) return this.#onEvent(message.event, message.data);
     const pending = message.id === undefined ? undefined : this.#pending.get(message.id);
     // An answer that nobody waits for any more came after its deadline.
     if (pending === undefined || message.id === undefined) return;

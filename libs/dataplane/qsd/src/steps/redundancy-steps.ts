@@ -1,7 +1,7 @@
 import type { CardStep } from '@flexbso/contracts';
 import { refused } from '../errors.js';
 import { headStack, stackNodes } from '../graph/graph.js';
-import { raid1Node } from '../graph/node-names.js';
+import { raid1Node, voteNode } from '../graph/node-names.js';
 import { nothing } from '../qmp/replies.js';
 import { look, type StepScene } from './step-scene.js';
 
@@ -15,8 +15,10 @@ export const MIN_MIRROR_LEGS = 3;
  * guest was told of is on a majority, so a leg that missed it is outvoted for ever, whoever lives or has restarted:
  * nothing is remembered that could be lost.
  *
- * Without `rewrite-corrupted`: two repairs beside a guest's write to the same place could put the old content back on
- * a majority. What is stale is replaced by a swap, which reads by the vote.
+ * With safe reads what differs is written over with the majority's content (`rewrite-corrupted`). Two such repairs
+ * beside a guest's write to the same place could put the old content back on a majority, so no read is let in beside a
+ * write: that is what the filter over the vote is for (docs/design/mirrors-by-vote.md). Without safe reads nothing
+ * waits, and nothing is repaired.
  */
 export async function buildRedundancy(scene: StepScene, step: BuildRedundancy): Promise<void> {
   const { layer, stackGeneration, legIds } = step;
@@ -40,18 +42,23 @@ export async function buildRedundancy(scene: StepScene, step: BuildRedundancy): 
       'step-failed',
       `the legs of stack ${stackGeneration} have ${[...sizes].join(' and ')} bytes: no mirror`,
     );
-  await scene.daemon.qmp.execute(
-    'blockdev-add',
-    {
-      driver: 'quorum',
-      'node-name': name,
-      children,
-      'vote-threshold': Math.floor(children.length / 2) + 1,
-      'read-pattern': 'quorum',
-    },
-    nothing,
-  );
+  const vote = {
+    driver: 'quorum',
+    children,
+    'vote-threshold': Math.floor(children.length / 2) + 1,
+    'read-pattern': 'quorum',
+    'rewrite-corrupted': layer.safeRead,
+  };
+  const node = layer.safeRead ? { ...oneAtATime, file: { ...vote, 'node-name': voteNode(stackGeneration) } } : vote;
+  await scene.daemon.qmp.execute('blockdev-add', { ...node, 'node-name': name }, nothing);
 }
+
+/**
+ * Nothing is ever copied, since a vote has no backing file. What counts is that each read is marked as serialising on
+ * the node beneath (`bdrv_aligned_preadv` with BDRV_REQ_COPY_ON_READ): it waits for the writes that it overlaps, and
+ * later ones wait until it was answered and what differed was written over.
+ */
+const oneAtATime = { driver: 'copy-on-read' } as const;
 
 /** Takes the vote away again, unless it carries the guest; its legs stay open. */
 export async function removeRedundancy(scene: StepScene, step: BuildRedundancy): Promise<void> {

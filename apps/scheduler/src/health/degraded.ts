@@ -1,0 +1,28 @@
+import type { Degraded } from '@flexbso/contracts';
+import type { Aggregate, Draft } from '../changes/draft.js';
+import { announceVolume } from '../changes/saga.js';
+import type { LegRecord } from '../legs/leg-record.js';
+import type { VolumeRecord } from '../volumes/volume-record.js';
+
+/**
+ * Which of the legs that carry a volume are known to be bad, and since when; null: none is. A leg that missed a write
+ * stays one of them when it is back: it is outvoted where it is behind, and only a new one is whole again.
+ */
+export function degradedOf(
+  { legFaults }: Pick<VolumeRecord, 'legFaults'>,
+  legs: readonly LegRecord[],
+): Degraded | null {
+  const carrying = new Set(legs.filter(({ role }) => role === 'current').map(({ legId }) => legId));
+  const faults = legFaults.filter(({ legId, repaired }) => !repaired && carrying.has(legId));
+  if (faults.length === 0) return null;
+  const legIds = [...new Set(faults.map(({ legId }) => legId))];
+  return { sinceMs: Math.min(...faults.map(({ firstAtMs }) => firstAtMs)), legIds };
+}
+
+/** Says that a volume has become degraded, or healthy again, by what was decided. */
+export function sayHealth(before: Aggregate, draft: Draft): void {
+  const was = degradedOf(before.volume, before.legs);
+  const now = degradedOf(draft.volume, draft.legs);
+  if (was === null && now !== null) announceVolume(draft, 'degraded', { legIds: [...now.legIds] });
+  if (was !== null && now === null && !draft.volumeGone) announceVolume(draft, 'healthy');
+}

@@ -1,0 +1,146 @@
+import type { CardStep, DesiredCardLeg, Layer } from '@flexbso/contracts';
+import type { LegFinding } from '@flexbso/dataplane-port';
+import { installedTools } from '@flexbso/testkit';
+import { spawn } from 'node:child_process';
+import { open, readFile } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
+import { expect, test, vi } from 'vitest';
+import { z } from 'zod';
+import { installedQemus, type QsdSite } from '../testing/qsd-site.js';
+import { sitesOfTests } from '../testing/sites.js';
+import { MIB, TestVolume, testKeyRef } from '../testing/test-volume.js';
+
+const makeSite = sitesOfTests();
+const sizeBytes = 32 * MIB;
+const mirror: Layer = { kind: 'raid1', legCount: 3, safeRead: true };
+
+const fioReply = z.looseObject({
+  jobs: z.array(z.looseObject({ error: z.int(), write: z.looseObject({ total_ios: z.int() }) })).min(1),
+});
+type FioJob = z.infer<typeof fioReply>['jobs'][number];
+
+async function fio(uri: string, ...options: readonly string[]): Promise<FioJob> {
+  const common = ['--name=load', '--ioengine=nbd', `--uri=${uri}`, '--bs=4k', '--iodepth=16'];
+  const all = [...common, '--verify_state_save=0', '--output-format=json', ...options];
+  const child = spawn(installedTools().fio, all, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const output = await text(child.stdout);
+  const [job] = fioReply.parse(JSON.parse(output.slice(output.indexOf('{')))).jobs;
+  if (job === undefined) throw new Error('fio ran nothing');
+  return job;
+}
+
+const buildMirror = (stackGeneration: number, legs: readonly DesiredCardLeg[]): CardStep[] => [
+  ...legs.map(({ legId, epoch, sizeBytes: legBytes }): CardStep => ({
+    kind: 'open-leg',
+    stackGeneration,
+    legId,
+    epoch,
+    sizeBytes: legBytes,
+  })),
+  { kind: 'build-redundancy', stackGeneration, layer: mirror, legIds: legs.map(({ legId }) => legId) },
+];
+const carriedBy = (volume: TestVolume, stackGeneration: number): CardStep[] => [
+  volume.copy(stackGeneration, 256 * MIB),
+  volume.cutOver(stackGeneration),
+  { kind: 'close-stack', stackGeneration: stackGeneration - 1, legIds: [], keyRef: null },
+];
+
+async function threeLegs(volume: TestVolume, letters: string, isEncrypted = false): Promise<DesiredCardLeg[]> {
+  const legs: DesiredCardLeg[] = [];
+  for (const letter of letters)
+    legs.push(await volume.addLeg(legs.length === 0 ? 'host' : 'network', `leg-000000000${letter}`, isEncrypted));
+  return legs;
+}
+
+async function overwrite(site: QsdSite, legId: string, offset: number, bytes: Buffer): Promise<void> {
+  const file = await open(site.legFile(legId), 'r+');
+  await file.write(bytes, 0, bytes.length, offset);
+  await file.close();
+}
+
+const legContents = (site: QsdSite, legs: readonly DesiredCardLeg[]): Promise<Buffer[]> =>
+  Promise.all(legs.map(({ legId }) => readFile(site.legFile(legId))));
+
+for (const qemu of installedQemus()) {
+  test(`${qemu.name}: bad places of a leg are told of and repaired beneath verified I/O, and swaps go in and out`, async () => {
+    const site = await makeSite(qemu);
+    const volume = new TestVolume(site, sizeBytes);
+    const plain = await volume.addLeg('host', 'leg-000000000a');
+    await volume.perform(...volume.create(plain));
+    const uri = (await volume.observe()).exports[0]?.uri ?? '';
+    const told: LegFinding[] = [];
+    site.card.onLegBad((_volumeId, finding) => told.push(finding));
+    await site.guest.write(volume.volumeId, 24 * MIB, Buffer.alloc(4 * MIB, 'kept '));
+    let isLoadOver = false;
+    const verified = ['--rw=randwrite', '--verify=crc32c', '--verify_backlog=256', '--verify_fatal=1'];
+    // Two writes to one place at once may reach the legs in different orders: those would be told of too.
+    const bounded = ['--serialize_overlap=1', `--size=${16 * MIB}`, '--time_based', '--runtime=12', '--rate_iops=1500'];
+    const load = fio(uri, ...verified, ...bounded).finally(() => (isLoadOver = true));
+
+    const legs = await threeLegs(volume, 'bcd');
+    await volume.perform(...buildMirror(2, legs), ...carriedBy(volume, 2));
+    const [, bad] = legs;
+    if (bad === undefined) throw new Error('no leg');
+    expect(told).toEqual([]);
+    await overwrite(site, bad.legId, 25 * MIB, Buffer.alloc(8192, 'wrong '));
+    const kept = await site.guest.read(volume.volumeId, 24 * MIB, 4 * MIB);
+    expect(kept.equals(Buffer.alloc(4 * MIB, 'kept '))).toBe(true);
+    await vi.waitFor(() =>
+      expect(told).toContainEqual(expect.objectContaining({ legId: bad.legId, kind: 'differs', isWrittenOver: true })),
+    );
+    const [finding] = told;
+    expect(finding?.offsetBytes).toBeLessThanOrEqual(25 * MIB);
+    expect((finding?.offsetBytes ?? 0) + (finding?.lengthBytes ?? 0)).toBeGreaterThanOrEqual(25 * MIB + 8192);
+    const content = (await readFile(site.legFile(bad.legId))).subarray(24 * MIB, 28 * MIB);
+    expect(content.equals(kept)).toBe(true);
+
+    // Where the load writes: whatever it has in flight, the leg is as the others once all of it was read.
+    for (let offset = 0; offset < 16 * MIB; offset += MIB)
+      await overwrite(site, bad.legId, offset, Buffer.alloc(4096, 'wrong too '));
+    await site.guest.read(volume.volumeId, 0, sizeBytes);
+
+    const encrypted = await threeLegs(volume, 'efg', true);
+    const legIds = encrypted.map(({ legId }) => legId);
+    await volume.perform(
+      ...buildMirror(3, encrypted),
+      { kind: 'format-encryption', stackGeneration: 3, keyRef: testKeyRef, legIds },
+      { kind: 'open-encryption', stackGeneration: 3, keyRef: testKeyRef },
+      ...carriedBy(volume, 3),
+    );
+    expect(isLoadOver).toBe(false);
+    expect(await load).toMatchObject({ error: 0 });
+    expect((await volume.observe()).stacks).toMatchObject([
+      { stackGeneration: 3, layers: [{ kind: 'encryption' }, mirror], keyRef: testKeyRef },
+    ]);
+    expect((await site.guest.read(volume.volumeId, 24 * MIB, 4 * MIB)).equals(kept)).toBe(true);
+    const [one, ...others] = await legContents(site, encrypted);
+    for (const other of others) expect(other.equals(one ?? Buffer.alloc(0))).toBe(true);
+    expect(new Set(told.map(({ legId }) => legId))).toEqual(new Set([bad.legId]));
+  });
+
+  test(`${qemu.name}: reads beside writes to the same places find no good leg to be bad`, async () => {
+    const site = await makeSite(qemu);
+    const volume = new TestVolume(site, sizeBytes);
+    const legs = await threeLegs(volume, 'abc');
+    await volume.perform(
+      { kind: 'start-data-plane' },
+      ...buildMirror(1, legs),
+      { kind: 'build-head', stackGeneration: 1, sizeBytes, qos: null },
+      { kind: 'export-volume', protocol: 'nbd', functionId: 'fn-1' },
+    );
+    const told: LegFinding[] = [];
+    site.card.onLegBad((_volumeId, finding) => told.push(finding));
+    const uri = (await volume.observe()).exports[0]?.uri ?? '';
+    // One write at a time, as to one place of a disk, and sixteen reads of the same sixteen blocks: they meet all the time.
+    const small = [`--size=${64 * 1024}`, '--time_based', '--runtime=5', '--norandommap'];
+    const [load, reads] = await Promise.all([
+      fio(uri, '--rw=randwrite', ...small, '--iodepth=1'),
+      fio(uri, '--rw=randread', ...small),
+    ]);
+    expect([load.error, reads.error]).toEqual([0, 0]);
+    expect(load.write.total_ios).toBeGreaterThan(500);
+    expect(told).toEqual([]);
+    const [one, ...others] = await legContents(site, legs);
+    for (const other of others) expect(other.equals(one ?? Buffer.alloc(0))).toBe(true);
+  });
+}
