@@ -16,8 +16,13 @@ export function durationText(ms: number): string {
 }
 
 export function stackText(layers: readonly Layer[]): string {
-  const names = layers.map((layer) => ('legCount' in layer ? `${layer.kind}(${layer.legCount})` : layer.kind));
+  const names = layers.map(layerText);
   return [...names, 'legs'].join(' > ');
+}
+
+function layerText(layer: Layer): string {
+  if (layer.kind === 'compression' && layer.by === 'pools') return `compression(${layer.algorithm}, by the pools)`;
+  return 'legCount' in layer ? `${layer.kind}(${layer.legCount})` : layer.kind;
 }
 
 export function qosText(qos: QosLimits | null): string {
