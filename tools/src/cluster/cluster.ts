@@ -91,6 +91,7 @@ export class Cluster {
     } catch (error) {
       // Nobody else has a handle to what started before the failure. The files stay: they say why.
       await stopCluster(folders);
+      await unmountCompressing(folders);
       throw error;
     }
   }

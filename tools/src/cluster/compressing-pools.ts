@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { mountBtrfs, unmount } from '@flexbso/testkit';
+import { mountBtrfs, mountsBeneath, unmount } from '@flexbso/testkit';
 import type { InstalledTools } from '@flexbso/testkit';
 import { entriesOf } from '../files/entries-of.js';
 import type { ClusterFolders } from './folders.js';
@@ -23,7 +23,7 @@ export async function mountCompressing(
   tools: InstalledTools,
   say: (line: string) => void,
 ): Promise<void> {
-  const mounted = await mountsIn(folders.pools);
+  const mounted = await mountsBeneath(folders.pools);
   for (const poolId of poolIds) {
     const place = { directory: join(folders.pools, poolId), image: `${join(folders.pools, poolId)}.btrfs` };
     const isKept = existsSync(place.image);
@@ -35,22 +35,17 @@ export async function mountCompressing(
       // Without its image a pool would look as if it had lost its legs.
       if (isKept || isRequired) throw new Error(`${poolId} cannot be mounted from ${place.image}`, { cause: error });
       await rm(place.image, { force: true });
-      say(`${poolId} does not compress: this machine lets us mount no image of btrfs (${firstLineOf(error)})`);
+      say(`${poolId} does not compress: this machine lets us mount no image of btrfs (${lastLineOf(error)})`);
     }
   }
 }
 
 /** Ends what was mounted; nothing may use it any more. The images stay. */
 export async function unmountCompressing(folders: ClusterFolders): Promise<void> {
-  for (const directory of await mountsIn(folders.pools)) await unmount(directory);
+  for (const directory of await mountsBeneath(folders.pools)) await unmount(directory);
 }
 
-async function mountsIn(folder: string): Promise<string[]> {
-  const points = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n').map((line) => line.split(' ')[4] ?? '');
-  return points.filter((point) => point.startsWith(`${folder}/`));
-}
-
-function firstLineOf(error: unknown): string {
+function lastLineOf(error: unknown): string {
   const lines = (error instanceof Error ? error.message : String(error)).split('\n').map((line) => line.trim());
   return lines.filter((line) => line !== '').at(-1) ?? 'no reason given';
 }
