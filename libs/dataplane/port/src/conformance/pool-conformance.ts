@@ -44,6 +44,13 @@ function desired(difference: Partial<DesiredLeg> = {}): DesiredLeg {
 
 const context: PoolStepContext = { desired: desired(), signal: new AbortController().signal };
 
+/** What a leg takes is as of the file system's last commit, which may come between two looks. */
+function withoutSpace(leg: ObservedLeg | null) {
+  if (leg === null) return null;
+  const { allocatedBytes: _a, uncompressedBytes: _u, ...rest } = leg;
+  return rest;
+}
+
 /** One pool, made anew for each test. */
 class PoolUnderTest {
   readonly fixture: PoolFixture;
@@ -64,7 +71,7 @@ class PoolUnderTest {
     const once = await this.dataPlane.observe(step.legId);
     await this.perform(step);
     const again = await this.dataPlane.observe(step.legId);
-    deepStrictEqual(again, once);
+    deepStrictEqual(withoutSpace(again), withoutSpace(once));
     return again;
   }
 }
