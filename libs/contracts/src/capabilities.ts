@@ -21,6 +21,7 @@ export const capabilityNameSchema = z.enum([
   'leg.nbd',
   'leg.nvme-tcp',
   'grow-leg',
+  'compress-leg',
 ]);
 export type CapabilityName = z.infer<typeof capabilityNameSchema>;
 

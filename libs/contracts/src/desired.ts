@@ -9,7 +9,7 @@ import {
   poolIdSchema,
   volumeIdSchema,
 } from './ids.js';
-import { layerSchema, protocolSchema, qosLimitsSchema } from './layers.js';
+import { compressionAlgorithmSchema, layerSchema, protocolSchema, qosLimitsSchema } from './layers.js';
 import { acceptedPlanSchema } from './plan.js';
 import { sealedSecretSchema, sealingKeySchema } from './sealed.js';
 
@@ -18,7 +18,12 @@ export const traceHeadersSchema = z.record(z.string().max(64), z.string().max(51
 
 /** Where a card finds a leg. `file`: the card's own pool, on the same machine. */
 export const legAddressSchema = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('file'), path: z.string().min(1).max(500) }),
+  z.strictObject({
+    kind: z.literal('file'),
+    path: z.string().min(1).max(500),
+    /** There when it is to be opened through the page cache: what goes past it is not compressed. */
+    buffered: z.literal(true).optional(),
+  }),
   z.strictObject({
     kind: z.literal('nbd'),
     host: z.string().min(1).max(255),
@@ -49,6 +54,7 @@ export type DesiredCardLeg = z.infer<typeof desiredCardLegSchema>;
 export const desiredStackSchema = z.strictObject({
   /** The volume's generation at which this stack became wanted; a QoS change keeps it. */
   stackGeneration: z.int().min(1),
+  /** All of the stack's; what the pools do (`by`) is none of the card's work. */
   layers: z.array(layerSchema),
   encryptionKey: z.strictObject({ keyRef: keyRefSchema, sealedKey: sealedSecretSchema }).nullable(),
   legs: z.array(desiredCardLegSchema).min(1),
@@ -102,6 +108,8 @@ export const desiredLegSchema = z.strictObject({
   changeId: changeIdSchema,
   volumeId: volumeIdSchema,
   sizeBytes: z.int().min(1),
+  /** There when the pool is to compress it, from its first byte on. */
+  compression: compressionAlgorithmSchema.optional(),
   epoch: z.int().min(1),
   holder: z.strictObject({ cardId: cardIdSchema, sealingKey: sealingKeySchema }),
   /** Written beside the leg: tells which stack is current when a card's journal is lost. */

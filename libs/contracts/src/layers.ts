@@ -1,9 +1,20 @@
 import { z } from 'zod';
 import { MAX_BYTES_PER_SECOND, MAX_IOPS, MAX_RAID1_LEGS, MAX_STRIPED_LEGS } from './limits.js';
 
+export const compressionAlgorithmSchema = z.enum(['zstd', 'deflate']);
+export type CompressionAlgorithm = z.infer<typeof compressionAlgorithmSchema>;
+
 /** One layer of a stack. A stack lists its layers from the top; what is beneath the last is its legs. */
 export const layerSchema = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('compression'), algorithm: z.enum(['zstd', 'deflate']).default('zstd') }),
+  z.strictObject({
+    kind: z.literal('compression'),
+    algorithm: compressionAlgorithmSchema.default('zstd'),
+    /**
+     * Who compresses: the card, in its stack, or the pools, in the files of the legs. Left out of a request: whoever
+     * can, the card first; a volume always says.
+     */
+    by: z.enum(['card', 'pools']).optional(),
+  }),
   z.strictObject({ kind: z.literal('encryption'), cipher: z.enum(['aes-xts-256']).default('aes-xts-256') }),
   z.strictObject({
     kind: z.literal('raid1'),

@@ -12,7 +12,14 @@ export const volumeMeasurementSchema = z.strictObject({
 });
 export type VolumeMeasurement = z.infer<typeof volumeMeasurementSchema>;
 
-export const legMeasurementSchema = z.strictObject({ legId: legIdSchema, allocatedBytes: z.int().min(0) });
+export const legMeasurementSchema = z.strictObject({
+  legId: legIdSchema,
+  /** Bytes that the pool really gave. */
+  allocatedBytes: z.int().min(0),
+  /** There when the pool compresses it: what the same content would take without. */
+  uncompressedBytes: z.int().min(0).optional(),
+});
+export type LegMeasurement = z.infer<typeof legMeasurementSchema>;
 
 export const measureSchema = z.strictObject({
   v: z.literal(1),

@@ -55,6 +55,8 @@ export const observedLegSchema = z.strictObject({
   sizeBytes: z.int().min(0),
   /** Bytes that the pool really gave. */
   allocatedBytes: z.int().min(0),
+  /** There when the pool compresses it: what the same content would take without. */
+  uncompressedBytes: z.int().min(0).optional(),
   epoch: z.int().min(0),
   holderCardId: cardIdSchema.nullable(),
   /** Null while it is not served. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { cardIdSchema, functionIdSchema, keyRefSchema, legIdSchema, poolIdSchema, volumeIdSchema } from './ids.js';
-import { layerSchema, protocolSchema, qosLimitsSchema } from './layers.js';
+import { compressionAlgorithmSchema, layerSchema, protocolSchema, qosLimitsSchema } from './layers.js';
 
 /**
  * Steps of a plan. Arguments hold only what is known when planning (ids, sizes, limits), never an
@@ -11,7 +11,12 @@ const sizeBytes = z.int().min(1);
 
 /** Steps that a pool's agent carries out on one leg. */
 export const poolStepSchema = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('create-leg'), legId: legIdSchema, sizeBytes }),
+  z.strictObject({
+    kind: z.literal('create-leg'),
+    legId: legIdSchema,
+    sizeBytes,
+    compression: compressionAlgorithmSchema.optional(),
+  }),
   z.strictObject({
     kind: z.literal('serve-leg'),
     legId: legIdSchema,

@@ -10,9 +10,10 @@ import {
 import { changeSchema } from './change.js';
 import { checkReportSchema } from './check.js';
 import { eventSchema } from './events.js';
-import { cardIdSchema, changeIdSchema, poolIdSchema, tenantIdSchema, volumeIdSchema } from './ids.js';
+import { cardIdSchema, changeIdSchema, legIdSchema, poolIdSchema, tenantIdSchema, volumeIdSchema } from './ids.js';
 import { labelsSchema } from './labels.js';
 import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, MAX_QUARANTINE_REASON } from './limits.js';
+import { legMeasurementSchema } from './measure.js';
 import { pauseListSchema } from './pause.js';
 import { digestSchema, planSchema } from './plan.js';
 import { cardSnapshotSchema, poolSnapshotSchema } from './registration.js';
@@ -193,6 +194,13 @@ export const rpc = {
         sinceMs: z.int().optional(),
       }),
       reply: pageOf(eventSchema),
+    },
+    /** What legs were last measured to take; those that nobody measured are left out. */
+    'measured-legs': {
+      request: z.strictObject({ ...request, legIds: z.array(legIdSchema).max(64) }),
+      reply: z.strictObject({
+        legs: z.array(legMeasurementSchema.extend({ poolId: poolIdSchema, atMs: z.int() })).max(64),
+      }),
     },
     'get-trace': {
       request: z.strictObject({ ...request, traceId: z.string().regex(/^[0-9a-f]{32}$/) }),

@@ -100,6 +100,26 @@ export const volumeLegSchema = z.strictObject({
   current: z.boolean(),
 });
 
+/** What a leg takes of its pool, as that last measured it. */
+export const legSpaceSchema = z.strictObject({
+  legId: legIdSchema,
+  poolId: poolIdSchema,
+  sizeBytes: z.int(),
+  /** Bytes that the pool really gave; null: it has not been heard of yet. */
+  allocatedBytes: z.int().nullable(),
+  /** What the same content would take uncompressed; null: the pool does not compress it, or was not heard. */
+  uncompressedBytes: z.int().nullable(),
+  measuredAtMs: z.int().nullable(),
+});
+/** What a volume takes of its pools. */
+export const volumeSpaceSchema = z.strictObject({
+  volumeId: volumeIdSchema,
+  legs: z.array(legSpaceSchema),
+  /** Over all legs that are compressed; null: none is, or not all of them were heard. */
+  savedBytes: z.int().nullable(),
+});
+export type VolumeSpace = z.infer<typeof volumeSpaceSchema>;
+
 export const formerCardSchema = z.strictObject({
   cardId: cardIdSchema,
   functionId: functionIdSchema,

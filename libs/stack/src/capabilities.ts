@@ -1,4 +1,5 @@
 import type { Capabilities, CapabilityName, Layer, Problem, Protocol } from '@flexbso/contracts';
+import { cardLayersOf, legCompressionOf } from './layers.js';
 import type { AddressKind, PlannedLeg } from './planned-volume.js';
 import { problem } from './problems.js';
 
@@ -15,7 +16,7 @@ export function requiredCapabilities(
   legKinds: readonly AddressKind[],
 ): CapabilityName[] {
   const names = new Set<CapabilityName>([`front-end.${protocol}`]);
-  for (const layer of layers) {
+  for (const layer of cardLayersOf(layers)) {
     names.add(layer.kind);
     if (layer.kind === 'raid1' && layer.safeRead) names.add('safe-read');
   }
@@ -24,6 +25,11 @@ export function requiredCapabilities(
     if (name) names.add(name);
   }
   return [...names].toSorted();
+}
+
+/** What each pool of a stack must be able to do, besides serving legs. */
+export function requiredPoolCapabilities(layers: readonly Layer[]): CapabilityName[] {
+  return legCompressionOf(layers) === null ? [] : ['compress-leg'];
 }
 
 /**

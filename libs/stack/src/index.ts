@@ -5,9 +5,18 @@ export {
   hasCapability,
   missingCapabilities,
   requiredCapabilities,
+  requiredPoolCapabilities,
 } from './capabilities.js';
 export { canonicalDigest, canonicalJson, copyOf, isSame } from './canonical.js';
-export { legCountOf, legSizeBytes, survivesALostLeg, validateStack } from './layers.js';
+export {
+  cardLayersOf,
+  compressionOf,
+  legCompressionOf,
+  legCountOf,
+  legSizeBytes,
+  survivesALostLeg,
+  validateStack,
+} from './layers.js';
 export { widenedLimits } from './limits.js';
 export { applyCardStep, undoCardStep } from './model.js';
 export { expectedObservation, isApplied, isSettled, nothingObserved } from './observation.js';

@@ -3,10 +3,13 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   addressKindOfPool,
+  cardLayersOf,
+  legCompressionOf,
   legCountOf,
   legSizeBytes,
   missingCapabilities,
   requiredCapabilities,
+  requiredPoolCapabilities,
   validateStack,
   widenedLimits,
 } from './index.js';
@@ -59,6 +62,32 @@ describe('a stack', () => {
     const legBytes = legSizeBytes([encryption, stripe], GIB, capable());
     expect(legBytes % (128 * 1024)).toBe(0);
     expect(3 * legBytes).toBeGreaterThanOrEqual(GIB + 2_068_480);
+  });
+});
+
+describe('compression by the pools', () => {
+  const byPools: Layer = { kind: 'compression', algorithm: 'zstd', by: 'pools' };
+
+  it('is the pools’ to do and to be able to, and none of the card’s', () => {
+    expect(validateStack([byPools, mirror])).toBeNull();
+    expect(cardLayersOf([byPools, mirror])).toEqual([mirror]);
+    expect(legCompressionOf([byPools, mirror])).toBe('zstd');
+    expect(requiredPoolCapabilities([byPools, mirror])).toEqual(['compress-leg']);
+    expect(requiredCapabilities([byPools, mirror], 'nbd', [])).toEqual(['front-end.nbd', 'raid1']);
+  });
+
+  it('is the card’s where it is not the pools’', () => {
+    for (const layer of [compression, { ...compression, by: 'card' } as const]) {
+      expect(cardLayersOf([layer])).toEqual([layer]);
+      expect(legCompressionOf([layer])).toBeNull();
+      expect(requiredPoolCapabilities([layer])).toEqual([]);
+    }
+  });
+
+  it('is refused with encryption, which would lie above it', () => {
+    expect(validateStack([byPools, encryption, mirror])?.detail).toContain(
+      'stack.layers.0: compression beneath encryption saves nothing',
+    );
   });
 });
 

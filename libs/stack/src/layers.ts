@@ -1,4 +1,11 @@
-import { BLOCK_SIZE_BYTES, type Capabilities, type Layer, type LayerKind, type Problem } from '@flexbso/contracts';
+import {
+  BLOCK_SIZE_BYTES,
+  type Capabilities,
+  type CompressionAlgorithm,
+  type Layer,
+  type LayerKind,
+  type Problem,
+} from '@flexbso/contracts';
 import { type Refusal, problem } from './problems.js';
 
 type Role = 'compression' | 'encryption' | 'redundancy';
@@ -28,7 +35,7 @@ export function isRedundancy(layer: Layer): layer is RedundancyLayer {
  */
 export function validateStack(layers: readonly Layer[]): Problem | null {
   for (const [index, layer] of layers.entries()) {
-    const reason = orderProblem(layers, index) ?? layerProblem(layer);
+    const reason = orderProblem(layers, index) ?? layerProblem(layer) ?? beneathProblem(layers, layer);
     if (reason) return invalid(index, reason);
   }
   return null;
@@ -53,6 +60,29 @@ function layerProblem(layer: Layer): string | null {
   if (layer.kind === 'raid1' && layer.safeRead && layer.legCount < 3)
     return `safeRead needs a majority of legs: set legCount to 3 (it is ${layer.legCount})`;
   return null;
+}
+
+/** What pools do is beneath all that the card does. */
+function beneathProblem(layers: readonly Layer[], layer: Layer): string | null {
+  if (layer.kind !== 'compression' || layer.by !== 'pools' || !layers.some(({ kind }) => kind === 'encryption'))
+    return null;
+  return 'compression beneath encryption saves nothing, since encrypted data does not shrink, and pools compress beneath all that the card does; leave one of the two out, or take a card that compresses by itself';
+}
+
+/** Who compresses, and how; null: nobody. */
+export function compressionOf(layers: readonly Layer[]): Extract<Layer, { kind: 'compression' }> | null {
+  return layers.find((layer) => layer.kind === 'compression') ?? null;
+}
+
+/** How the pools compress the legs of a stack; null: they do not. */
+export function legCompressionOf(layers: readonly Layer[]): CompressionAlgorithm | null {
+  const compression = compressionOf(layers);
+  return compression?.by === 'pools' ? compression.algorithm : null;
+}
+
+/** The layers that the card builds: all but what the pools do. */
+export function cardLayersOf(layers: readonly Layer[]): Layer[] {
+  return layers.filter((layer) => layer.kind !== 'compression' || layer.by !== 'pools');
 }
 
 function invalid(index: number, reason: string): Refusal {

@@ -79,9 +79,9 @@ function refusalOf({ from, to, poolCapabilities }: ChangePlanInput): Problem | n
 
 function makeLegs({ cardId, from, to }: ChangePlanInput): PlannedPoolStep[] {
   if (to.tombstone) return [];
-  return legsOnlyOf(to, from).flatMap(({ poolId, legId, sizeBytes, epoch }) =>
+  return legsOnlyOf(to, from).flatMap(({ poolId, legId, sizeBytes, epoch, compression }) =>
     plannedPoolSteps(poolId, to.volumeId, [
-      { kind: 'create-leg', legId, sizeBytes },
+      { kind: 'create-leg', legId, sizeBytes, ...(compression === undefined ? {} : { compression }) },
       { kind: 'serve-leg', legId, epoch, holderCardId: cardId },
     ]),
   );
@@ -165,10 +165,13 @@ function lackOf(from: PlannedVolume | null, to: PlannedVolume): Plan['lacks'] {
   return had.filter((duty) => !has.includes(duty));
 }
 
-function dutiesOf({ stack: { layers } }: PlannedVolume): Plan['lacks'] {
+function dutiesOf({ stack: { layers, legs } }: PlannedVolume): Plan['lacks'] {
+  const has = (duty: 'encryption' | 'compression') => layers.some(({ kind }) => kind === duty);
+  const isCompressed = has('compression') || legs.some(({ compression }) => compression !== undefined);
   return [
     ...(survivesALostLeg(layers) ? (['redundancy'] as const) : []),
-    ...(['encryption', 'compression'] as const).filter((duty) => layers.some(({ kind }) => kind === duty)),
+    ...(has('encryption') ? (['encryption'] as const) : []),
+    ...(isCompressed ? (['compression'] as const) : []),
   ];
 }
 

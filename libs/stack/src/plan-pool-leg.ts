@@ -1,4 +1,11 @@
-import type { DesiredLeg, ObservedLeg, PlannedPoolStep, PoolStep, Problem } from '@flexbso/contracts';
+import type {
+  CompressionAlgorithm,
+  DesiredLeg,
+  ObservedLeg,
+  PlannedPoolStep,
+  PoolStep,
+  Problem,
+} from '@flexbso/contracts';
 import { plannedPoolSteps } from './plan-steps.js';
 import { type Refused, problem, refused } from './problems.js';
 
@@ -7,6 +14,7 @@ export interface PlannedPoolLeg {
   readonly legId: string;
   readonly volumeId: string;
   readonly sizeBytes: number;
+  readonly compression?: CompressionAlgorithm | undefined;
   readonly epoch: number;
   readonly holder: { readonly cardId: string };
   readonly tombstone: boolean;
@@ -47,10 +55,18 @@ function removal(observed: ObservedLeg | null): PoolStep[] {
 }
 
 function upkeep(observed: ObservedLeg | null, desired: PlannedPoolLeg): PoolStep[] {
-  const { legId, sizeBytes, epoch } = desired;
+  const { legId, sizeBytes, epoch, compression } = desired;
   const serve: PoolStep = { kind: 'serve-leg', legId, epoch, holderCardId: desired.holder.cardId };
   // Size 0: its creation was begun and is done again.
-  if (!observed || observed.sizeBytes === 0) return [{ kind: 'create-leg', legId, sizeBytes }, serve];
+  if (!observed || observed.sizeBytes === 0) {
+    const create: PoolStep = {
+      kind: 'create-leg',
+      legId,
+      sizeBytes,
+      ...(compression === undefined ? {} : { compression }),
+    };
+    return [create, serve];
+  }
   const fromEpoch = observed.serving?.epoch ?? observed.epoch;
   // Epoch 0: it was never served, so there is nobody to cut off.
   const fence: PoolStep[] = fromEpoch > 0 && fromEpoch < epoch ? [{ kind: 'fence-leg', legId, fromEpoch, epoch }] : [];

@@ -1,4 +1,5 @@
-import type { DesiredVolume, Layer, LegAddress, Protocol, QosLimits } from '@flexbso/contracts';
+import type { CompressionAlgorithm, DesiredVolume, Layer, LegAddress, Protocol, QosLimits } from '@flexbso/contracts';
+import { cardLayersOf } from './layers.js';
 
 /** How a card reaches a leg; what `LegAddress` is once the pool serves it. */
 export type AddressKind = LegAddress['kind'];
@@ -10,11 +11,13 @@ export interface PlannedLeg {
   /** Exact size on its pool, the layers' headers included. */
   readonly sizeBytes: number;
   readonly addressKind: AddressKind;
+  /** How its pool compresses it. What a card does depends on it in nothing: there it is left out. */
+  readonly compression?: CompressionAlgorithm;
 }
 
 export interface PlannedStack {
   readonly stackGeneration: number;
-  /** From the top; beneath the last are the legs. */
+  /** What the card builds, from the top; beneath the last are the legs. */
   readonly layers: readonly Layer[];
   /** Set exactly when there is an encryption layer. */
   readonly keyRef: string | null;
@@ -48,7 +51,7 @@ export function plannedVolumeOf(desired: DesiredVolume): PlannedVolume {
     export: desired.export,
     stack: {
       stackGeneration: stack.stackGeneration,
-      layers: stack.layers,
+      layers: cardLayersOf(stack.layers),
       keyRef: stack.encryptionKey?.keyRef ?? null,
       legs: stack.legs.map(({ legId, poolId, epoch, sizeBytes, address }) => ({
         legId,

@@ -156,7 +156,8 @@ export const poolStepTable: PoolTable = {
   'create-leg': {
     undo: 'delete-leg',
     destroys: nothing,
-    describe: (step) => `create ${step.legId} of ${bytes(step.sizeBytes)}, reading as zeros`,
+    describe: (step) =>
+      `create ${step.legId} of ${bytes(step.sizeBytes)}, reading as zeros${step.compression === undefined ? '' : ` and compressed by the pool (${step.compression})`}`,
     ...QUICK,
   },
   'serve-leg': {

@@ -11,6 +11,8 @@ const complete = {
   qemuImg: '/opt/qemu-img',
   fio: '/usr/bin/fio',
   setpriv: '/usr/bin/setpriv',
+  btrfs: '/usr/bin/btrfs',
+  mkfsBtrfs: '/usr/sbin/mkfs.btrfs',
   postgresBin: '/usr/lib/postgresql/15/bin',
   guest: {
     qemuSystem: '/opt/qemu-system-x86_64',

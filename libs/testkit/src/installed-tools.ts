@@ -28,6 +28,10 @@ export interface InstalledTools {
   readonly setpriv: string;
   /** Folder of PostgreSQL's server programs: initdb, postgres, pg_ctl. */
   readonly postgresBin: string;
+  /** btrfs of btrfs-progs: a pool's agent compresses with it. */
+  readonly btrfs: string;
+  /** mkfs.btrfs of btrfs-progs. */
+  readonly mkfsBtrfs: string;
   /** null on a machine whose architecture no guest is known for: any but x86-64. */
   readonly guest: GuestTools | null;
   /** Dotted version numbers, as the programs give them. */
@@ -70,6 +74,8 @@ export function installedTools(file: URL = recordFile): InstalledTools {
     fio: path(record, 'fio'),
     setpriv: path(record, 'setpriv'),
     postgresBin: path(record, 'postgresBin'),
+    btrfs: path(record, 'btrfs'),
+    mkfsBtrfs: path(record, 'mkfsBtrfs'),
     guest:
       guest === null
         ? null

@@ -19,6 +19,7 @@ discover_tools() {
   fio="$(command -v fio || true)"
   fio_version="$([ -z "$fio" ] || version_of "$fio")"
   setpriv="$(command -v setpriv || true)"
+  discover_btrfs
   discover_postgres
   discover_guest
 }
@@ -50,6 +51,12 @@ discover_qemu() {
   done
 }
 
+# Of one package. Without them a pool compresses nothing.
+discover_btrfs() {
+  btrfs="$(command -v btrfs || true)"
+  mkfs_btrfs="$(command -v mkfs.btrfs || true)"
+}
+
 # The newest server binaries; no cluster and no running server is needed, tests make their own.
 discover_postgres() {
   local folder
@@ -69,6 +76,7 @@ folder_of() {
 
 anything_missing() {
   [ -z "$nats_server" ] || [ -z "$qemu_storage_daemon" ] || [ -z "$fio" ] || [ -z "$setpriv" ] || [ -z "$postgres_bin" ] ||
+    [ -z "$btrfs" ] || [ -z "$mkfs_btrfs" ] ||
     guest_missing
 }
 
@@ -77,6 +85,7 @@ require_everything() {
   [ -n "$qemu_storage_daemon" ] || stop "qemu-storage-daemon and qemu-img are still missing (found: ${qemu_version:-none})"
   [ -n "$fio" ] || stop 'fio is still missing'
   [ -n "$setpriv" ] || stop 'setpriv is still missing'
+  [ -n "$btrfs" ] && [ -n "$mkfs_btrfs" ] || stop 'btrfs and mkfs.btrfs are still missing'
   [ -n "$postgres_bin" ] || stop "PostgreSQL $postgres_least or newer is still missing (found: ${postgres_version:-none})"
   guest_missing || return 0
   [ -n "$qemu_system" ] || stop "qemu-system-x86_64 $qemu_least or newer is still missing"

@@ -8,6 +8,7 @@ missing_packages() {
   [ -n "$fio" ] || echo fio
   [ -n "$setpriv" ] || echo util-linux
   [ -n "$postgres_bin" ] || echo postgresql
+  { [ -n "$btrfs" ] && [ -n "$mkfs_btrfs" ]; } || echo btrfs-progs
 }
 
 install_packages() {

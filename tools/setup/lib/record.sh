@@ -20,6 +20,8 @@ record_tools() {
   "fio": "$fio",
   "setpriv": "$setpriv",
   "postgresBin": "$postgres_bin",
+  "btrfs": "$btrfs",
+  "mkfsBtrfs": "$mkfs_btrfs",
   "guest": $guest,
   "versions": {
     "natsServer": "$nats_version",
@@ -30,7 +32,7 @@ record_tools() {
 }
 JSON
   )"
-  case "$nats_server$qemu_storage_daemon$qemu_img$fio$setpriv$postgres_bin$qemu_system$guest_modules" in
+  case "$nats_server$qemu_storage_daemon$qemu_img$fio$setpriv$postgres_bin$btrfs$mkfs_btrfs$qemu_system$guest_modules" in
     *[\"\\]*) stop 'a tool stands in a folder whose name holds a quotation mark or a backslash' ;;
   esac
   [ "$(cat "$file" 2>/dev/null)" != "$text" ] || return 0

@@ -12,6 +12,8 @@ import type { ApiAddress } from '../api/client.js';
 import { readIfThere } from '../files/read-if-there.js';
 import { stages, writeConfigurations } from './configurations.js';
 import type { ConfiguredProcess } from './configurations.js';
+import { mountCompressing, unmountCompressing } from './compressing-pools.js';
+import type { Compressing } from './compressing-pools.js';
 import { databaseKinds } from './database-kind.js';
 import type { DatabaseKind } from './database-kind.js';
 import { stopDataPlanes } from './data-planes.js';
@@ -49,6 +51,8 @@ const clusterRecord = z.object({
 type ClusterRecord = z.infer<typeof clusterRecord>;
 const clientRecord = z.object({ server: z.url(), token: z.string() });
 
+const noneCompressing: Compressing = { poolIds: [], isRequired: false };
+
 export type Say = (line: string) => void;
 
 /** A whole system on this machine: the bus, the services, the agents, and what these start. */
@@ -73,15 +77,21 @@ export class Cluster {
   }
 
   /** Starts a system from nothing: what an earlier one left in the folder is ended and removed first. */
-  static async startFresh(options: { folder: string; database?: DatabaseKind; say: Say }): Promise<Cluster> {
+  static async startFresh(options: {
+    folder: string;
+    database?: DatabaseKind;
+    compressing?: Compressing;
+    say: Say;
+  }): Promise<Cluster> {
     const folders = clusterFolders(options.folder);
     await stopCluster(folders);
     await removeCluster(folders);
     try {
-      return await Cluster.start({ database: 'sqlite', ...options, gatewayPort: null });
+      return await Cluster.start({ database: 'sqlite', compressing: noneCompressing, ...options, gatewayPort: null });
     } catch (error) {
       // Nobody else has a handle to what started before the failure. The files stay: they say why.
       await stopCluster(folders);
+      await unmountCompressing(folders);
       throw error;
     }
   }
@@ -89,12 +99,13 @@ export class Cluster {
   /**
    * Starts a system, or what of it does not run, with the state that is there. `gatewayPort`: where nothing of it runs
    * yet; null keeps the one that it had, or takes any. `database`: of a new system; null keeps the one that it had, or
-   * takes SQLite.
+   * takes SQLite. `compressing`: pools that are to lie on btrfs, unless they lie elsewhere already.
    */
   static async start(options: {
     folder: string;
     gatewayPort: number | null;
     database: DatabaseKind | null;
+    compressing: Compressing;
     say: Say;
   }): Promise<Cluster> {
     const folders = clusterFolders(options.folder);
@@ -114,6 +125,7 @@ export class Cluster {
       { mode: 0o600 },
     );
     const tools = installedTools();
+    await mountCompressing(folders, options.compressing, tools, options.say);
     const server = { folders, port: ports.postgresql, bin: tools.postgresBin };
     const postgresql = database === 'postgresql' ? await preparePostgresql(server) : null;
     const plans = await writeConfigurations({ folders, ports, topology: standInTopology, tools, natsFile, postgresql });
@@ -211,6 +223,7 @@ export async function stopCluster(folders: ClusterFolders): Promise<boolean> {
   // Those of cards first: one whose leg is served no more waits for it, and would be killed at the deadline.
   await Promise.all(standInTopology.cards.map(({ cardId }) => stopDataPlanes(join(folders.run, cardId))));
   await stopDataPlanes(folders.run);
+  await unmountCompressing(folders);
   const base = running.filter(({ name }) => name === 'nats' || name === POSTGRESQL);
   await stopProcesses(running.filter((process) => !base.includes(process)));
   // PostgreSQL's fast shutdown: on SIGTERM alone it would wait for whoever looks in by hand.
@@ -222,6 +235,7 @@ export async function stopCluster(folders: ClusterFolders): Promise<boolean> {
 }
 
 async function removeCluster(folders: ClusterFolders): Promise<void> {
+  await unmountCompressing(folders);
   await rm(folders.root, { recursive: true, force: true });
   await rm(folders.run, { recursive: true, force: true });
 }

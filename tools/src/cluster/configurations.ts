@@ -205,6 +205,7 @@ function poolConfiguration(input: ConfigurationInput, pool: PoolPlan): object {
       ...launch(input, pool.poolId),
       directory: join(input.folders.pools, pool.poolId),
       reach: pool.reach,
+      btrfsPath: input.tools.btrfs,
       budget: STAND_IN_POOL_BUDGET,
       listen:
         firstPort === undefined ? null : { host: '127.0.0.1', firstPort, lastPort: firstPort + LEG_PORTS_PER_POOL - 1 },

@@ -9,6 +9,9 @@ import { clusterFolders, workspaceFolder } from './folders.js';
 /** What a first-time user's notes say; FLEXBSO_PORT chooses another before the first start. */
 const DEFAULT_GATEWAY_PORT = 8420;
 
+/** A storage target whose legs every card reaches. */
+const compressing = { poolIds: ['pool-5'], isRequired: false };
+
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 /** What was asked for; else what this system had; else the default. */
@@ -40,7 +43,7 @@ function wantedDatabase(named: string | undefined): DatabaseKind | null {
 async function start(database: DatabaseKind | null): Promise<void> {
   const folder = join(workspaceFolder, '.flexbso');
   const gatewayPort = wantedPort(clusterFolders(folder).recordFile);
-  const cluster = await Cluster.start({ folder, gatewayPort, database, say });
+  const cluster = await Cluster.start({ folder, gatewayPort, database, compressing, say });
   say(
     `\nFlexBSO is up.\n  gateway  ${cluster.address.server}\n  token    ${cluster.address.token}\n  state    ${cluster.folders.root}\n`,
   );

@@ -157,17 +157,24 @@ describe('what a guest is made of', () => {
 
 describe('missing packages', () => {
   const nothing =
-    'uname() { echo aarch64; }; qemu_system= system_qemu_present=no qemu_storage_daemon= fio= setpriv= postgres_bin=';
+    'uname() { echo aarch64; }; qemu_system= system_qemu_present=no qemu_storage_daemon= fio= setpriv= postgres_bin= btrfs= mkfs_btrfs=';
 
   test('each missing program stands for its Debian package', () => {
     const { stdout } = bash(['versions', 'discover', 'guest', 'packages'], `${nothing}; missing_packages`);
-    expect(stdout.trim().split('\n')).toEqual(['qemu-system-common', 'qemu-utils', 'fio', 'util-linux', 'postgresql']);
+    expect(stdout.trim().split('\n')).toEqual([
+      'qemu-system-common',
+      'qemu-utils',
+      'fio',
+      'util-linux',
+      'postgresql',
+      'btrfs-progs',
+    ]);
   });
 
   test('without root and sudo, what to install is said, and nothing is done', () => {
     // An id that is not root's and a PATH without sudo stand for such a user.
     const code = `id() { echo 1000; }; command() { [ "$2" != sudo ] && builtin command "$@"; }
-      ${nothing}; fio=/usr/bin/fio setpriv=/usr/bin/setpriv; install_packages; echo done`;
+      ${nothing}; fio=/usr/bin/fio setpriv=/usr/bin/setpriv btrfs=/b mkfs_btrfs=/m; install_packages; echo done`;
     const refused = bash(['versions', 'discover', 'guest', 'packages'], code);
     expect(refused.status).toBe(1);
     expect(refused.stdout).toBe('');
@@ -202,12 +209,14 @@ describe('long steps', () => {
 });
 
 test('the record names every tool, and a second recording says nothing', () => {
-  const tools = `qemu_system=/g guest_kernel=/k guest_modules=/m busybox=/b cache=/c; nats_server=/n qemu_storage_daemon=/q qemu_img=/i fio=/f setpriv=/s postgres_bin=/p
+  const tools = `qemu_system=/g guest_kernel=/k guest_modules=/m busybox=/b cache=/c; nats_server=/n qemu_storage_daemon=/q qemu_img=/i fio=/f setpriv=/s postgres_bin=/p btrfs=/t mkfs_btrfs=/u
     nats_version=2.10.27 qemu_version=10.0.2 fio_version=3.33 postgres_version=15.18`;
   const first = bash(['record'], `${tools}; record_tools; echo again >&2; record_tools`);
   expect(first.stderr).toMatch(/QEMU 10\.0\.2.*\nagain\n$/);
   expect(JSON.parse(readFileSync(join(folder, '.cache/tools.json'), 'utf8'))).toMatchObject({
     natsServer: '/n',
+    btrfs: '/t',
+    mkfsBtrfs: '/u',
     guest: { qemuSystem: '/g', kernel: '/k', modules: '/m', busybox: '/b', cache: '/c/guest-images' },
     versions: { qemu: '10.0.2' },
   });

@@ -1,4 +1,4 @@
-import type { DesiredLeg, LegReport } from '@flexbso/contracts';
+import type { DesiredLeg, LegMeasurement, LegReport, ObservedLeg } from '@flexbso/contracts';
 import type { PoolDataPlane, PoolDiscovery } from '@flexbso/dataplane-port';
 import type { Clock } from '../ports/clock.js';
 import type { Journal } from '../ports/journal.js';
@@ -26,6 +26,10 @@ export interface PoolRolePorts {
 interface Leg {
   readonly reconciler: LegReconciler;
   readonly worker: SerialWorker;
+}
+
+function measuredOf({ legId, allocatedBytes, uncompressedBytes }: ObservedLeg): LegMeasurement {
+  return { legId, allocatedBytes, ...(uncompressedBytes === undefined ? {} : { uncompressedBytes }) };
 }
 
 /** A pool's legs, each made so by itself. */
@@ -119,7 +123,7 @@ export class PoolRole implements RolePart<DesiredLeg> {
 
   async measure(limit: number): Promise<Measured> {
     const legs = await this.#ports.plane.list();
-    return { volumes: [], legs: legs.slice(0, limit).map(({ legId, allocatedBytes }) => ({ legId, allocatedBytes })) };
+    return { volumes: [], legs: legs.slice(0, limit).map(measuredOf) };
   }
 
   async stop(): Promise<void> {

@@ -21,6 +21,7 @@ import { planLines } from '../print/print-plan.js';
 import { facts, table } from '../print/table.js';
 import { durationText, labelsText, qosText, stackText, timeText } from '../print/words.js';
 import { formatSize } from '../units/size.js';
+import { spaceLines } from './space.js';
 import { agentId, changeId, type ContextOf, volumeName } from './context.js';
 import { findPauses, pauseOf, pauseText } from './pause.js';
 
@@ -52,7 +53,7 @@ export function describeCommand(program: Command, contextOf: ContextOf): void {
     ...(await differenceLines('card')(client, id)),
   ]);
   describing('pool', poolSnapshotSchema, agentId, poolLines, differenceLines('pool'));
-  describing('volume', volumeSchema, volumeName, volumeLines);
+  describing('volume', volumeSchema, volumeName, volumeLines, spaceLines);
   describing('change', changeSchema, changeId, changeLines);
 }
 

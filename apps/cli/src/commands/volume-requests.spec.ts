@@ -45,6 +45,16 @@ describe('a change', () => {
     expect(patchOf({ encryption: 'off' })).toEqual({ stack: { layers } });
   });
 
+  it('takes compression off the top and puts it there, and leaves to the scheduler who does it', () => {
+    const [, raid1] = volume.stack.layers;
+    expect(patchOf({ compression: 'off' })).toEqual({ stack: { layers: [raid1] } });
+    expect(patchOf({ compression: 'on' })).toEqual({ stack: { layers: volume.stack.layers } });
+    const plain = { ...volume, stack: { layers: [] } };
+    expect(changeRequest(plain, { compression: 'on' }).body).toEqual({
+      stack: { layers: [{ kind: 'compression', algorithm: 'zstd' }] },
+    });
+  });
+
   it('mirrors it over other legs, or over none, beneath what is there, together with encryption too', () => {
     const [compression] = volume.stack.layers;
     const raid1 = { kind: 'raid1', legCount: 3, safeRead: false };

@@ -5,6 +5,7 @@ import { CommandError, exitCodes } from '../exit-codes.js';
 export interface CreateOptions {
   readonly size: number;
   readonly protocol?: string;
+  readonly compression?: boolean;
   readonly encryption?: boolean;
   readonly raid1?: number;
   /** Of the mirror: its reads are checked. */
@@ -19,6 +20,7 @@ export interface CreateOptions {
 
 export interface ChangeOptions {
   readonly size?: number;
+  readonly compression?: 'on' | 'off';
   readonly encryption?: 'on' | 'off';
   /** Over how many legs it is mirrored; null: over none, it is on one leg. */
   readonly raid1?: number | null;
@@ -44,6 +46,7 @@ export interface FailoverOptions {
  */
 export function createRequest(name: string, options: CreateOptions): ApiRequest {
   const layers: unknown[] = [
+    ...(options.compression ? [{ kind: 'compression' }] : []),
     ...(options.encryption ? [{ kind: 'encryption' }] : []),
     ...(options.raid1 === undefined ? [] : [{ kind: 'raid1', legCount: options.raid1, safeRead: options.safeRead }]),
   ];
@@ -73,7 +76,9 @@ export function createRequest(name: string, options: CreateOptions): ApiRequest 
 export function changeRequest(volume: Volume, options: ChangeOptions): ApiRequest {
   const patch: VolumePatch = {
     ...(options.size === undefined ? {} : { sizeBytes: options.size }),
-    ...([options.encryption, options.raid1, options.safeRead].every((option) => option === undefined)
+    ...([options.compression, options.encryption, options.raid1, options.safeRead].every(
+      (option) => option === undefined,
+    )
       ? {}
       : { stack: { layers: changedLayers(volume, options) } }),
     ...(options.alwaysRedundant === undefined ? {} : { alwaysRedundant: options.alwaysRedundant === 'on' }),
@@ -87,7 +92,7 @@ export function changeRequest(volume: Volume, options: ChangeOptions): ApiReques
   if (Object.keys(patch).length > 0) return { ...updateOf(volume), method: 'PATCH', body: patch };
   throw new CommandError(
     exitCodes.usage,
-    'say what to change: --size, --encryption, --raid1, --safe-read, --rekey, --always-redundant, --pool, --iops, --bandwidth or --label',
+    'say what to change: --size, --compression, --encryption, --raid1, --safe-read, --rekey, --always-redundant, --pool, --iops, --bandwidth or --label',
   );
 }
 
@@ -115,16 +120,21 @@ function updateOf({ volumeId, generation }: Volume) {
   return { path: `/v1/volumes/${volumeId}`, headers: { 'if-match': `"${generation}"` } };
 }
 
-type LayerOptions = Pick<ChangeOptions, 'encryption' | 'raid1' | 'safeRead'>;
+type LayerOptions = Pick<ChangeOptions, 'compression' | 'encryption' | 'raid1' | 'safeRead'>;
 
 /** From the top: compression, encryption, redundancy. What the options leave out stays. */
-function changedLayers({ stack }: Volume, { encryption, raid1, safeRead }: LayerOptions): Layer[] {
+function changedLayers({ stack }: Volume, { compression, encryption, raid1, safeRead }: LayerOptions): Layer[] {
   const kept = (...kinds: Layer['kind'][]) => stack.layers.filter(({ kind }) => kinds.includes(kind));
   return [
-    ...kept('compression'),
+    ...(compression === undefined ? kept('compression') : compressed(kept('compression'), compression)),
     ...(encryption === undefined ? kept('encryption') : encrypted(kept('encryption'), encryption)),
     ...redundant(kept('raid0', 'raid1', 'raid5f'), raid1, safeRead),
   ];
+}
+
+/** Who compresses is the scheduler's to choose. */
+function compressed([now]: Layer[], wanted: 'on' | 'off'): Layer[] {
+  return wanted === 'off' ? [] : [now ?? { kind: 'compression', algorithm: 'zstd' }];
 }
 
 function encrypted([now]: Layer[], wanted: 'on' | 'off'): Layer[] {

@@ -82,6 +82,7 @@ function createOptions(command: Command): Command {
   return command
     .requiredOption('--size <size>', 'such as 256MiB; B, KiB, MiB, GiB, TiB', sizeOption)
     .addOption(new Option('--protocol <protocol>', 'how the guest sees it').choices(['nbd', 'virtio-blk', 'nvme']))
+    .option('--compression', 'compress it, on the card or on its pools')
     .option('--encryption', 'encrypt it on the card')
     .option('--raid1 <legs>', 'mirror it over this many legs', wholeNumber)
     .option('--safe-read', 'check every read against the other legs of the mirror, and repair what differs')
@@ -96,6 +97,7 @@ function createOptions(command: Command): Command {
 function changeOptions(command: Command): Command {
   return command
     .option('--size <size>', 'grow to this size, such as 1GiB', sizeOption)
+    .addOption(new Option('--compression <on|off>', 'compress it, or not').choices(['on', 'off']))
     .addOption(new Option('--encryption <on|off>', 'encrypt it on the card, or not').choices(['on', 'off']))
     .option('--raid1 <legs|none>', 'mirror it over this many legs, or keep it on one', numberOrNone)
     .addOption(
@@ -121,6 +123,7 @@ Examples:
 const changeHelp = `
 Examples:
   flexbso change volume db --encryption on --wait
+  flexbso change volume db --compression on --dry-run
   flexbso change volume db --pool target-e --dry-run
   flexbso change volume db --rekey --wait
   flexbso change volume db --iops none --bandwidth 100MiB`;

@@ -20,6 +20,7 @@ export function stackText(layers: readonly Layer[]): string {
 }
 
 function layerText(layer: Layer): string {
+  if (layer.kind === 'compression' && layer.by === 'pools') return `compression(${layer.algorithm}, by the pools)`;
   if (!('legCount' in layer)) return layer.kind;
   const isSafe = layer.kind === 'raid1' && layer.safeRead;
   return `${layer.kind}(${layer.legCount}${isSafe ? ', safe read' : ''})`;

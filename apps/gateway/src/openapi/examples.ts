@@ -13,6 +13,7 @@ import {
   traceSchema,
   volumePatchSchema,
   volumeSchema,
+  volumeSpaceSchema,
   volumeSpecSchema,
 } from '@flexbso/contracts';
 
@@ -104,6 +105,21 @@ export const volumeExample = volumeSchema.parse({
   uri: 'nbd+unix:///vol-0123456789?socket=/run/flexbso/card-a/vol-0123456789.nbd',
   changeId: 'chg-0123456789',
   createdAtMs: atMs,
+});
+
+export const volumeSpaceExample = volumeSpaceSchema.parse({
+  volumeId: 'vol-0123456789',
+  legs: [
+    {
+      legId: leg.legId,
+      poolId: leg.poolId,
+      sizeBytes: leg.sizeBytes,
+      allocatedBytes: 48_234_496,
+      uncompressedBytes: 134_217_728,
+      measuredAtMs: atMs,
+    },
+  ],
+  savedBytes: 85_983_232,
 });
 
 export const planExample = planSchema.parse({

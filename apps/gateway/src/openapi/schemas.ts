@@ -7,6 +7,7 @@ import {
   traceSchema,
   volumePatchSchema,
   volumeSchema,
+  volumeSpaceSchema,
   volumeSpecSchema,
 } from '@flexbso/contracts';
 import { z } from 'zod';
@@ -22,6 +23,7 @@ for (const [id, schema] of Object.entries({
   Card: cardSnapshotSchema,
   Pool: poolSnapshotSchema,
   Volume: volumeSchema,
+  VolumeSpace: volumeSpaceSchema,
   VolumeSpec: volumeSpecSchema,
   VolumePatch: volumePatchSchema,
   Change: changeSchema,

@@ -1,10 +1,11 @@
-import { type Change, type Plan, rpc, type Volume } from '@flexbso/contracts';
+import { type Change, type Plan, rpc, type Volume, type VolumeSpace } from '@flexbso/contracts';
 import { Controller, Inject, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import type { CallOf } from '../routes/route.js';
 import { Call, Serve } from '../routes/serve.js';
 import { volumeRoutes } from '../routes/volume-routes.js';
 import { Services } from '../services.js';
+import { spaceOf } from './volume-space.js';
 import { basedOnGenerationOf, idempotencyKeyOf, planDigestOf } from './request-headers.js';
 
 const verbs = rpc.scheduler;
@@ -38,6 +39,20 @@ export class VolumesController {
     });
     reply.header('etag', etagOf(volume));
     return volume;
+  }
+
+  @Serve(volumeRoutes.getVolumeSpace)
+  async space(@Call() { caller, params }: CallOf<typeof volumeRoutes.getVolumeSpace>): Promise<VolumeSpace> {
+    const volume = await this.#services.ask('scheduler', 'get-volume', verbs['get-volume'], {
+      v: 1,
+      caller,
+      ...params,
+    });
+    // What they are was asked on the caller's behalf: telemetry knows no tenants.
+    const legIds = volume.legs.map(({ legId }) => legId);
+    const schemas = rpc.telemetry['measured-legs'];
+    const { legs } = await this.#services.ask('telemetry', 'measured-legs', schemas, { v: 1, caller, legIds });
+    return spaceOf(volume, legs);
   }
 
   @Serve(volumeRoutes.createVolume)

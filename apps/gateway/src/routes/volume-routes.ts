@@ -7,6 +7,7 @@ import {
   volumeIdSchema,
   volumePatchSchema,
   volumeSchema,
+  volumeSpaceSchema,
   volumeSpecSchema,
 } from '@flexbso/contracts';
 import { z } from 'zod';
@@ -18,6 +19,7 @@ import {
   traceExample,
   volumeExample,
   volumePatchExample,
+  volumeSpaceExample,
   volumeSpecExample,
 } from '../openapi/examples.js';
 import { dryRunQuery, labelsQuery, noBody, none, pageOf, pageQuery } from './fields.js';
@@ -84,6 +86,19 @@ export const volumeRoutes = {
     query: none,
     body: noBody,
     replies: { 200: { ...json('The volume', volumeSchema, volumeExample), headers: ['etag'] } },
+    problems: ['not-found'],
+  }),
+  getVolumeSpace: defineRoute({
+    operationId: 'getVolumeSpace',
+    method: 'GET',
+    path: '/v1/volumes/{volume}/space',
+    tag: 'volumes',
+    summary: 'What a volume takes of its pools, as they last measured it, and what compression saves',
+    access: 'read',
+    params: volume,
+    query: none,
+    body: noBody,
+    replies: { 200: json('The space', volumeSpaceSchema, volumeSpaceExample) },
     problems: ['not-found'],
   }),
   changeVolume: defineRoute({

@@ -80,6 +80,7 @@ const examples: Readonly<Record<string, unknown>> = {
   'list-pauses': pausesExample,
   'list-events': pageOf(eventExample),
   'get-trace': traceExample,
+  'measured-legs': { legs: [] },
   'create-backup': backupExample,
   'list-backups': { items: [backupExample] },
   'restore-backup': restoredExample,

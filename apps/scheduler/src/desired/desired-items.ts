@@ -1,5 +1,5 @@
 import type { AcceptedPlan, DesiredCardLeg, DesiredLeg, DesiredStack, DesiredVolume } from '@flexbso/contracts';
-import { acceptedPlanOf } from '@flexbso/stack';
+import { acceptedPlanOf, legCompressionOf } from '@flexbso/stack';
 import type { Deciding, Draft } from '../changes/draft.js';
 import type { LegRecord } from '../legs/leg-record.js';
 import type { FormerCard } from '../volumes/volume-record.js';
@@ -120,12 +120,16 @@ function tellAgain(draft: Draft, given: DesiredVolume): void {
 
 /** Tells the pool what a leg is to be now. */
 export function givePool(draft: Draft, leg: LegRecord): void {
+  const { want } = draft.volume;
+  // Of an older stack's legs the pool keeps what it made of them.
+  const compression = leg.stackGeneration === want.stackGeneration ? legCompressionOf(want.stack.layers) : null;
   const item: Omit<DesiredLeg, 'revision'> = {
     legId: leg.legId,
     operationId: leg.operationId,
     changeId: leg.changeId,
     volumeId: leg.volumeId,
     sizeBytes: leg.sizeBytes,
+    ...(compression === null ? {} : { compression }),
     epoch: leg.epoch,
     holder: leg.holder,
     role: leg.role,

@@ -13,9 +13,11 @@ import {
   legSizeBytes,
   missingCapabilities,
   requiredCapabilities,
+  requiredPoolCapabilities,
 } from '@flexbso/stack';
 import type { LegRecord } from '../legs/leg-record.js';
 import type { VolumeRecord, VolumeWant } from '../volumes/volume-record.js';
+import { lackOfPools } from './compressor.js';
 import { layerKindsOf } from './volume-reservations.js';
 
 /** A pool for a leg, with what a plan needs to know of it. */
@@ -41,7 +43,10 @@ export function chooseForVolume(
     },
     fleet,
   );
-  if (!placed.ok) throw new ProblemError(lackOfAll(fleet, spec, needed) ?? placed.problem);
+  if (!placed.ok) {
+    const lack = lackOfAll(fleet, spec, needed) ?? lackOfPoolsFor(fleet, spec);
+    throw new ProblemError(lack ?? placed.problem);
+  }
   const card = fleet.card(placed.cardId)?.snapshot;
   if (!card)
     throw new Error(`placement chose card ${placed.cardId}, which the fleet does not have (${layers.length} layers)`);
@@ -68,7 +73,7 @@ export function chooseForLegs(
   const stay = placeLegs({ ...request, wish: { ...want.placement, poolIds: staying.slice(0, legCount) } }, fleet);
   const placed = stay.ok || named.length > 0 ? stay : placeLegs(request, fleet);
   if (!placed.ok && avoidPoolIds.length > 0) return chooseForLegs(fleet, want, card, presentPoolIds, seed);
-  if (!placed.ok) throw new ProblemError(placed.problem);
+  if (!placed.ok) throw new ProblemError(lackOfPoolsFor(fleet, want) ?? placed.problem);
   return placed.legs.map(({ poolId }) => chosenPool(fleet, poolId));
 }
 
@@ -116,7 +121,12 @@ function legsRequest(
 ) {
   const legCount = legCountOf(stack.layers);
   const leg = legDemandOf(layerKindsOf({ stack }), qos, legCount, legBytes);
-  return { legCount, leg, wish: placement, requiredPoolCapabilities: [], seed };
+  const poolNeeds = requiredPoolCapabilities(stack.layers);
+  return { legCount, leg, wish: placement, requiredPoolCapabilities: poolNeeds, seed };
+}
+
+function lackOfPoolsFor(fleet: Fleet, { stack, placement }: Pick<VolumeSpec, 'stack' | 'placement'>) {
+  return lackOfPools(fleet, placement.poolIds ?? [], requiredPoolCapabilities(stack.layers));
 }
 
 /** How legs are reached is judged pool by pool, so no address kind is given here. */

@@ -1,4 +1,5 @@
 import { cardDemandOf, legDemandOf } from '@flexbso/placement';
+import { cardLayersOf } from '@flexbso/stack';
 import type { LegRecord } from '../legs/leg-record.js';
 import type { VolumeRecord, VolumeWant } from '../volumes/volume-record.js';
 import type { ReservationRecord } from './reservation-record.js';
@@ -53,8 +54,9 @@ export function legReservations(volumeId: string, want: VolumeWant, legs: readon
   }));
 }
 
+/** Of the layers that the card builds: what pools do takes nothing of it. */
 export function layerKindsOf(want: Pick<VolumeWant, 'stack'>) {
-  return want.stack.layers.map(({ kind }) => kind);
+  return cardLayersOf(want.stack.layers).map(({ kind }) => kind);
 }
 
 /** While a change is under way both its ends are reserved: the larger of each figure, and every leg of both. */

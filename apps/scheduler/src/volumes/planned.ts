@@ -1,4 +1,4 @@
-import type { PlannedVolume } from '@flexbso/stack';
+import { cardLayersOf, legCompressionOf, type PlannedVolume } from '@flexbso/stack';
 import type { LegRecord } from '../legs/leg-record.js';
 import type { VolumeRecord, VolumeWant } from './volume-record.js';
 
@@ -18,6 +18,7 @@ export function plannedVolume(
   const ofStack = legs
     .filter((leg) => leg.stackGeneration === want.stackGeneration)
     .toSorted((left, right) => left.position - right.position);
+  const compression = legCompressionOf(want.stack.layers);
   return {
     volumeId: volume.volumeId,
     sizeBytes: want.sizeBytes,
@@ -25,7 +26,7 @@ export function plannedVolume(
     export: { protocol: volume.protocol, functionId: volume.functionId },
     stack: {
       stackGeneration: want.stackGeneration,
-      layers: want.stack.layers,
+      layers: cardLayersOf(want.stack.layers),
       keyRef: want.keyRef,
       legs: ofStack.map(({ legId, poolId, epoch, sizeBytes, addressKind }) => ({
         legId,
@@ -33,6 +34,7 @@ export function plannedVolume(
         epoch,
         sizeBytes,
         addressKind,
+        ...(compression === null ? {} : { compression }),
       })),
     },
     copyBytesPerSecond,

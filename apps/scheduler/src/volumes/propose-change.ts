@@ -4,6 +4,7 @@ import type { Aggregate } from '../changes/draft.js';
 import { isFinal } from '../changes/transitions.js';
 import type { LegRecord } from '../legs/leg-record.js';
 import { chooseForLegs } from '../placement/choose.js';
+import { withCompressor } from '../placement/compressor.js';
 import { refuseLackOfRedundancy } from './always-redundant.js';
 import { planReservations } from '../placement/plan-reservations.js';
 import {
@@ -57,8 +58,9 @@ export function assertGeneration({ volume }: Aggregate, basedOnGeneration: numbe
  * Decides what a patch takes. Nothing different: a change that is settled at once and keeps the generation, so that a
  * client which repeats itself succeeds. Changes nothing. @throws ProblemError with the refusal.
  */
-export function proposeChange(world: World, present: Aggregate, patch: VolumePatch, asking: Asking): Proposal {
+export function proposeChange(world: World, present: Aggregate, asked: VolumePatch, asking: Asking): Proposal {
   const { volume } = present;
+  const patch = withKnownCompressor(world, present, asked);
   if (volume.state === 'failed') {
     throw new ProblemError({
       code: 'change-refused',
@@ -83,6 +85,13 @@ export function proposeChange(world: World, present: Aggregate, patch: VolumePat
   return needsNewStack(differences) || growsOntoLargerLeg(world, presentLegs, volume.want, want)
     ? swap(world, present, want, differences, asking)
     : inPlace(world, present, want, differences, asking);
+}
+
+/** What the patch asks of the stack, saying who compresses. A card that is not known is judged later, by the swap. */
+function withKnownCompressor({ fleet }: World, { volume }: Aggregate, patch: VolumePatch): VolumePatch {
+  if (patch.stack === undefined) return patch;
+  const capabilities = fleet.card(volume.cardId)?.snapshot.capabilities ?? { has: [], lacks: [] };
+  return { ...patch, stack: { layers: withCompressor(patch.stack.layers, volume.want.stack.layers, capabilities) } };
 }
 
 /**

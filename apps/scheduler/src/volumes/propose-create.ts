@@ -2,6 +2,7 @@ import { ProblemError, type VolumeSpec } from '@flexbso/contracts';
 import { legSizeBytes, validateStack } from '@flexbso/stack';
 import { derivedId } from '../ids.js';
 import { chooseForVolume } from '../placement/choose.js';
+import { compressorsFor, firstAccepted } from '../placement/compressor.js';
 import { planReservations } from '../placement/plan-reservations.js';
 import { exactReservations } from '../placement/volume-reservations.js';
 import { refuseUnmetDemand } from './always-redundant.js';
@@ -18,7 +19,13 @@ export interface CreateFacts {
 }
 
 /** Decides where a new volume goes and what making it takes. Changes nothing. @throws ProblemError with the refusal. */
-export function proposeCreate(world: World, spec: VolumeSpec, facts: CreateFacts, asking: Asking): Proposal {
+export function proposeCreate(world: World, asked: VolumeSpec, facts: CreateFacts, asking: Asking): Proposal {
+  return firstAccepted(compressorsFor(asked.stack.layers, world.fleet), (layers) =>
+    proposeStack(world, { ...asked, stack: { layers } }, facts, asking),
+  );
+}
+
+function proposeStack(world: World, spec: VolumeSpec, facts: CreateFacts, asking: Asking): Proposal {
   const { fleet, deciding } = world;
   const invalid = validateStack(spec.stack.layers);
   if (invalid) throw new ProblemError(invalid);

@@ -1,4 +1,4 @@
-import type { AgentRole, Measure } from '@flexbso/contracts';
+import type { AgentRole, LegMeasurement, Measure } from '@flexbso/contracts';
 
 export interface MeasurementsOptions {
   /** Volumes, and agents, that have series of their own. */
@@ -45,6 +45,16 @@ export class Measurements {
     const before = this.#latest.get(key);
     if (before && before.measure.atMs > measure.atMs && nowMs - before.receivedAtMs < this.#options.forgetMs) return;
     this.#latest.set(key, { role, id, measure, receivedAtMs: nowMs });
+  }
+
+  /** What these legs were last measured to take, and where; those that nobody measures are left out. */
+  legs(legIds: readonly string[]): (LegMeasurement & { poolId: string; atMs: number })[] {
+    const wanted = new Set(legIds);
+    return [...this.#latest.values()]
+      .filter(({ role }) => role === 'pool')
+      .flatMap(({ id, measure: { legs, atMs } }) =>
+        legs.filter(({ legId }) => wanted.has(legId)).map((leg) => ({ ...leg, poolId: id, atMs })),
+      );
   }
 
   /** In Prometheus's text format, version 0.0.4. */
@@ -100,10 +110,24 @@ export class Measurements {
         help: "Bytes that the pool's legs take",
         samples: pools.map((pool) => ({ labels: { pool_id: pool.id }, value: allocated(pool) })),
       },
+      {
+        name: 'flexbso_pool_saved_bytes',
+        type: 'gauge',
+        help: "Bytes that the pool's legs would take more if they were not compressed",
+        samples: pools.map((pool) => ({ labels: { pool_id: pool.id }, value: savedBytes(pool.measure) })),
+      },
       gauge('flexbso_agents_measured', 'Agents that measure', latest.length),
       gauge('flexbso_agents_without_series', 'Agents beyond the bound of series', latest.length - shown.length),
     ];
   }
+}
+
+/** Below zero where compression costs more than it saves: small files, of content that does not shrink. */
+function savedBytes({ legs }: Measure): number {
+  return legs.reduce(
+    (sum, { allocatedBytes, uncompressedBytes }) => sum + (uncompressedBytes ?? allocatedBytes) - allocatedBytes,
+    0,
+  );
 }
 
 function gauge(name: string, help: string, value: number): Metric {

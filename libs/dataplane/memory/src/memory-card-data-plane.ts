@@ -8,7 +8,14 @@ import {
   type VolumeMeasurement,
 } from '@flexbso/contracts';
 import type { CardDataPlane, CardDiscovery, CardStepContext, LegFinding, OpenLeg } from '@flexbso/dataplane-port';
-import { type CardStepHandlers, type CardStepOf, applyCardStep, handleCardStep, undoCardStep } from '@flexbso/stack';
+import {
+  type CardStepHandlers,
+  type CardStepOf,
+  applyCardStep,
+  cardLayersOf,
+  handleCardStep,
+  undoCardStep,
+} from '@flexbso/stack';
 import { type Call, type CallHooks, hooked, hookedAct, type MemoryClock } from './call.js';
 import type { MemoryCard } from './memory-card.js';
 import { refusal } from './world.js';
@@ -211,7 +218,7 @@ export class MemoryCardDataPlane implements CardDataPlane {
     const { stack } = desired;
     if (stack.stackGeneration !== stackGeneration) return;
     const open = this.#card.observe(volumeId).stacks.find((one) => one.stackGeneration === stackGeneration);
-    const missing = stack.layers.find((layer) => !open?.layers.some(({ kind }) => kind === layer.kind));
+    const missing = cardLayersOf(stack.layers).find((layer) => !open?.layers.some(({ kind }) => kind === layer.kind));
     if (missing) throw refusal('data-plane-failed', `${volumeId} has no ${missing.kind} in stack ${stackGeneration}`);
   }
 

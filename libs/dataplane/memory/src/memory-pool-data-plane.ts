@@ -1,6 +1,6 @@
 import type { DesiredLeg, ObservedLeg, PoolBudget, PoolStep } from '@flexbso/contracts';
 import type { PoolDataPlane, PoolDiscovery, PoolStepContext, ServedLeg } from '@flexbso/dataplane-port';
-import { type PoolStepHandlers, handlePoolStep } from '@flexbso/stack';
+import { type PoolStepHandlers, type PoolStepOf, handlePoolStep } from '@flexbso/stack';
 import { type Call, type CallHooks, hooked, hookedAct } from './call.js';
 import { type MemoryLeg, type MemoryWorld, refusal } from './world.js';
 
@@ -37,6 +37,7 @@ export class MemoryPoolDataPlane implements PoolDataPlane {
         has: [
           { name: 'leg.nbd', limits: {} },
           { name: 'grow-leg', limits: {} },
+          { name: 'compress-leg', limits: { algorithms: 'zstd, deflate' } },
         ],
         lacks: [],
       },
@@ -93,7 +94,7 @@ export class MemoryPoolDataPlane implements PoolDataPlane {
   }
 
   readonly #performers: PoolStepHandlers<(desired: DesiredLeg) => void> = {
-    'create-leg': (step) => (desired) => this.#create(step.legId, step.sizeBytes, desired),
+    'create-leg': (step) => (desired) => this.#create(step, desired),
     'serve-leg': (step) => () => {
       const leg = this.#need(step.legId);
       if (step.epoch < leg.epoch)
@@ -141,7 +142,7 @@ export class MemoryPoolDataPlane implements PoolDataPlane {
     return hookedAct(this.#hooks, this.#call(method, step.legId, step), done);
   }
 
-  #create(legId: string, sizeBytes: number, desired: DesiredLeg): void {
+  #create({ legId, sizeBytes, compression }: PoolStepOf<'create-leg'>, desired: DesiredLeg): void {
     if (this.#find(legId)) return;
     this.#claim(sizeBytes);
     const leg = {
@@ -149,6 +150,7 @@ export class MemoryPoolDataPlane implements PoolDataPlane {
       poolId: this.#poolId,
       volumeId: desired.volumeId,
       sizeBytes,
+      isCompressed: compression !== undefined,
       epoch: 0,
       holderCardId: null,
       serving: null,
@@ -198,12 +200,14 @@ export class MemoryPoolDataPlane implements PoolDataPlane {
 }
 
 function observed(leg: MemoryLeg): ObservedLeg {
-  const { legId, volumeId, sizeBytes, epoch, holderCardId, serving } = leg;
+  const { legId, volumeId, sizeBytes, epoch, holderCardId, serving, isCompressed } = leg;
+  const contentBytes = leg.writes > 0 ? sizeBytes : 0;
   return {
     legId,
     volumeId,
     sizeBytes,
-    allocatedBytes: leg.writes > 0 ? sizeBytes : 0,
+    allocatedBytes: isCompressed ? contentBytes / 2 : contentBytes,
+    ...(isCompressed ? { uncompressedBytes: contentBytes } : {}),
     epoch,
     holderCardId,
     serving: serving && { ...serving },

@@ -7,6 +7,7 @@ export interface MemoryLeg {
   readonly poolId: string;
   readonly volumeId: string;
   sizeBytes: number;
+  readonly isCompressed?: boolean;
   epoch: number;
   holderCardId: string | null;
   serving: { epoch: number; holderCardId: string } | null;

@@ -55,6 +55,8 @@ export const qsdPoolConfigSchema = z
     directory: absolutePath,
     reach: z.enum(['host', 'network']),
     budget: poolBudgetSchema,
+    /** The program of btrfs-progs, for a directory on btrfs whose legs may be compressed; null: none are. */
+    btrfsPath: absolutePath.nullable().default(null),
     /** Where legs are served when the reach is `network`. */
     listen: z
       .strictObject({

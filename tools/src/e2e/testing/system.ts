@@ -9,6 +9,7 @@ import { installedTools } from '@flexbso/testkit';
 import { z } from 'zod';
 import { ApiClient } from '../../api/client.js';
 import { Cluster } from '../../cluster/cluster.js';
+import type { Compressing } from '../../cluster/compressing-pools.js';
 import type { DatabaseKind } from '../../cluster/database-kind.js';
 import { workspaceFolder } from '../../cluster/folders.js';
 import type { BlockLedger } from '../../load/block-ledger.js';
@@ -36,17 +37,31 @@ const healthSchema = z.looseObject({ health: z.strictObject({ host: z.string(), 
 export class System {
   #root = '';
   #cluster: Cluster | null = null;
+  #compressing: Compressing = { poolIds: [], isRequired: true };
 
-  async start(database: DatabaseKind = 'sqlite'): Promise<void> {
+  /** `compressing`: pools on btrfs; fails where this machine lets us mount none. */
+  async start(database: DatabaseKind = 'sqlite', compressing: readonly string[] = []): Promise<void> {
+    this.#compressing = { poolIds: compressing, isRequired: true };
     this.#root = await mkdtemp(join(tmpdir(), 'flexbso-e2e-'));
     // A database server runs as another user when this is root, and passes through to its own folder.
     if (database === 'postgresql') await chmod(this.#root, 0o711);
-    this.#cluster = await Cluster.startFresh({ folder: this.#root, database, say: quiet });
+    this.#cluster = await Cluster.startFresh({
+      folder: this.#root,
+      database,
+      compressing: this.#compressing,
+      say: quiet,
+    });
   }
 
   /** Starts what was stopped, on the state that is there. */
   async startAgain(): Promise<void> {
-    this.#cluster = await Cluster.start({ folder: this.#root, gatewayPort: null, database: null, say: quiet });
+    this.#cluster = await Cluster.start({
+      folder: this.#root,
+      gatewayPort: null,
+      database: null,
+      compressing: this.#compressing,
+      say: quiet,
+    });
   }
 
   /** Ends every process and removes every file. The files of a system that did not start stay: they say why. */

@@ -81,7 +81,7 @@ function neverThere(version: string): Lacking[] {
     { name: 'raid5f', reason: `${daemon} has no parity driver: use a card with SPDK` },
     {
       name: 'compression',
-      reason: `the compress filter of ${daemon} fails a cluster's second write: use a pool that compresses`,
+      reason: `the compress filter of ${daemon} fails a cluster's second write: a pool that compresses does it instead, beneath all that the card does`,
     },
     { name: 'front-end.nvme', reason: `${daemon} has no NVMe front end: ask for virtio-blk` },
     { name: 'leg.nvme-tcp', reason: `${daemon} has no NVMe/TCP initiator: use pools that serve NBD` },

@@ -1,10 +1,20 @@
 import { legIdSchema } from '@flexbso/contracts';
 import { chmod, chown, lstat, mkdir, open, readdir, rm, statfs, truncate } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { QsdPoolConfig } from '../config.js';
 import { giveToDataPlane } from '../daemon/daemon.js';
 import { refused } from '../errors.js';
-import { dataPath, readRecord, recordPath, syncDirectory, writeRecord, type LegRecord } from './leg-record.js';
+import { LegCompression } from './leg-compression.js';
+import {
+  dataPath,
+  readRecord,
+  recordPath,
+  syncDirectory,
+  writeRecord,
+  type LegName,
+  type LegRecord,
+} from './leg-record.js';
 
 /** Blocks of `stat` are of 512 bytes whatever the file system's own are. */
 const STAT_BLOCK_BYTES = 512;
@@ -15,14 +25,18 @@ const RELEASE_BYTES = 16 * 1024 ** 2;
 export interface LegFile {
   readonly sizeBytes: number;
   readonly allocatedBytes: number;
+  /** There when it is compressed and what it takes is counted: what it would take uncompressed. */
+  readonly uncompressedBytes?: number;
 }
 
-/** The legs of one pool as files: `<legId>.raw` of exactly the leg's size, sparse, and its record `<legId>.json`. */
+/** The legs of one pool as files of exactly the leg's size, sparse (see {@link dataPath}), each with its record `<legId>.json`. */
 export class LegFiles {
   readonly #config: QsdPoolConfig;
+  readonly #compression: LegCompression;
 
-  constructor(config: QsdPoolConfig) {
+  constructor(config: QsdPoolConfig, compression: LegCompression) {
     this.#config = config;
+    this.#compression = compression;
   }
 
   /** Makes the pool's directory: everyone may pass through to a leg of their own, and list nothing. */
@@ -40,10 +54,15 @@ export class LegFiles {
   }
 
   /** The leg's file as it is; null when there is none. */
-  async file(legId: string): Promise<LegFile | null> {
+  async file(leg: LegName & Pick<LegRecord, 'subvolumeId'>): Promise<LegFile | null> {
     try {
-      const { size, blocks } = await lstat(dataPath(this.#config.directory, legId));
-      return { sizeBytes: size, allocatedBytes: blocks * STAT_BLOCK_BYTES };
+      const { size, blocks } = await lstat(dataPath(this.#config.directory, leg));
+      // On btrfs these are the blocks of the content, not of what it was compressed to.
+      const contentBytes = blocks * STAT_BLOCK_BYTES;
+      const takenBytes = leg.subvolumeId === null ? null : await this.#compression.takenBytes(leg.subvolumeId);
+      return takenBytes === null
+        ? { sizeBytes: size, allocatedBytes: contentBytes }
+        : { sizeBytes: size, allocatedBytes: takenBytes, uncompressedBytes: contentBytes };
     } catch (cause) {
       if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return null;
       throw cause;
@@ -53,7 +72,7 @@ export class LegFiles {
   /** Creates a leg that reads as zeros. `record` says whose; its size is that of the leg to be. */
   async create(record: LegRecord): Promise<void> {
     const { directory } = this.#config;
-    const path = dataPath(directory, record.legId);
+    const path = dataPath(directory, record);
     const there = await readRecord(directory, record.legId);
     if (there !== null && there.volumeId !== record.volumeId)
       throw refused(
@@ -61,50 +80,61 @@ export class LegFiles {
         `${record.legId} on pool ${this.#config.poolId} belongs to ${there.volumeId}, not to ${record.volumeId}`,
       );
     if (there !== null && there.sizeBytes > 0) return this.#assertCreated(there, record.sizeBytes);
-    if (there === null && (await this.file(record.legId)) !== null)
+    if (there === null && (await this.file(record)) !== null)
       throw refused(
         'needs-operator',
         `${path} is there without a record: what it holds is not known, and a new leg must read as zeros. Move it away`,
       );
+    if (record.compression !== null) this.#compression.assertConfigured();
     await this.assertRoom(record.sizeBytes, record.legId);
     // The begun record comes first: only what it vouches for is ever thrown away and made again.
     await writeRecord(directory, { ...record, sizeBytes: 0 });
-    await rm(path, { force: true });
-    const file = await open(path, 'wx', 0o600);
+    await this.#makeFile(path, record.compression);
+    const file = await open(path, 'r+');
     try {
       await file.truncate(record.sizeBytes);
       await file.sync();
     } finally {
       await file.close();
     }
-    await writeRecord(directory, record);
+    await syncDirectory(dirname(path));
+    const subvolumeId = record.compression && (await this.#compression.subvolumeId(dirname(path)));
+    await writeRecord(directory, { ...record, subvolumeId });
+  }
+
+  async #makeFile(path: string, compression: LegRecord['compression']): Promise<void> {
+    if (compression !== null) return this.#compression.create(path, compression);
+    await rm(path, { force: true });
+    await (await open(path, 'wx', 0o600)).close();
   }
 
   async grow(record: LegRecord, sizeBytes: number): Promise<void> {
-    const file = await this.#existing(record.legId);
+    const file = await this.#existing(record);
     if (file.sizeBytes > sizeBytes)
       throw refused('change-refused', `${record.legId} has ${file.sizeBytes} bytes and is not shrunk to ${sizeBytes}`);
     if (file.sizeBytes < sizeBytes) {
       await this.assertRoom(sizeBytes - file.sizeBytes, null);
-      await truncate(dataPath(this.#config.directory, record.legId), sizeBytes);
+      await truncate(dataPath(this.#config.directory, record), sizeBytes);
     }
     if (record.sizeBytes !== sizeBytes) await writeRecord(this.#config.directory, { ...record, sizeBytes });
   }
 
-  async remove(legId: string): Promise<void> {
+  async remove(record: LegRecord): Promise<void> {
     const { directory } = this.#config;
+    const { legId } = record;
+    const path = dataPath(directory, record);
     // The record goes last: while it is there, the pool still knows the leg.
-    await this.#release(legId);
-    await rm(dataPath(directory, legId), { force: true });
+    await this.#release(record);
+    await rm(record.compression === null ? path : dirname(path), { recursive: true, force: true });
     await syncDirectory(directory);
     await rm(recordPath(directory, legId), { force: true });
     await syncDirectory(directory);
   }
 
   /** Gives a file's space back piece by piece: other legs' writes wait for as long as the file system frees one. */
-  async #release(legId: string): Promise<void> {
-    const path = dataPath(this.#config.directory, legId);
-    const { sizeBytes } = (await this.file(legId)) ?? { sizeBytes: 0 };
+  async #release(record: LegRecord): Promise<void> {
+    const path = dataPath(this.#config.directory, record);
+    const { sizeBytes } = (await this.file(record)) ?? { sizeBytes: 0 };
     for (let leftBytes = sizeBytes - RELEASE_BYTES; leftBytes > 0; leftBytes -= RELEASE_BYTES) {
       const begunAt = performance.now();
       await truncate(path, leftBytes);
@@ -113,9 +143,9 @@ export class LegFiles {
   }
 
   /** Opens the file to the data plane's user, or to nobody but the agent. */
-  async own(legId: string, byDataPlane: boolean): Promise<void> {
-    await this.#existing(legId);
-    const path = dataPath(this.#config.directory, legId);
+  async own(record: LegRecord, byDataPlane: boolean): Promise<void> {
+    await this.#existing(record);
+    const path = dataPath(this.#config.directory, record);
     if (this.#config.dataPlaneUser === null) return;
     if (byDataPlane) await giveToDataPlane(path, this.#config.dataPlaneUser);
     else await chown(path, process.getuid?.() ?? 0, process.getgid?.() ?? 0);
@@ -131,7 +161,8 @@ export class LegFiles {
   async assertRoom(sizeBytes: number, exceptLegId: string | null): Promise<void> {
     let [promisedBytes, unusedBytes] = [0, 0];
     for (const legId of await this.legIds()) {
-      const file = legId === exceptLegId ? null : await this.file(legId);
+      const record = legId === exceptLegId ? null : await readRecord(this.#config.directory, legId);
+      const file = record && (await this.file(record));
       promisedBytes += file?.sizeBytes ?? 0;
       unusedBytes += Math.max(0, (file?.sizeBytes ?? 0) - (file?.allocatedBytes ?? 0));
     }
@@ -150,7 +181,7 @@ export class LegFiles {
   }
 
   async #assertCreated(record: LegRecord, sizeBytes: number): Promise<void> {
-    const file = await this.#existing(record.legId);
+    const file = await this.#existing(record);
     if (file.sizeBytes !== sizeBytes)
       throw refused(
         'step-failed',
@@ -158,12 +189,13 @@ export class LegFiles {
       );
   }
 
-  async #existing(legId: string): Promise<LegFile> {
-    const file = await this.file(legId);
+  async #existing(record: LegRecord): Promise<LegFile> {
+    const { legId } = record;
+    const file = await this.file(record);
     if (file === null)
       throw refused(
         'needs-operator',
-        `the bytes of ${legId} are gone from pool ${this.#config.poolId}: ${dataPath(this.#config.directory, legId)} is missing. It is not made anew`,
+        `the bytes of ${legId} are gone from pool ${this.#config.poolId}: ${dataPath(this.#config.directory, record)} is missing. It is not made anew`,
       );
     return file;
   }

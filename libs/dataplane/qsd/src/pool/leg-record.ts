@@ -1,4 +1,4 @@
-import { cardIdSchema, legIdSchema, volumeIdSchema } from '@flexbso/contracts';
+import { cardIdSchema, compressionAlgorithmSchema, legIdSchema, volumeIdSchema } from '@flexbso/contracts';
 import { open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
@@ -20,11 +20,22 @@ export const legRecordSchema = z.strictObject({
   serving: z.strictObject({ epoch: z.int().min(1), holderCardId: cardIdSchema }).nullable(),
   /** Kept while the leg lives and bound again, never another: its holder has this one open; null: none was ever bound. */
   port: z.int().min(1).max(65535).nullable(),
+  /** How its file is compressed; null: not at all. */
+  compression: compressionAlgorithmSchema.nullable().default(null),
+  /** Under which btrfs counts what it takes; null: it is not compressed, or not made yet. */
+  subvolumeId: z.int().min(0).nullable().default(null),
 });
 export type LegRecord = z.infer<typeof legRecordSchema>;
 
 export const recordPath = (directory: string, legId: string): string => join(directory, `${legId}.json`);
-export const dataPath = (directory: string, legId: string): string => join(directory, `${legId}.raw`);
+
+/** What tells where the bytes of a leg lie. */
+export type LegName = Pick<LegRecord, 'legId' | 'compression'>;
+
+/** A leg that is compressed lies in a subvolume of its own. */
+export function dataPath(directory: string, { legId, compression }: LegName): string {
+  return compression === null ? join(directory, `${legId}.raw`) : join(directory, `${legId}.compressed`, 'leg.raw');
+}
 
 /** @throws DataPlaneError `needs-operator` for a record that cannot be read: whose the leg is, is not guessed */
 export async function readRecord(directory: string, legId: string): Promise<LegRecord | null> {

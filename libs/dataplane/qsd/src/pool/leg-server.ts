@@ -88,7 +88,7 @@ export class LegServer {
     remember: (port: number) => Promise<void>,
   ): Promise<void> {
     const { qmp } = daemon;
-    await addFileNode(qmp, 'leg', dataPath(this.#config.directory, record.legId));
+    await addFileNode(qmp, 'leg', dataPath(this.#config.directory, record), record.compression !== null);
     await qmp.execute(
       'object-add',
       { 'qom-type': 'tls-creds-psk', id: 'tls', endpoint: 'server', dir: keyDirectory },

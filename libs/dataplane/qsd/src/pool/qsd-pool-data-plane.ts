@@ -1,4 +1,11 @@
-import { legIdSchema, type DesiredLeg, type ObservedLeg, type PoolStep } from '@flexbso/contracts';
+import {
+  legIdSchema,
+  type Capabilities,
+  type DesiredLeg,
+  type LegAddress,
+  type ObservedLeg,
+  type PoolStep,
+} from '@flexbso/contracts';
 import {
   DataPlaneError,
   type PoolDataPlane,
@@ -10,10 +17,14 @@ import { handlePoolStep, type PoolStepHandlers, type PoolStepOf } from '@flexbso
 import { qsdPoolConfigSchema, type QsdPoolConfig, type QsdPoolOptions } from '../config.js';
 import { probeDaemon } from '../daemon/probe.js';
 import { asDataPlaneError, refused } from '../errors.js';
+import { LEG_ALGORITHMS, LegCompression } from './leg-compression.js';
 import { LegFiles } from './leg-files.js';
 import { dataPath, readRecord, writeRecord, type LegRecord } from './leg-record.js';
 import { exportNameOf, LegServer } from './leg-server.js';
 import { Turn } from '../daemon/turn.js';
+
+/** The contract's bound. */
+const MAX_REASON = 500;
 
 /**
  * A pool of files in one directory. Reach `host`: a leg is its file, for a card on the same machine. Reach
@@ -22,6 +33,7 @@ import { Turn } from '../daemon/turn.js';
  */
 export class QsdPoolDataPlane implements PoolDataPlane {
   readonly #config: QsdPoolConfig;
+  readonly #compression: LegCompression;
   readonly #files: LegFiles;
   readonly #server: LegServer;
   /** Room is counted and then taken, ports likewise: one at a time, or two legs get the same. */
@@ -31,27 +43,19 @@ export class QsdPoolDataPlane implements PoolDataPlane {
 
   constructor(options: QsdPoolOptions) {
     this.#config = qsdPoolConfigSchema.parse(options);
-    this.#files = new LegFiles(this.#config);
+    this.#compression = new LegCompression(this.#config);
+    this.#files = new LegFiles(this.#config, this.#compression);
     this.#server = new LegServer(this.#config);
   }
 
   discover(): Promise<PoolDiscovery> {
     return this.#guarded(`discovering pool ${this.#config.poolId}`, async () => {
       const { reach, budget } = this.#config;
-      const { version } = await this.#discovery.take(() => probeDaemon(this.#config, this.#config.poolId));
-      const leg = { name: reach === 'host' ? ('leg.file' as const) : ('leg.nbd' as const), version, limits: {} };
-      const capabilities =
-        reach === 'host'
-          ? { has: [leg, { name: 'grow-leg' as const, version, limits: {} }], lacks: [] }
-          : {
-              has: [leg],
-              lacks: [
-                {
-                  name: 'grow-leg' as const,
-                  reason: `qemu-storage-daemon ${version} does not resize a node that it exports over NBD: swap the volume onto larger legs instead`,
-                },
-              ],
-            };
+      const [{ version }, lack] = await this.#discovery.take(async () => [
+        await probeDaemon(this.#config, this.#config.poolId),
+        await this.#compression.lack(),
+      ]);
+      const capabilities = joined(servingAbilities(reach, version), compressionAbility(lack));
       return {
         dataPlane: { name: 'qsd', version },
         capabilities,
@@ -118,7 +122,7 @@ export class QsdPoolDataPlane implements PoolDataPlane {
       const serving = observed?.serving ?? null;
       if (serving === null || record === null) return null;
       const { listen, directory, reach } = this.#config;
-      if (reach === 'host') return { address: { kind: 'file', path: dataPath(directory, legId) }, access: null };
+      if (reach === 'host') return { address: fileOf(directory, record), access: null };
       const access = await this.#server.credentials(legId, serving.epoch);
       if (listen === null || record.port === null || access === null) return null;
       return {
@@ -136,7 +140,7 @@ export class QsdPoolDataPlane implements PoolDataPlane {
   async #observe(legId: string): Promise<ObservedLeg | null> {
     const record = await readRecord(this.#config.directory, legIdSchema.parse(legId));
     if (record === null) return null;
-    const file = await this.#files.file(legId);
+    const file = await this.#files.file(record);
     const { volumeId, epoch, holderCardId } = record;
     return {
       legId,
@@ -144,6 +148,7 @@ export class QsdPoolDataPlane implements PoolDataPlane {
       // As recorded: a leg whose file is gone must not look like one that may be made anew.
       sizeBytes: record.sizeBytes === 0 ? 0 : Math.max(record.sizeBytes, file?.sizeBytes ?? 0),
       allocatedBytes: file?.allocatedBytes ?? 0,
+      ...(file?.uncompressedBytes === undefined ? {} : { uncompressedBytes: file.uncompressedBytes }),
       epoch,
       holderCardId,
       serving: await this.#serving(record),
@@ -169,6 +174,8 @@ export class QsdPoolDataPlane implements PoolDataPlane {
       role,
       serving: null,
       port: null,
+      compression: step.compression ?? null,
+      subvolumeId: null,
     };
     await this.#allocation.take(() => this.#files.create(fresh));
   }
@@ -185,7 +192,7 @@ export class QsdPoolDataPlane implements PoolDataPlane {
         `${legId} is served to ${old.holderCardId} at epoch ${old.epoch}: fence it before it is served to ${holderCardId} at epoch ${epoch}`,
       );
     }
-    await this.#files.own(legId, true);
+    await this.#files.own(record, true);
     const served = { ...record, epoch, holderCardId, serving: { epoch, holderCardId } };
     if (this.#config.reach === 'host') return writeRecord(this.#config.directory, served);
     await this.#allocation.take(async () =>
@@ -231,7 +238,7 @@ export class QsdPoolDataPlane implements PoolDataPlane {
     const record = await readRecord(this.#config.directory, legId);
     if (record === null) return;
     if (this.#config.reach === 'network') await this.#server.stop(legId);
-    if (record.sizeBytes > 0) await this.#files.own(legId, false);
+    if (record.sizeBytes > 0) await this.#files.own(record, false);
     await writeRecord(this.#config.directory, { ...record, serving: null });
   }
 
@@ -245,7 +252,7 @@ export class QsdPoolDataPlane implements PoolDataPlane {
         `${legId} is served to ${serving.holderCardId}: it is not deleted before it is served no more`,
       );
     if (this.#config.reach === 'network') await this.#server.stop(legId);
-    await this.#files.remove(legId);
+    await this.#files.remove(record);
   }
 
   async #record(legId: string): Promise<LegRecord> {
@@ -272,6 +279,32 @@ export class QsdPoolDataPlane implements PoolDataPlane {
       throw cause instanceof DataPlaneError ? cause : asDataPlaneError(what, cause);
     }
   }
+}
+
+/** What goes past the page cache is not compressed. */
+function fileOf(directory: string, record: LegRecord): LegAddress {
+  const address = { kind: 'file', path: dataPath(directory, record) } as const;
+  return record.compression === null ? address : { ...address, buffered: true };
+}
+
+function servingAbilities(reach: QsdPoolConfig['reach'], version: string): Capabilities {
+  if (reach === 'host') {
+    const names = ['leg.file', 'grow-leg'] as const;
+    return { has: names.map((name) => ({ name, version, limits: {} })), lacks: [] };
+  }
+  const reason = `qemu-storage-daemon ${version} does not resize a node that it exports over NBD: swap the volume onto larger legs instead`;
+  return { has: [{ name: 'leg.nbd', version, limits: {} }], lacks: [{ name: 'grow-leg', reason }] };
+}
+
+function compressionAbility(lack: string | null): Capabilities {
+  const name = 'compress-leg';
+  return lack === null
+    ? { has: [{ name, limits: { algorithms: LEG_ALGORITHMS.join(', ') } }], lacks: [] }
+    : { has: [], lacks: [{ name, reason: lack.slice(0, MAX_REASON) }] };
+}
+
+function joined(one: Capabilities, other: Capabilities): Capabilities {
+  return { has: [...one.has, ...other.has], lacks: [...one.lacks, ...other.lacks] };
 }
 
 /** The id becomes a path, so it is checked where it comes in. */

@@ -64,7 +64,7 @@ export async function closeLeg(scene: StepScene, step: OpenLeg): Promise<void> {
 
 async function addLeg(scene: StepScene, step: OpenLeg, leg: DesiredCardLeg, name: string): Promise<void> {
   const { address } = leg;
-  if (address.kind === 'file') return addFileNode(scene.daemon.qmp, name, address.path);
+  if (address.kind === 'file') return addFileNode(scene.daemon.qmp, name, address.path, address.buffered ?? false);
   if (address.kind === 'memory') throw refused('missing-capability', 'a leg in memory exists in simulations only');
   const { config, daemon } = scene;
   const credentials = await loadLegKey(scene, step);

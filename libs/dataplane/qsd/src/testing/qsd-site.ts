@@ -1,4 +1,4 @@
-import type { DesiredCardLeg, DesiredLeg } from '@flexbso/contracts';
+import type { CompressionAlgorithm, DesiredCardLeg, DesiredLeg } from '@flexbso/contracts';
 import type { CardSecrets } from '@flexbso/dataplane-port';
 import { eventually, installedTools } from '@flexbso/testkit';
 import { existsSync } from 'node:fs';
@@ -41,6 +41,8 @@ export const testVolumeKey = (): Uint8Array => Uint8Array.from({ length: 32 }, (
 export interface SiteOptions {
   readonly poolCapacityBytes?: number;
   readonly card?: Partial<QsdCardOptions>;
+  /** Where pools lie, instead of in the site's own folder, and what compresses there. */
+  readonly pools?: { readonly directory: string; readonly btrfsPath: string };
 }
 
 /** A card with a pool in its own host and one over the network, in a temporary directory. */
@@ -53,6 +55,7 @@ export class QsdSite {
   hostPool: QsdPoolDataPlane;
   networkPool: QsdPoolDataPlane;
   readonly #networkLegs = new Set<string>();
+  readonly #compressed = new Map<string, CompressionAlgorithm>();
 
   private constructor(directory: string, qemu: Qemu, port: number, options: SiteOptions) {
     this.directory = directory;
@@ -67,8 +70,10 @@ export class QsdSite {
       budget: { ...budget, memoryBytes: 1_000_000_000, armCentiCores: 800 },
       ...options.card,
     };
+    const pools = options.pools?.directory ?? directory;
     const pool = {
       qemuStorageDaemonPath,
+      btrfsPath: options.pools?.btrfsPath ?? null,
       dataPlaneUser,
       budget: { ...budget, capacityBytes: options.poolCapacityBytes ?? 4 * 1024 ** 3 },
     };
@@ -76,14 +81,14 @@ export class QsdSite {
       ...pool,
       poolId: 'pool-host',
       reach: 'host',
-      directory: join(directory, 'host-pool'),
+      directory: join(pools, 'host-pool'),
       runDirectory: join(directory, 'hp'),
     };
     this.networkPoolOptions = {
       ...pool,
       poolId: 'pool-net',
       reach: 'network',
-      directory: join(directory, 'net-pool'),
+      directory: join(pools, 'net-pool'),
       runDirectory: join(directory, 'np'),
       listen: { host: '127.0.0.1', firstPort: port, lastPort: Math.min(port + 20, 65535) },
     };
@@ -105,11 +110,20 @@ export class QsdSite {
   };
 
   /** Creates and serves a leg, and gives it as a card's desired state names it. */
-  async makeLeg(reach: 'host' | 'network', legId: string, sizeBytes: number): Promise<DesiredCardLeg> {
+  async makeLeg(
+    reach: 'host' | 'network',
+    legId: string,
+    sizeBytes: number,
+    compression?: CompressionAlgorithm,
+  ): Promise<DesiredCardLeg> {
+    if (compression !== undefined) this.#compressed.set(legId, compression);
     const pool = reach === 'host' ? this.hostPool : this.networkPool;
     if (reach === 'network') this.#networkLegs.add(legId);
     const context = { desired: desiredLeg(legId, sizeBytes), signal: new AbortController().signal };
-    await pool.perform({ kind: 'create-leg', legId, sizeBytes }, context);
+    await pool.perform(
+      { kind: 'create-leg', legId, sizeBytes, ...(compression === undefined ? {} : { compression }) },
+      context,
+    );
     await pool.perform({ kind: 'serve-leg', legId, epoch: 1, holderCardId: testCardId }, context);
     const served = await pool.served(legId);
     if (served === null) throw new Error(`${legId} is not served`);
@@ -124,10 +138,8 @@ export class QsdSite {
   }
 
   legFile(legId: string): string {
-    return dataPath(
-      this.#networkLegs.has(legId) ? this.networkPoolOptions.directory : this.hostPoolOptions.directory,
-      legId,
-    );
+    const { directory } = this.#networkLegs.has(legId) ? this.networkPoolOptions : this.hostPoolOptions;
+    return dataPath(directory, { legId, compression: this.#compressed.get(legId) ?? null });
   }
 
   async scribble(legId: string): Promise<void> {
