@@ -27,16 +27,27 @@ export function isPartOf(observed: ObservedStack, wanted: PlannedStack): boolean
 
 /**
  * Steps that open what is missing of the wanted stack, from the legs up. `format`: whether the encryption
- * header is still to be written; false for a stack that has ever carried the guest.
+ * header is still to be written; false for a stack that has ever carried the guest. `legBytes`: as much as a leg has to
+ * hold; what a growth that was taken back has left beyond is not shown.
  */
-export function buildSteps(observed: ObservedStack | undefined, wanted: PlannedStack, format: boolean): CardStep[] {
+export function buildSteps(
+  observed: ObservedStack | undefined,
+  wanted: PlannedStack,
+  { format, legBytes }: { readonly format: boolean; readonly legBytes: number },
+): CardStep[] {
   const begun = observed
     ? { legIds: new Set(observed.legs.map(({ legId }) => legId)), layerCount: observed.layers.length }
     : nothingBegun;
   const { stackGeneration } = wanted;
   const legs = wanted.legs
     .filter(({ legId }) => !begun.legIds.has(legId))
-    .map(({ legId, epoch, sizeBytes }): CardStep => ({ kind: 'open-leg', stackGeneration, legId, epoch, sizeBytes }));
+    .map(({ legId, epoch, sizeBytes }): CardStep => ({
+      kind: 'open-leg',
+      stackGeneration,
+      legId,
+      epoch,
+      sizeBytes: Math.min(sizeBytes, legBytes),
+    }));
   const missing = wanted.layers.slice(0, wanted.layers.length - begun.layerCount).toReversed();
   return [...legs, ...missing.flatMap((layer) => layerSteps(layer, wanted, format))];
 }

@@ -1,6 +1,7 @@
 import type { Capabilities, CardStep, ObservedVolume, Problem } from '@flexbso/contracts';
 import { buildSteps, closeStep, isPartOf } from './build-stack.js';
 import { missingOf } from './capabilities.js';
+import { legSizeBytes } from './layers.js';
 import { isComplete, isExported, sameLimits, stackOf, windowOf } from './observation.js';
 import type { PlannedVolume } from './planned-volume.js';
 import { buildProblem, growProblem, limitsNeed, shrinkProblem, swapGrowProblem } from './refusals.js';
@@ -138,18 +139,23 @@ function build(situation: Situation): CardStep[] {
   const { observed, desired, appliedStackGeneration } = situation;
   const wanted = desired.stack;
   const { stackGeneration } = wanted;
+  const how = { format: appliedStackGeneration !== stackGeneration, legBytes: legBytesOf(situation) };
   const begun = stackOf(observed, stackGeneration);
-  const format = appliedStackGeneration !== stackGeneration;
   const sizeBytes = windowBytesOf(observed, desired);
   const window: CardStep[] = sizeBytes === undefined ? [] : [{ kind: 'build-window', stackGeneration, sizeBytes }];
   const isCopyTarget = observed.copy?.toStackGeneration === stackGeneration;
   // The target of a copy that cannot go on is among the obstacles and closed already.
   const isClosed = isCopyTarget && obstaclesOf(observed, desired).includes(stackGeneration);
-  if (!begun || isClosed) return [...buildSteps(undefined, wanted, format), ...window];
-  if (begun.windowBytes === undefined && isPartOf(begun, wanted))
-    return [...buildSteps(begun, wanted, format), ...window];
+  if (!begun || isClosed) return [...buildSteps(undefined, wanted, how), ...window];
+  if (begun.windowBytes === undefined && isPartOf(begun, wanted)) return [...buildSteps(begun, wanted, how), ...window];
   if (begun.windowBytes === sizeBytes && isComplete(begun, wanted)) return [];
-  return [closeStep(begun), ...buildSteps(undefined, wanted, format), ...window];
+  return [closeStep(begun), ...buildSteps(undefined, wanted, how), ...window];
+}
+
+/** How large a header is that another card has written is not known here: such a leg is as large as it is. */
+function legBytesOf({ desired: { stack, sizeBytes }, capabilities }: Situation): number {
+  const isEncrypted = stack.layers.some(({ kind }) => kind === 'encryption');
+  return isEncrypted ? Number.POSITIVE_INFINITY : legSizeBytes(stack.layers, sizeBytes, capabilities);
 }
 
 /** A swap that grows: as much of the new stack as the guest has now, until the head grows to all of it; else undefined. */

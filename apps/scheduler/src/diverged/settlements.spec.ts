@@ -136,6 +136,22 @@ describe('a database restored from a backup', () => {
     expect((await check()).differences).toEqual([]);
   });
 
+  it('takes over a volume of which a leg had become larger and the head had not', async () => {
+    await backUp();
+    const { volumeId, legs } = await cell.create({ name: 'growing' });
+    const [leg] = legs;
+    const pool = cell.pools.find(({ id }) => id === leg?.poolId);
+    const given = pool?.items.get(leg?.legId ?? '');
+    if (!pool || !given) throw new Error('no pool has the leg');
+    const sizeBytes = 2 * given.sizeBytes;
+    pool.items.set(given.legId, { ...given, sizeBytes });
+    await restore();
+    await adopt(volumeId, 'growing');
+    expect(await cell.volumeNow('growing')).toMatchObject({ state: 'ready', sizeBytes: given.sizeBytes });
+    expect((await check()).differences).toEqual([]);
+    expect(await cell.scheduler.checkReservations()).toEqual([]);
+  });
+
   it('takes over what runs, and keeps what the books alone know: labels, and what is demanded', async () => {
     const stack = { layers: [{ kind: 'raid1' as const, legCount: 2, safeRead: false }] };
     const kept = { labels: { tier: 'gold' }, alwaysRedundant: true };

@@ -22,6 +22,9 @@ export interface ClientParts {
   readonly onAccepted: (accepted: { volumeId: string; changeId: string }) => void;
 }
 
+const PAUSED = { leastMs: 500, mostMs: 8_000 };
+/** As long as the change of a small volume takes. */
+const CANCELLED_WITHIN_MS = 3_000;
 const PAUSE = { leastMs: 50, mostMs: 4_000 };
 /** A change waits for whatever is away: longer than the longest of that. */
 const PATIENCE_MS = 60_000;
@@ -60,7 +63,24 @@ export class Client {
     if (volume === null) return this.#ask('create-volume', { spec: newVolume(chance, name, poolIds) });
     const wish = { volume: volume.volumeId, basedOnGeneration: volume.generation };
     if (chance.isOneIn(12)) return this.#ask('delete-volume', wish);
+    // Refused while its card answers.
+    if (chance.isOneIn(volume.state === 'unreachable' ? 2 : 30)) return this.#ask('failover-volume', wish);
+    if (chance.isOneIn(12)) return this.#pauseFor(chance.isOneIn(2) ? volume.cardId : null);
     await this.#ask('change-volume', { ...wish, patch: patchOf(chance, volume, poolIds) });
+  }
+
+  /** The changes of a card, or of all, are held for a while. */
+  async #pauseFor(cardId: string | null): Promise<void> {
+    const { asker, chance } = this.#parts;
+    await asker.read('pause', { cardId });
+    await asker.process.clock.sleep(chance.int(PAUSED.leastMs, PAUSED.mostMs));
+    await asker.read('resume', { cardId });
+  }
+
+  async #cancel(changeId: string): Promise<void> {
+    const { asker, chance } = this.#parts;
+    await asker.process.clock.sleep(chance.int(0, CANCELLED_WITHIN_MS));
+    await asker.write('cancel-change', { changeId });
   }
 
   async #volume(): Promise<Volume | null> {
@@ -91,6 +111,7 @@ export class Client {
     const { volume, change } = acceptedSchema.parse(await this.#answered(verb, fields));
     onAccepted({ volumeId: volume.volumeId, changeId: change.changeId });
     if (chance.isOneIn(6)) return;
+    if (chance.isOneIn(8)) await this.#cancel(change.changeId);
     const waiting = new AbortController();
     const patience = asker.process.clock.sleep(PATIENCE_MS, waiting.signal);
     await Promise.race([books.whenEnded(change.changeId), patience]);

@@ -24,6 +24,8 @@ export function patchOf(chance: Chance, volume: Volume, poolIds: readonly string
     () => (patch.placement = { poolIds: [chance.pick(poolIds)] }),
     () => (patch.stack = { layers: layers(chance) }),
     () => (patch.sizeBytes = volume.sizeBytes + chance.pick([1, 4, 8]) * MIB),
+    () => (patch.alwaysRedundant = chance.isOneIn(3)),
+    ...(volume.keyRef === null ? [] : [() => (patch.rekey = { from: volume.keyRef ?? '' })]),
   ];
   chance.pick(wishes)();
   if (chance.isOneIn(3)) chance.pick(wishes)();
@@ -37,10 +39,18 @@ function limits(chance: Chance): NonNullable<VolumePatch['qos']> {
   };
 }
 
+/** By the pools' legs, or by the card. */
+function compression(chance: Chance) {
+  const by = chance.pick(['card', 'pools'] as const);
+  return { kind: 'compression', algorithm: 'zstd', by } as const;
+}
+
 function layers(chance: Chance): NonNullable<VolumePatch['stack']>['layers'] {
   return [
-    ...(chance.isOneIn(4) ? [{ kind: 'compression', algorithm: 'zstd' } as const] : []),
+    ...(chance.isOneIn(4) ? [compression(chance)] : []),
     ...(chance.isOneIn(2) ? [encryption] : []),
-    ...(chance.isOneIn(2) ? [{ kind: 'raid1', legCount: chance.pick([2, 3]), safeRead: false } as const] : []),
+    ...(chance.isOneIn(2)
+      ? [{ kind: 'raid1', legCount: chance.pick([2, 3]), safeRead: chance.isOneIn(2) } as const]
+      : []),
   ];
 }

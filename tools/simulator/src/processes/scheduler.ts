@@ -151,6 +151,14 @@ function answer(scheduler: Scheduler, { sender, verb, payload }: Question): Prom
       return scheduler.volumes.delete(verbs[verb].request.parse(payload));
     case 'failover-volume':
       return scheduler.volumes.failover(verbs[verb].request.parse(payload));
+    case 'cancel-change':
+      return scheduler.changes.cancel(verbs[verb].request.parse(payload));
+    case 'pause':
+      return scheduler.pauses.pause(verbs[verb].request.parse(payload));
+    case 'resume':
+      return scheduler.pauses.resume(verbs[verb].request.parse(payload));
+    case 'list-pauses':
+      return scheduler.pauses.list(verbs[verb].request.parse(payload));
     case 'get-volume':
       return scheduler.queries.getVolume(verbs[verb].request.parse(payload));
     case 'get-change':

@@ -2,7 +2,7 @@ import type { CardStep } from '@flexbso/contracts';
 import { widenedLimits } from '@flexbso/stack';
 import { refused } from '../errors.js';
 import { headStack, isExported, objectNames, stackNodes, stackTop, type Graph } from '../graph/graph.js';
-import { formatExport, HEAD, LIMITS, pskObject, TENANT_LIMITS } from '../graph/node-names.js';
+import { formatExport, HEAD, LIMITS, pskObject, TENANT_LIMITS, legFileNode } from '../graph/node-names.js';
 import { toThrottleLimits } from '../graph/throttle-limits.js';
 import { nothing } from '../qmp/replies.js';
 import { endCopyFor } from './copy-steps.js';
@@ -103,9 +103,15 @@ export async function closeStack(scene: StepScene, step: StepOf<'close-stack'>):
     );
   await endCopyFor(scene, step.stackGeneration);
   const graph = await look(scene);
-  for (const { name } of stackNodes(graph, step.stackGeneration)) {
+  const nodes = stackNodes(graph, step.stackGeneration);
+  for (const { name } of nodes) {
     await removeExport(scene.daemon, formatExport(name));
     await qmp.execute('blockdev-del', { 'node-name': name }, nothing);
+  }
+  for (const { node } of nodes) {
+    if (node.kind !== 'leg') continue;
+    const file = legFileNode(step.stackGeneration, node.legId, node.epoch);
+    if (graph.nodes.has(file)) await qmp.execute('blockdev-del', { 'node-name': file }, nothing);
   }
   const credentials = pskObject(step.stackGeneration, '');
   for (const id of graph.objects.filter((name) => name.startsWith(credentials)))
