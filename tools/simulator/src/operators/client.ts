@@ -18,6 +18,8 @@ export interface ClientParts {
   readonly books: Books;
   readonly requests: Requests;
   readonly poolIds: readonly string[];
+  /** How often it leaves its volume at rest: only such a one is failed over when its card goes away. */
+  readonly restOneIn: number;
   /** The scheduler has said that it will be done. */
   readonly onAccepted: (accepted: { volumeId: string; changeId: string }) => void;
 }
@@ -25,6 +27,8 @@ export interface ClientParts {
 const PAUSED = { leastMs: 500, mostMs: 8_000 };
 /** As long as the change of a small volume takes. */
 const CANCELLED_WITHIN_MS = 3_000;
+/** Long enough for a card to go away meanwhile, and for inventory to say so. */
+const REST = { leastMs: 10_000, mostMs: 40_000 };
 const PAUSE = { leastMs: 50, mostMs: 4_000 };
 /** A change waits for whatever is away: longer than the longest of that. */
 const PATIENCE_MS = 60_000;
@@ -44,9 +48,10 @@ export class Client {
   }
 
   async run(): Promise<void> {
-    const { asker, chance } = this.#parts;
+    const { asker, chance, restOneIn } = this.#parts;
     while (!this.#isStopping) {
-      await asker.process.clock.sleep(chance.int(PAUSE.leastMs, PAUSE.mostMs));
+      const { leastMs, mostMs } = chance.isOneIn(restOneIn) ? REST : PAUSE;
+      await asker.process.clock.sleep(chance.int(leastMs, mostMs));
       if (this.#isStopping) return;
       try {
         await this.#once();
@@ -64,7 +69,7 @@ export class Client {
     const wish = { volume: volume.volumeId, basedOnGeneration: volume.generation };
     if (chance.isOneIn(12)) return this.#ask('delete-volume', wish);
     // Refused while its card answers.
-    if (chance.isOneIn(volume.state === 'unreachable' ? 2 : 30)) return this.#ask('failover-volume', wish);
+    if (chance.isOneIn(volume.state === 'unreachable' ? 1 : 30)) return this.#ask('failover-volume', wish);
     if (chance.isOneIn(12)) return this.#pauseFor(chance.isOneIn(2) ? volume.cardId : null);
     await this.#ask('change-volume', { ...wish, patch: patchOf(chance, volume, poolIds) });
   }

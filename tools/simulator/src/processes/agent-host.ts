@@ -71,8 +71,7 @@ export class AgentHost {
   /** Null on a pool's machine. */
   readonly card: MemoryCard | null;
   process: SimProcess;
-  /** For how long the agent is away when it ends next. */
-  #away = RESTART;
+  #isAway = false;
   readonly #parts: AgentParts;
 
   constructor(machine: Machine, parts: AgentParts) {
@@ -92,6 +91,7 @@ export class AgentHost {
       this.disk.lastSignMs = this.#parts.timeline.nowMs;
       this.#parts.faults.progress.ended(process.name);
       this.#parts.timeline.after(this.#awayMs(), () => {
+        this.#isAway = false;
         this.process = this.#newProcess();
         this.start();
       });
@@ -99,15 +99,19 @@ export class AgentHost {
     void this.#run(process);
   }
 
+  /** The machine is off, and not to come back soon. */
+  get isAway(): boolean {
+    return this.#isAway;
+  }
+
   /** The machine is off for so long that its volumes can be failed over; what runs on the card goes on. */
   goAwayForLong(): void {
-    this.#away = LONG_AWAY;
+    this.#isAway = true;
     this.process.kill();
   }
 
   #awayMs(): number {
-    const { leastMs, mostMs } = this.#away;
-    this.#away = RESTART;
+    const { leastMs, mostMs } = this.#isAway ? LONG_AWAY : RESTART;
     return this.#parts.chance.int(leastMs, mostMs);
   }
 

@@ -43,7 +43,8 @@ interface OlderCopy {
 /** The database is copied at any event up to this one; from before anything was heard, too. */
 const COPIED_BY = 300;
 /** In some runs; by then there are volumes on it, and while it is away enough is left of the run. */
-const CARD_AWAY = { oneIn: 5, least: 150, most: 400 };
+const CARD_AWAY = { oneIn: 5, least: 100, most: 300 };
+const REST_ONE_IN = { aroundAnOutage: 2, otherwise: 20 };
 const VOLUMES = 5;
 const CARDS = 3;
 const POOLS = 3;
@@ -172,6 +173,7 @@ export class Run {
         books: this.#books,
         requests: this.#judge.requests,
         poolIds,
+        restOneIn: this.#cardAwayAt === null ? REST_ONE_IN.otherwise : REST_ONE_IN.aroundAnOutage,
         onAccepted: ({ volumeId, changeId }) => {
           // Its answer was under way while the database was put back behind it.
           if (!this.#books.isOfFormerLife(changeId)) this.#judge.accepted.set(changeId, volumeId);
@@ -180,7 +182,7 @@ export class Run {
       this.#clients.push(client);
       void client.run();
     }
-    for (const fault of faultsOf(this.#chance)) this.#faults.arm(fault);
+    for (const fault of faultsOf(this.#chance, this.#cardAwayAt !== null)) this.#faults.arm(fault);
   }
 
   #asker(name: string, caller: Caller): Asker {
@@ -197,7 +199,11 @@ export class Run {
     if (this.#isEnding) return;
     if (count === this.#cardAwayAt) this.#chance.pick(this.#agents.filter(({ card }) => card !== null)).goAwayForLong();
     const { coverage } = this.#faults;
-    const isEnough = count >= MIN_EVENTS && coverage.total >= MIN_FAULTS && coverage.of('copy') > 0;
+    const isEnough =
+      !this.#agents.some(({ isAway }) => isAway) &&
+      count >= MIN_EVENTS &&
+      coverage.total >= MIN_FAULTS &&
+      coverage.of('copy') > 0;
     const isOver = isEnough && (this.#faults.waiting.length === 0 || count >= ENOUGH_EVENTS);
     if (isOver || count >= MAX_EVENTS) void this.#end();
   }
