@@ -20,7 +20,7 @@ export {
 export { widenedLimits } from './limits.js';
 export { applyCardStep, undoCardStep } from './model.js';
 export { expectedObservation, isApplied, isSettled, nothingObserved } from './observation.js';
-export { type AttachPlanInput, planAttach, planDetach } from './plan-attach.js';
+export { type AttachPlanInput, localLegProblem, planAttach, planDetach } from './plan-attach.js';
 export { type CardPlan, type CardPlanInput, planCard } from './plan-card.js';
 export { type ChangePlan, type ChangePlanInput, type PlanOfSteps, planChange } from './plan-change.js';
 export { type FailoverPlanInput, fenceProblem, planFailover } from './plan-failover.js';

@@ -1,3 +1,4 @@
+import type { ObservedVolume, PlannedCardStep, PlannedStep } from '@flexbso/contracts';
 import { expect, it } from 'vitest';
 import * as fc from 'fast-check';
 import {
@@ -27,6 +28,10 @@ const atNextEpoch = (of: PlannedVolume): PlannedVolume => ({
   stack: { ...of.stack, legs: of.stack.legs.map((leg) => ({ ...leg, epoch: leg.epoch + 1 })) },
 });
 
+const isOfCard = (planned: PlannedStep): planned is PlannedCardStep => planned.actor.role === 'card';
+const through = (start: ObservedVolume, steps: readonly PlannedStep[]) =>
+  steps.filter(isOfCard).reduce((seen, { step }) => applyCardStep(seen, step), start);
+
 function stepsOf(plan: ReturnType<typeof planAttach>) {
   if (!plan.ok) throw new Error(plan.problem.detail);
   return plan.plan.steps;
@@ -40,10 +45,7 @@ it('takes a volume off its card with nothing left there, and does nothing to its
       const steps = stepsOf(planDetach('card-1', from));
       expect(steps.map(({ step }) => step.kind)).toEqual(['unexport-volume', 'stop-data-plane']);
       expect(steps.flatMap(({ destroys }) => destroys)).toEqual([]);
-      const left = steps.reduce(
-        (seen, { actor, step }) => (actor.role === 'card' ? applyCardStep(seen, step) : seen),
-        expectedObservation(from),
-      );
+      const left = through(expectedObservation(from), steps);
       expect(left).toEqual(nothingObserved(from.volumeId));
     }),
   );
@@ -108,15 +110,10 @@ it('moves to another function where it is, and the guest sees one device go and 
       if (!plan.ok) throw new Error(plan.problem.detail);
       expect(plan.plan.steps.map(({ step }) => step.kind)).toEqual(['unexport-volume', 'export-volume']);
       expect(plan.plan.guestFeels).toContain('its device on function fn-0 goes away');
-      const steps = plan.plan.steps.filter(({ actor }) => actor.role === 'card');
+      const { steps } = plan.plan;
       // From wherever it was left in between, the rest leads there; and back, when that is wanted again.
       for (let done = 0; done <= steps.length; done++) {
-        const seen = steps
-          .slice(0, done)
-          .reduce(
-            (now, { actor, step }) => (actor.role === 'card' ? applyCardStep(now, step) : now),
-            expectedObservation(from),
-          );
+        const seen = through(expectedObservation(from), steps.slice(0, done));
         for (const wanted of [from, to]) {
           const rest = planCard({
             cardId: 'card-1',

@@ -47,7 +47,8 @@ export function planAttach({ fromCardId, toCardId, toCapabilities, from, to }: A
   return planTakingOver({ toCardId, toCapabilities, from, to }, felt);
 }
 
-function localLegProblem(fromCardId: string, toCardId: string, { stack }: PlannedVolume): Problem | null {
+/** Why a volume's legs cannot all be opened by another card than the one that they are, or were, open on; or null. */
+export function localLegProblem(fromCardId: string, toCardId: string, { stack }: PlannedVolume): Problem | null {
   const local = stack.legs.find(({ addressKind }) => addressKind === 'file');
   if (!local) return null;
   const { legId, poolId } = local;

@@ -1,5 +1,5 @@
 import type { Change } from '@flexbso/contracts';
-import type { VolumeWant } from '../volumes/volume-record.js';
+import type { VolumeBefore } from '../volumes/volume-record.js';
 
 /** The step that is under way, or is waited for. By the scheduler's clock, and not anew with each attempt. */
 export interface DueStep {
@@ -17,7 +17,7 @@ export interface ChangeRecord extends Change {
   /** W3C trace headers of the request, for all the work that it causes. */
   trace: Record<string, string>;
   /** What to go back to; null when there was nothing before (create). */
-  from: VolumeWant | null;
+  from: VolumeBefore | null;
   /** The card's operation that carries this change out, or undoes it; null while the card was given nothing. */
   operationId: string | null;
   /** The card has said, for `operationId`, that nothing but what is wanted is open. */

@@ -69,21 +69,26 @@ export function announceVolume(draft: Draft, what: string, more: Draft['events']
 
 function prepare(draft: Draft, deciding: Deciding): void {
   const { change } = draft;
-  if (change.kind === 'delete') {
-    if (draft.volume.cardOperationId === null) {
-      // No card was ever given this volume: there is nothing to take away from one.
-      change.cardSettled = true;
-      moveTo(draft, 'retiring');
-      return;
-    }
-    giveCard(draft, deciding, { tombstone: true, origin: 'person', plan: change.plan.card });
-    moveTo(draft, 'applying');
+  if (change.kind === 'delete' || draft.volume.want.detached) {
+    takeAway(draft, deciding);
     return;
   }
   tellPools(draft, deciding);
   if (wantedLegs(draft).some((leg) => leg.awaited)) return;
   const origin = change.kind === 'heal' ? 'healing' : 'person';
   giveCard(draft, deciding, { tombstone: false, origin, plan: change.plan.card });
+  moveTo(draft, 'applying');
+}
+
+function takeAway(draft: Draft, deciding: Deciding): void {
+  const { change } = draft;
+  if (draft.volume.cardOperationId === null) {
+    // No card has anything of this volume: there is nothing to take away from one.
+    change.cardSettled = true;
+    moveTo(draft, 'retiring');
+    return;
+  }
+  giveCard(draft, deciding, { tombstone: true, origin: 'person', plan: change.plan.card });
   moveTo(draft, 'applying');
 }
 
@@ -107,18 +112,23 @@ export function turnBack(draft: Draft, problem: Problem, endsAs: 'undone' | 'ref
   change.reverting = true;
   volume.generation += 1;
   moveTo(draft, 'undoing');
-  dropUntold(draft);
+  // Of a leg that was to be fenced for another card there is no older epoch to go back to.
+  if (change.from?.detached) tellPools(draft, deciding);
+  else dropUntold(draft);
   // Healing, since nobody accepts the plan of an undo: it may destroy only what the change itself had made.
   const destroys = doomedThings(draft);
   const plan = { ...acceptedPlanOf([]), destroys };
-  if (change.from !== null) {
-    volume.want = change.from;
-    giveCard(draft, deciding, { tombstone: false, origin: 'healing', plan });
-  } else if (volume.cardOperationId === null) {
-    change.cardSettled = true;
-  } else {
-    giveCard(draft, deciding, { tombstone: true, origin: 'healing', plan });
-  }
+  goBack(draft);
+  const isOnCard = change.from !== null && !change.from.detached;
+  if (!isOnCard && volume.cardOperationId === null) change.cardSettled = true;
+  else giveCard(draft, deciding, { tombstone: !isOnCard, origin: 'healing', plan });
+}
+
+function goBack({ volume, change }: Draft): void {
+  if (change.from === null) return;
+  const { functionId, ...want } = change.from;
+  volume.want = want;
+  if (functionId !== undefined) volume.functionId = functionId;
 }
 
 /** What no pool has heard of needs no pool to go, and is as large as it was. */
@@ -187,6 +197,15 @@ export function forgetLeg(draft: Draft, leg: LegRecord): void {
   draft.desired.push({ kind: 'forget', role: 'pool', agentId: leg.poolId, itemId: leg.legId });
 }
 
+/** The card has said that it has nothing of the volume any more. */
+function forgetOnCard(draft: Draft): void {
+  const { volume } = draft;
+  if (volume.cardOperationId === null) return;
+  draft.desired.push({ kind: 'forget', role: 'card', agentId: volume.cardId, itemId: volume.volumeId });
+  volume.cardOperationId = null;
+  draft.given = null;
+}
+
 function conclude(draft: Draft, deciding: Deciding): void {
   const { volume, change } = draft;
   const kept = keptStackGeneration(draft);
@@ -196,18 +215,14 @@ function conclude(draft: Draft, deciding: Deciding): void {
   change.progress = null;
   if (change.reverting && change.cancel?.outcome === null) change.cancel.outcome = 'undone';
   moveTo(draft, change.reverting ? change.endsAs : 'settled');
+  if (kept === null || volume.want.detached) forgetOnCard(draft);
   if (kept !== null) {
     draft.reservations = [...exactReservations(volume, draft.legs), ...formerReservations(volume, draft.reservations)];
-    volume.state = 'ready';
-    announceVolume(draft, 'changed');
+    volume.state = volume.want.detached ? 'detached' : 'ready';
+    announceVolume(draft, volume.want.detached ? 'detached' : change.kind === 'attach' ? 'attached' : 'changed');
     return;
   }
   draft.reservations = [];
-  if (volume.cardOperationId !== null) {
-    draft.desired.push({ kind: 'forget', role: 'card', agentId: volume.cardId, itemId: volume.volumeId });
-    volume.cardOperationId = null;
-    draft.given = null;
-  }
   // A volume that could not be made stays visible with its reason until somebody deletes it.
   draft.volumeGone = change.kind === 'delete';
   volume.state = draft.volumeGone ? 'deleting' : 'failed';

@@ -108,6 +108,7 @@ function changedText(booked: DesiredVolume, given: DesiredVolume): string {
   if (given.tombstone) return 'it is being deleted here';
   const texts = [
     text('generation', String(booked.generation), String(given.generation)),
+    text('function', booked.export.functionId, given.export.functionId),
     text('size', `${booked.sizeBytes} bytes`, `${given.sizeBytes} bytes`),
     isSame(booked.qos ?? {}, given.qos ?? {})
       ? null

@@ -103,7 +103,8 @@ function applied(draft: Draft, deciding: Deciding): void {
 
 function gone(draft: Draft, report: VolumeReport, deciding: Deciding): void {
   const { volume, change } = draft;
-  if (change.kind !== 'delete' && !change.reverting) return;
+  const { detached = false } = volume.want;
+  if (change.kind !== 'delete' && !detached && !change.reverting) return;
   volume.uri = null;
   volume.appliedGeneration = volume.generation;
   for (const leg of draft.legs) leg.heldByCard = false;
@@ -111,7 +112,7 @@ function gone(draft: Draft, report: VolumeReport, deciding: Deciding): void {
   if (change.state !== 'applying') return;
   change.appliedAtMs = deciding.nowMs;
   moveTo(draft, 'retiring');
-  for (const leg of draft.legs) leg.state = 'retiring';
+  if (!detached) for (const leg of draft.legs) leg.state = 'retiring';
   change.bytesCopied = report.bytesCopied;
 }
 

@@ -31,13 +31,15 @@ export async function accept(
 ): Promise<Draft> {
   const { deciding } = decision;
   const isFailover = proposal.change.kind === 'failover';
+  const isFunctionMoved = proposal.change.differences.includes('function');
   // What another card was given is not what this one has.
   const given = isFailover ? null : (present?.given ?? null);
   const draft = draftOf({ ...proposal, keys: present?.keys ?? [], given });
   const { change, volume } = draft;
   volume.changeId = change.changeId;
   makeKey(draft, vault);
-  if (isFailover) takeOver(draft, present, vault);
+  if (isFailover || (proposal.change.kind === 'attach' && !isFunctionMoved)) sealKeys(draft, vault);
+  if (isFailover) takeFromFormerCard(draft, present);
   if (present && !isFinal(present.change.state)) supersede(draft, present.change, deciding.nowMs);
   announce(draft, 'planned', { steps: change.plan.steps.length, differences: change.differences });
   if (change.kind === 'create') announceVolume(draft, 'created');
@@ -58,11 +60,15 @@ function makeKey(draft: Draft, vault: Vault): void {
   draft.keys.push(vault.make({ keyRef, volumeId, stackGeneration }, sealingKey));
 }
 
-/** Seals the volume's keys to the card that takes it over, and tells the one that it is taken from. */
-function takeOver(draft: Draft, present: Aggregate | null, vault: Vault): void {
+/** Seals the volume's keys to the card that takes it over. */
+function sealKeys(draft: Draft, vault: Vault): void {
   const sealingKey = draft.legs[0]?.holder.sealingKey;
   if (sealingKey !== undefined)
     draft.keys = draft.keys.map((key) => (key.sealedTo === sealingKey ? key : vault.reseal(key, sealingKey)));
+}
+
+/** Tells the card that it is taken from. */
+function takeFromFormerCard(draft: Draft, present: Aggregate | null): void {
   const left = draft.volume.formerCards.find(({ cardId }) => cardId === present?.volume.cardId);
   if (present?.given && left) takeFromCard(draft, present.given, left);
 }

@@ -16,7 +16,7 @@ import {
 } from '../placement/volume-reservations.js';
 import { type Difference, differencesOf, needsNewStack, needsNoWork, patched } from './differences.js';
 import { plannedVolume } from './planned.js';
-import { isCarriedByNobody } from './propose-failover.js';
+import { assertMade, refuseDetached } from './standing.js';
 import {
   type Asking,
   emptyPlan,
@@ -61,27 +61,16 @@ export function assertGeneration({ volume }: Aggregate, basedOnGeneration: numbe
 export function proposeChange(world: World, present: Aggregate, asked: VolumePatch, asking: Asking): Proposal {
   const { volume } = present;
   const patch = withKnownCompressor(world, present, asked);
-  if (volume.state === 'failed') {
-    throw new ProblemError({
-      code: 'change-refused',
-      detail: `volume ${volume.name} was never made (${present.change.problem?.detail ?? 'its creation failed'}); delete it and create it again`,
-    });
-  }
-  if (isCarriedByNobody(present)) {
-    throw new ProblemError({
-      code: 'change-refused',
-      detail: `nothing carries volume ${volume.name}: its failover ${present.change.changeId} was ${present.change.state} (${present.change.problem?.detail ?? 'no reason given'}); fail it over again, to the same card or another`,
-      facts: { changeId: present.change.changeId },
-    });
-  }
+  assertMade(present);
   const presentLegs = legsOfStack(present, volume.want);
   const presentPools = presentLegs.map(({ poolId }) => poolId);
   const differences = differencesOf(volume.want, presentPools, patch);
   const want = patched(volume.want, patch);
+  refuseDetached(volume, differences);
   refuseKeyOfNothing(volume, want, patch);
   refuseSurplusPools(patch.placement?.poolIds ?? [], legCountOf(want.stack.layers));
   refuseLackOfRedundancy(volume, want, differences);
-  if (needsNoWork(differences)) return withoutWork(world, present, want, differences, asking);
+  if (needsNoWork(differences) || volume.want.detached) return withoutWork(world, present, want, differences, asking);
   return needsNewStack(differences) || growsOntoLargerLeg(world, presentLegs, volume.want, want)
     ? swap(world, present, want, differences, asking)
     : inPlace(world, present, want, differences, asking);
@@ -121,24 +110,28 @@ export function proposeReplacement(
   return { ...proposed, change: { ...proposed.change, kind: 'heal' } };
 }
 
-/** Labels and demands are the scheduler's alone: a new generation, which is settled as soon as it is written. */
-function withoutWork(
+/**
+ * What is the scheduler's alone, as labels and demands are, and limits of a volume that no card shows: a new generation,
+ * which is settled as soon as it is written.
+ */
+export function withoutWork(
   { deciding }: World,
   present: Aggregate,
   want: VolumeWant,
   differences: Difference[],
   asking: Asking,
+  kind: 'change' | 'detach' | 'attach' = 'change',
 ): Proposal {
   const generation = present.volume.generation + (differences.length > 0 ? 1 : 0);
   const volume = { ...present.volume, want, generation, appliedGeneration: generation, settledGeneration: generation };
   const about = {
-    kind: 'change',
+    kind,
     differences,
     fromGeneration: present.volume.generation,
     toGeneration: generation,
     plan: emptyPlan,
     from: present.volume.want,
-  } as const;
+  };
   const change = {
     ...newChange(volume, { ...about, differences }, asking, deciding),
     state: 'settled' as const,

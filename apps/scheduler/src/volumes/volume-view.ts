@@ -23,6 +23,7 @@ export function volumeView(record: VolumeRecord, legs: readonly LegRecord[], sur
     stack: want.stack,
     alwaysRedundant: want.alwaysRedundant ?? false,
     keyRef: want.keyRef,
+    attached: want.detached !== true,
     qos: want.qos,
     placement: want.placement,
     state: stateOf(record, surroundings),
