@@ -121,6 +121,59 @@ describe('a database restored from a backup', () => {
     expect((await check()).differences).toEqual([]);
   });
 
+  it('keeps a volume detached that was detached since, with its bytes where they are', async () => {
+    await cell.create({ name: 'rests', stack: { layers: [...encrypted.layers] }, placement: { cardId: 'card-1' } });
+    await backUp();
+    await cell.detach('rests');
+    await cell.settle();
+    await restore();
+    const { volumes } = await differences();
+    expect(volumes).toMatchObject([{ since: 'changed', adopt: { can: true }, delete: { can: false } }]);
+    const before = living();
+    await adopt('card-1');
+    expect(living()).toEqual(before);
+    expect(await cell.volumeNow('rests')).toMatchObject({ state: 'detached', attached: false, legs: [{ epoch: 1 }] });
+    expect((await check()).differences).toEqual([]);
+    await cell.attach({ cardId: 'card-2' }, 'rests');
+    await cell.settle();
+    expect(await cell.volumeNow('rests')).toMatchObject({ state: 'ready', cardId: 'card-2' });
+    expect((await check()).differences).toEqual([]);
+  });
+
+  it('takes over a volume that was attached elsewhere since', async () => {
+    await cell.create({ name: 'moves', placement: { cardId: 'card-1' } });
+    await cell.detach('moves');
+    await cell.settle();
+    await backUp();
+    await cell.attach({ cardId: 'card-2' }, 'moves');
+    await cell.settle();
+    await restore();
+    const before = living();
+    await adopt('card-2');
+    expect(living()).toEqual(before);
+    expect(await cell.volumeNow('moves')).toMatchObject({ state: 'ready', attached: true, cardId: 'card-2' });
+    expect((await check()).differences).toEqual([]);
+  });
+
+  it('deletes nothing of a volume that was changed and then detached since, unless it is told to', async () => {
+    const { volumeId } = await cell.create({ name: 'lost', placement: { cardId: 'card-1' } });
+    await backUp();
+    await cell.change({ stack: { layers: [...encrypted.layers] } }, 'lost');
+    await cell.settle();
+    await cell.detach('lost');
+    await cell.settle();
+    await restore();
+    const before = living();
+    expect((await adopt('card-1')).refused).toMatchObject([
+      { volumeId, why: expect.stringContaining('no card has it') },
+    ]);
+    expect(living()).toEqual(before);
+    await end(volumeId);
+    expect(living()).toEqual([]);
+    expect(await refusalOf(cell.volumeNow('lost'))).toBe('not-found');
+    expect((await check()).differences).toEqual([]);
+  });
+
   it('takes over what runs on a function that a volume whose creation was undone still names', async () => {
     const problem = { code: 'pool-full' as const, detail: 'no room' };
     for (const pool of cell.pools)
@@ -269,7 +322,7 @@ const runningOn = (some: readonly { items: ReadonlyMap<string, { tombstone: bool
 describe('whatever happened since the backup', () => {
   const action = record({
     name: constantFrom('a', 'b', 'c', 'd'),
-    what: constantFrom('create', 'qos', 'move', 'encrypt', 'delete'),
+    what: constantFrom('create', 'qos', 'move', 'encrypt', 'detach', 'attach', 'delete'),
     pool: constantFrom('pool-1', 'pool-2', 'pool-3'),
   });
   type Action = typeof action extends Arbitrary<infer A> ? A : never;
@@ -280,6 +333,11 @@ describe('whatever happened since the backup', () => {
     if (present !== null || what === 'create') return;
     if (what === 'delete') return beginRemoval(name);
     const now = await cell.volumeNow(name);
+    if (what === 'detach') return void (await cell.detach(name));
+    if (what === 'attach')
+      return void (await cell.attach(now.attached ? {} : { cardId: pool === 'pool-1' ? 'card-1' : 'card-2' }, name));
+    // A card would have to carry it.
+    if (!now.attached && what !== 'qos') return;
     const patches = {
       qos: { qos: now.qos === null ? { iopsTotal: 100 } : null },
       move: { placement: { poolIds: [pool] } },
