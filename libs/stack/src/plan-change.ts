@@ -143,10 +143,27 @@ export function planOf(
     digest: digestOf(steps),
     card: acceptedPlanOf(cardSteps),
     cutOverIndex: cutOverIndex === -1 ? null : cutOverIndex,
+    secondStageAt: null,
     destroys: destroysOf(steps),
     bytesToCopy: steps.reduce((bytes, { step }) => bytes + (step.kind === 'copy' ? step.bytes : 0), 0),
     expectedSeconds: steps.reduce((ms, { step }) => ms + rowOf(step).expectedMs(), 0) / 1000,
     ...said,
+  };
+}
+
+/** The plan of one change that is made in two stages, the second from where the first ends. */
+export function joinedPlan(first: PlanOfSteps, second: PlanOfSteps): PlanOfSteps {
+  const steps = [...first.steps, ...second.steps];
+  const cutOverIndex = steps.findIndex(({ cutOver }) => cutOver);
+  return {
+    ...first,
+    steps,
+    digest: digestOf(steps),
+    cutOverIndex: cutOverIndex === -1 ? null : cutOverIndex,
+    secondStageAt: first.steps.length,
+    destroys: destroysOf(steps),
+    bytesToCopy: first.bytesToCopy + second.bytesToCopy,
+    expectedSeconds: first.expectedSeconds + second.expectedSeconds,
   };
 }
 

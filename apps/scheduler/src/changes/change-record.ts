@@ -1,5 +1,5 @@
-import type { Change } from '@flexbso/contracts';
-import type { VolumeBefore } from '../volumes/volume-record.js';
+import type { AcceptedPlan, Change } from '@flexbso/contracts';
+import type { VolumeBefore, VolumeWant } from '../volumes/volume-record.js';
 
 /** The step that is under way, or is waited for. By the scheduler's clock, and not anew with each attempt. */
 export interface DueStep {
@@ -8,6 +8,14 @@ export interface DueStep {
   kind: string;
   sinceMs: number;
   limitMs: number;
+}
+
+/** The second of two stages of a change. Its legs, key and room are there from the change's beginning. */
+export interface NextStage {
+  want: VolumeWant;
+  card: AcceptedPlan;
+  /** The first stage is settled: what is undone from here on leads back to its end. */
+  isBegun: boolean;
 }
 
 /** A change as the scheduler keeps it: what the API shows, and what carrying it on or back takes. */
@@ -30,10 +38,20 @@ export interface ChangeRecord extends Change {
   due: DueStep | null;
   /** By step: how it ended when that was last told in an event; a step that fails again in the same way is no news. */
   told: Record<string, string> | null;
+  /** Null: the change has one stage. */
+  next: NextStage | null;
 }
 
 /** The change as one that something else ended: it is in no step, waits for nothing, and nothing holds it. */
 export function cutShort(change: ChangeRecord, nowMs: number): ChangeRecord {
-  const idle = { progress: null, waitingFor: null, waitingSinceMs: null, due: null, overdue: null, paused: null };
+  const idle = {
+    progress: null,
+    waitingFor: null,
+    waitingSinceMs: null,
+    due: null,
+    overdue: null,
+    paused: null,
+    next: null,
+  };
   return { ...change, ...idle, settledAtMs: nowMs };
 }

@@ -3,6 +3,7 @@ import { acceptedPlanOf } from '@flexbso/stack';
 import { giveCard, givePool, wantedLegs } from '../desired/desired-items.js';
 import type { LegRecord } from '../legs/leg-record.js';
 import { exactReservations, formerReservations } from '../placement/volume-reservations.js';
+import type { NextStage } from './change-record.js';
 import type { Deciding, Draft } from './draft.js';
 import { holdOf, isUntold, noteHold } from './hold.js';
 import { arrivalEvents, assertTransition, isFinal } from './transitions.js';
@@ -27,7 +28,7 @@ export function advance(draft: Draft, deciding: Deciding): void {
       // Nothing is destroyed while its change is held.
       if (!holdOf(draft, deciding)) deleteClosedLegs(draft, deciding);
       const isLeft = draft.change.kind !== 'delete' || draft.volume.formerCards.length === 0;
-      if (draft.change.cardSettled && doomedLegs(draft).length === 0 && isLeft) conclude(draft, deciding);
+      if (draft.change.cardSettled && doomedLegs(draft).length === 0 && isLeft) endStage(draft, deciding);
     }
   }
   noteHold(draft, deciding);
@@ -107,7 +108,8 @@ function tellPools(draft: Draft, deciding: Deciding): void {
  */
 export function turnBack(draft: Draft, problem: Problem, endsAs: 'undone' | 'refused', deciding: Deciding): void {
   const { volume, change } = draft;
-  change.problem = problem;
+  change.problem = change.next?.isBegun ? halfWay(volume, problem) : problem;
+  if (!change.next?.isBegun) change.next = null;
   change.endsAs = endsAs;
   change.reverting = true;
   volume.generation += 1;
@@ -122,6 +124,15 @@ export function turnBack(draft: Draft, problem: Problem, endsAs: 'undone' | 'ref
   const isOnCard = change.from !== null && !change.from.detached;
   if (!isOnCard && volume.cardOperationId === null) change.cardSettled = true;
   else giveCard(draft, deciding, { tombstone: !isOnCard, origin: 'healing', plan });
+}
+
+/** Bytes are not taken from a guest again, so a second stage is undone to the end of the first. */
+function halfWay({ want }: Draft['volume'], problem: Problem): Problem {
+  const stack = want.stack.layers.map(({ kind }) => kind).join(', ');
+  return {
+    ...problem,
+    detail: `the volume has grown to ${want.sizeBytes} bytes and is carried by one leg; its stack (${stack}) could not be made again, so ask for it once more: ${problem.detail}`,
+  };
 }
 
 function goBack({ volume, change }: Draft): void {
@@ -174,7 +185,12 @@ function keptStackGeneration({ volume, change }: Draft): number | null {
 /** Legs that are to go in this change and have not gone yet. */
 export function doomedLegs(draft: Draft): LegRecord[] {
   const kept = keptStackGeneration(draft);
-  return draft.legs.filter((leg) => leg.stackGeneration !== kept);
+  return draft.legs.filter((leg) => leg.stackGeneration !== kept && !isOfNextStage(draft, leg));
+}
+
+/** It belongs to a stage that has not begun. */
+export function isOfNextStage({ change: { next } }: Pick<Draft, 'change'>, leg: LegRecord): boolean {
+  return next !== null && !next.isBegun && leg.stackGeneration === next.want.stackGeneration;
 }
 
 /** A pool is told to delete a leg only after the card has closed it, or never had it. */
@@ -204,6 +220,30 @@ function forgetOnCard(draft: Draft): void {
   draft.desired.push({ kind: 'forget', role: 'card', agentId: volume.cardId, itemId: volume.volumeId });
   volume.cardOperationId = null;
   draft.given = null;
+}
+
+function endStage(draft: Draft, deciding: Deciding): void {
+  const { change } = draft;
+  if (change.reverting || change.next === null || change.next.isBegun) conclude(draft, deciding);
+  else beginSecondStage(draft, change.next, deciding);
+}
+
+/** From here on the volume goes back, if it has to, to where the first stage ended. */
+function beginSecondStage(draft: Draft, next: NextStage, deciding: Deciding): void {
+  const { volume, change } = draft;
+  const kept = [volume.want.stackGeneration, next.want.stackGeneration];
+  draft.keys = draft.keys.filter((key) => kept.includes(key.stackGeneration));
+  volume.settledGeneration = volume.generation;
+  volume.generation += 1;
+  change.from = volume.want;
+  volume.want = next.want;
+  change.next = { ...next, isBegun: true };
+  change.plan = { ...change.plan, card: next.card };
+  change.operationId = null;
+  change.cardSettled = false;
+  change.progress = null;
+  moveTo(draft, 'preparing');
+  if (!holdOf(draft, deciding)) prepare(draft, deciding);
 }
 
 function conclude(draft: Draft, deciding: Deciding): void {

@@ -1,7 +1,7 @@
 import type { Problem, VolumeReport } from '@flexbso/contracts';
 import type { Deciding, Draft } from '../changes/draft.js';
 import { cancelledBy } from '../changes/cancel.js';
-import { advance, announce, announceVolume, endFailover, moveTo, turnBack } from '../changes/saga.js';
+import { advance, announce, announceVolume, endFailover, isOfNextStage, moveTo, turnBack } from '../changes/saga.js';
 import { isFinal } from '../changes/transitions.js';
 import { givePool } from '../desired/desired-items.js';
 import { noteLegFaults } from './leg-faults.js';
@@ -92,6 +92,7 @@ function applied(draft: Draft, deciding: Deciding): void {
     announce(draft, 'cancel-too-late');
   }
   for (const leg of draft.legs) {
+    if (isOfNextStage(draft, leg)) continue;
     const isWanted = leg.stackGeneration === volume.want.stackGeneration;
     const role = isWanted ? 'current' : 'retiring';
     if (!isWanted) leg.state = 'retiring';

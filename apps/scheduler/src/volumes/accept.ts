@@ -7,6 +7,7 @@ import type { Decision } from '../decisions.js';
 import { takeFromCard } from '../desired/desired-items.js';
 import type { Vault } from '../keys/vault.js';
 import type { Proposal } from './proposal.js';
+import type { VolumeWant } from './volume-record.js';
 
 /** A client that saw a plan may bind itself to it: another plan is not run. */
 export function assertSamePlan(plan: Plan, acceptedDigest: string | undefined): void {
@@ -37,7 +38,8 @@ export async function accept(
   const draft = draftOf({ ...proposal, keys: present?.keys ?? [], given });
   const { change, volume } = draft;
   volume.changeId = change.changeId;
-  makeKey(draft, vault);
+  makeKey(draft, vault, volume.want);
+  if (change.next) makeKey(draft, vault, change.next.want);
   if (isFailover || (proposal.change.kind === 'attach' && !isFunctionMoved)) sealKeys(draft, vault);
   if (isFailover) takeFromFormerCard(draft, present);
   if (present && !isFinal(present.change.state)) supersede(draft, present.change, deciding.nowMs);
@@ -52,9 +54,8 @@ export async function accept(
   return draft;
 }
 
-function makeKey(draft: Draft, vault: Vault): void {
-  const { volumeId, want } = draft.volume;
-  const { keyRef, stackGeneration } = want;
+function makeKey(draft: Draft, vault: Vault, { keyRef, stackGeneration }: VolumeWant): void {
+  const { volumeId } = draft.volume;
   const sealingKey = draft.legs.find((leg) => leg.stackGeneration === stackGeneration)?.holder.sealingKey;
   if (keyRef === null || sealingKey === undefined || draft.keys.some((key) => key.keyRef === keyRef)) return;
   draft.keys.push(vault.make({ keyRef, volumeId, stackGeneration }, sealingKey));

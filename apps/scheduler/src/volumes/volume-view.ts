@@ -60,6 +60,7 @@ export function changeView(record: ChangeRecord, fleet: Fleet): Change {
     endsAs: _e,
     told: _l,
     due: _d,
+    next: _x,
     ...shown
   } = record;
   const steps = record.steps.toSorted((left, right) => left.index - right.index);
