@@ -259,6 +259,8 @@ function conclude(draft: Draft, deciding: Deciding): void {
   if (kept !== null) {
     draft.reservations = [...exactReservations(volume, draft.legs), ...formerReservations(volume, draft.reservations)];
     volume.state = volume.want.detached ? 'detached' : 'ready';
+    // Also where no card was given anything yet: there is nothing to be applied.
+    if (volume.want.detached) volume.appliedGeneration = volume.generation;
     announceVolume(draft, volume.want.detached ? 'detached' : change.kind === 'attach' ? 'attached' : 'changed');
     return;
   }

@@ -4,7 +4,7 @@ import type { Books } from '../truth/books.js';
 import type { Chance } from '../time/chance.js';
 import type { Requests } from '../truth/requests.js';
 import type { Asker } from './asker.js';
-import { newVolume, patchOf } from './wishes.js';
+import { attachmentOf, newVolume, patchOf } from './wishes.js';
 
 const acceptedSchema = z.looseObject({
   volume: z.looseObject({ volumeId: z.string() }),
@@ -18,6 +18,7 @@ export interface ClientParts {
   readonly books: Books;
   readonly requests: Requests;
   readonly poolIds: readonly string[];
+  readonly cardIds: readonly string[];
   /** The scheduler has said that it will be done. */
   readonly onAccepted: (accepted: { volumeId: string; changeId: string }) => void;
 }
@@ -60,6 +61,8 @@ export class Client {
     if (volume === null) return this.#ask('create-volume', { spec: newVolume(chance, name, poolIds) });
     const wish = { volume: volume.volumeId, basedOnGeneration: volume.generation };
     if (chance.isOneIn(12)) return this.#ask('delete-volume', wish);
+    const attachment = attachmentOf(chance, volume, this.#parts.cardIds);
+    if (attachment) return this.#ask(attachment.verb, { ...wish, ...attachment.wish });
     await this.#ask('change-volume', { ...wish, patch: patchOf(chance, volume, poolIds) });
   }
 

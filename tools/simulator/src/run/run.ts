@@ -154,7 +154,9 @@ export class Run {
     this.#inventory.start();
     this.#scheduler.start();
     for (const agent of this.#agents) agent.start();
-    const poolIds = this.#agents.filter(({ machine }) => machine.role === 'pool').map(({ machine }) => machine.id);
+    const idsOf = (role: Machine['role']) =>
+      this.#agents.filter(({ machine }) => machine.role === role).map(({ machine }) => machine.id);
+    const [poolIds, cardIds] = [idsOf('pool'), idsOf('card')];
     for (let number = 1; number <= VOLUMES; number += 1) {
       const name = `vol-${number}`;
       const asker = this.#asker(`client ${name}`, tenant);
@@ -165,6 +167,7 @@ export class Run {
         books: this.#books,
         requests: this.#judge.requests,
         poolIds,
+        cardIds,
         onAccepted: ({ volumeId, changeId }) => {
           // Its answer was under way while the database was put back behind it.
           if (!this.#books.isOfFormerLife(changeId)) this.#judge.accepted.set(changeId, volumeId);
