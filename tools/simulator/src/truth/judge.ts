@@ -162,6 +162,8 @@ export class Judge {
       if (appliedGeneration === 0) continue;
       if (volume.state === 'detached') {
         this.#lookAtDetached(volumeId);
+        // What changed of it while no card had it is as true as it can be.
+        this.#applied.add(`${volumeId} ${appliedGeneration}`);
         continue;
       }
       // What was adopted has a generation of the books' own: it is the order that the card follows.
