@@ -121,59 +121,6 @@ describe('a database restored from a backup', () => {
     expect((await check()).differences).toEqual([]);
   });
 
-  it('keeps a volume detached that was detached since, with its bytes where they are', async () => {
-    await cell.create({ name: 'rests', stack: { layers: [...encrypted.layers] }, placement: { cardId: 'card-1' } });
-    await backUp();
-    await cell.detach('rests');
-    await cell.settle();
-    await restore();
-    const { volumes } = await differences();
-    expect(volumes).toMatchObject([{ since: 'changed', adopt: { can: true }, delete: { can: false } }]);
-    const before = living();
-    await adopt('card-1');
-    expect(living()).toEqual(before);
-    expect(await cell.volumeNow('rests')).toMatchObject({ state: 'detached', attached: false, legs: [{ epoch: 1 }] });
-    expect((await check()).differences).toEqual([]);
-    await cell.attach({ cardId: 'card-2' }, 'rests');
-    await cell.settle();
-    expect(await cell.volumeNow('rests')).toMatchObject({ state: 'ready', cardId: 'card-2' });
-    expect((await check()).differences).toEqual([]);
-  });
-
-  it('takes over a volume that was attached elsewhere since', async () => {
-    await cell.create({ name: 'moves', placement: { cardId: 'card-1' } });
-    await cell.detach('moves');
-    await cell.settle();
-    await backUp();
-    await cell.attach({ cardId: 'card-2' }, 'moves');
-    await cell.settle();
-    await restore();
-    const before = living();
-    await adopt('card-2');
-    expect(living()).toEqual(before);
-    expect(await cell.volumeNow('moves')).toMatchObject({ state: 'ready', attached: true, cardId: 'card-2' });
-    expect((await check()).differences).toEqual([]);
-  });
-
-  it('deletes nothing of a volume that was changed and then detached since, unless it is told to', async () => {
-    const { volumeId } = await cell.create({ name: 'lost', placement: { cardId: 'card-1' } });
-    await backUp();
-    await cell.change({ stack: { layers: [...encrypted.layers] } }, 'lost');
-    await cell.settle();
-    await cell.detach('lost');
-    await cell.settle();
-    await restore();
-    const before = living();
-    expect((await adopt('card-1')).refused).toMatchObject([
-      { volumeId, why: expect.stringContaining('no card has it') },
-    ]);
-    expect(living()).toEqual(before);
-    await end(volumeId);
-    expect(living()).toEqual([]);
-    expect(await refusalOf(cell.volumeNow('lost'))).toBe('not-found');
-    expect((await check()).differences).toEqual([]);
-  });
-
   it('takes over what runs on a function that a volume whose creation was undone still names', async () => {
     const problem = { code: 'pool-full' as const, detail: 'no room' };
     for (const pool of cell.pools)
@@ -322,7 +269,7 @@ const runningOn = (some: readonly { items: ReadonlyMap<string, { tombstone: bool
 describe('whatever happened since the backup', () => {
   const action = record({
     name: constantFrom('a', 'b', 'c', 'd'),
-    what: constantFrom('create', 'qos', 'move', 'encrypt', 'detach', 'attach', 'delete'),
+    what: constantFrom('create', 'qos', 'move', 'encrypt', 'mirror', 'grow', 'detach', 'attach', 'delete'),
     pool: constantFrom('pool-1', 'pool-2', 'pool-3'),
   });
   type Action = typeof action extends Arbitrary<infer A> ? A : never;
@@ -341,13 +288,16 @@ describe('whatever happened since the backup', () => {
     const patches = {
       qos: { qos: now.qos === null ? { iopsTotal: 100 } : null },
       move: { placement: { poolIds: [pool] } },
+      mirror: { stack: { layers: [{ kind: 'raid1' as const, legCount: 2, safeRead: false }] } },
+      grow: { sizeBytes: now.sizeBytes + 4096 },
       encrypt: {
         stack: {
           layers: now.stack.layers.length > 0 ? [] : [{ kind: 'encryption' as const, cipher: 'aes-xts-256' as const }],
         },
       },
     };
-    await cell.change(patches[what], name);
+    // There may be no room for it.
+    await refusalOf(cell.change(patches[what], name));
   }
 
   const history = record({
@@ -377,9 +327,14 @@ describe('whatever happened since the backup', () => {
         await restore();
         const onCards = runningOn(cell.cards);
         const onPools = new Set(runningOn(cell.pools));
-        for (const agent of agents()) if (agent.isDiverged) await adopt(agent.id);
-        // Legs of which no volume runs are nobody's: they are for an operator to delete.
-        for (const { volumeId } of (await differences()).volumes) await end(volumeId);
+        const adoptAll = async () => {
+          for (const agent of agents()) if (agent.isDiverged) await adopt(agent.id);
+        };
+        await adoptAll();
+        // Legs of which no volume runs, or none that is known so, are for an operator to delete; another volume may have
+        // the function that such a one held.
+        for (const one of (await differences()).volumes) if (one.delete.can && !one.adopt.can) await end(one.volumeId);
+        await adoptAll();
         await cell.settle();
         expect(runningOn(cell.cards)).toEqual(onCards);
         expect(runningOn(cell.pools).filter((operationId) => !onPools.has(operationId))).toEqual([]);
