@@ -2,7 +2,7 @@ import type { Capabilities, CardStep, ObservedVolume, Problem } from '@flexbso/c
 import { buildSteps, closeStep, isPartOf } from './build-stack.js';
 import { missingOf } from './capabilities.js';
 import { legSizeBytes } from './layers.js';
-import { isComplete, isExported, sameLimits, stackOf, windowOf } from './observation.js';
+import { isComplete, isExported, isWantedExport, sameLimits, stackOf, windowOf } from './observation.js';
 import type { PlannedVolume } from './planned-volume.js';
 import { buildProblem, growProblem, limitsNeed, shrinkProblem, swapGrowProblem } from './refusals.js';
 
@@ -22,15 +22,10 @@ export function removeAll({ observed, desired }: Situation): Way {
   if (!observed.running) return { steps: [] };
   // Closing in order would wait for I/O that no leg will ever answer.
   if (desired.movedTo !== undefined) return { steps: [{ kind: 'stop-data-plane', evenIfAttached: true }] };
-  const unexports = observed.exports.map(({ protocol, functionId }): CardStep => ({
-    kind: 'unexport-volume',
-    protocol,
-    functionId,
-  }));
   const beside = observed.stacks.filter(({ stackGeneration }) => stackGeneration !== observed.head?.stackGeneration);
   return {
     steps: [
-      ...unexports,
+      ...observed.exports.map(unexportStep),
       ...closeAll(
         observed,
         beside.map(({ stackGeneration }) => stackGeneration),
@@ -59,7 +54,7 @@ export function raise(situation: Situation): Way {
   };
 }
 
-/** The head is on the wanted stack: limits, size and export are set where they are, and leftovers closed. */
+/** The head is on the wanted stack: limits, size and function are set where they are, and leftovers closed. */
 export function adjust({ cardId, observed, desired, capabilities }: Situation, head: Head): Way {
   const needed = sameLimits(head.qos, desired.qos) ? [] : limitsNeed(desired.qos);
   const isWindowed = windowOf(observed, head.stackGeneration) !== undefined;
@@ -73,6 +68,7 @@ export function adjust({ cardId, observed, desired, capabilities }: Situation, h
       ...closeAll(observed, abandoned),
       ...limitSteps(head, desired),
       ...growSteps(head, desired, isWindowed),
+      ...formerExports(observed, desired),
       ...missingExport(observed, desired),
       ...closeAll(observed, generationsBeside(observed, [head.stackGeneration, ...abandoned])),
     ],
@@ -183,6 +179,15 @@ function limitSteps(head: Head, desired: PlannedVolume): CardStep[] {
 function missingExport(observed: ObservedVolume, desired: PlannedVolume): CardStep[] {
   const { protocol, functionId } = desired.export;
   return isExported(observed, desired) ? [] : [{ kind: 'export-volume', protocol, functionId }];
+}
+
+/** It was shown on another function, and is on one at a time. */
+function formerExports(observed: ObservedVolume, desired: PlannedVolume): CardStep[] {
+  return observed.exports.filter((shown) => !isWantedExport(shown, desired)).map(unexportStep);
+}
+
+function unexportStep({ protocol, functionId }: ObservedVolume['exports'][number]): CardStep {
+  return { kind: 'unexport-volume', protocol, functionId };
 }
 
 function closeAll(observed: ObservedVolume, stackGenerations: readonly number[]): CardStep[] {

@@ -11,6 +11,7 @@ export { canonicalDigest, canonicalJson, copyOf, isSame } from './canonical.js';
 export {
   cardLayersOf,
   compressionOf,
+  isRigid,
   legCompressionOf,
   legCountOf,
   legSizeBytes,
@@ -20,8 +21,9 @@ export {
 export { widenedLimits } from './limits.js';
 export { applyCardStep, undoCardStep } from './model.js';
 export { expectedObservation, isApplied, isSettled, nothingObserved } from './observation.js';
+export { type AttachPlanInput, localLegProblem, planAttach, planDetach } from './plan-attach.js';
 export { type CardPlan, type CardPlanInput, planCard } from './plan-card.js';
-export { type ChangePlan, type ChangePlanInput, type PlanOfSteps, planChange } from './plan-change.js';
+export { type ChangePlan, type ChangePlanInput, joinedPlan, type PlanOfSteps, planChange } from './plan-change.js';
 export { type FailoverPlanInput, fenceProblem, planFailover } from './plan-failover.js';
 export { type PlannedPoolLeg, type PoolLegPlan, type PoolLegPlanInput, planPoolLeg } from './plan-pool-leg.js';
 export { acceptedPlanOf, destroysOf, digestOf } from './plan-steps.js';

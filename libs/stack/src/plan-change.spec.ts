@@ -136,10 +136,12 @@ describe('the plan of a change', () => {
     expect(plan.guestFeels).toContain('goes away');
   });
 
-  it('has no steps for no difference, and refuses another function', () => {
+  it('has no steps for no difference, and refuses another protocol', () => {
     const from = volume(stackOfLayers(1, [], SIZE));
     expect(change(from, from).steps).toEqual([]);
-    expect(() => change(from, { ...from, export: { protocol: 'nbd', functionId: 'fn-9' } })).toThrow('change-refused');
+    expect(() => change(from, { ...from, export: { protocol: 'virtio-blk', functionId: 'fn-0' } })).toThrow(
+      'change-refused',
+    );
   });
 
   it('is shown with a sentence and a time for each step, which no digest covers', () => {

@@ -25,6 +25,15 @@ export interface FailoverPlanInput {
 export function planFailover({ fromCardId, toCardId, toCapabilities, from, to }: FailoverPlanInput): ChangePlan {
   const local = fenceProblem(fromCardId, from);
   if (local) return refused(local);
+  const felt = `its device on card ${fromCardId} fails: I/O waits for its legs and ends in errors. It is shown anew on card ${toCardId}, function ${to.export.functionId}`;
+  return planTakingOver({ toCardId, toCapabilities, from, to }, felt);
+}
+
+/** The stack as it is, built on a card that has nothing of it; legs at a higher epoch than before are fenced first. */
+export function planTakingOver(
+  { toCardId, toCapabilities, from, to }: Omit<FailoverPlanInput, 'fromCardId'>,
+  guestFeels: string | null,
+): ChangePlan {
   const card = planCard({
     cardId: toCardId,
     observed: nothingObserved(to.volumeId),
@@ -33,14 +42,15 @@ export function planFailover({ fromCardId, toCardId, toCapabilities, from, to }:
     capabilities: toCapabilities,
   });
   if (!card.ok) return card;
-  const fences = to.stack.legs.flatMap(({ legId, poolId, epoch }) =>
-    plannedPoolSteps(poolId, to.volumeId, [
-      { kind: 'fence-leg', legId, fromEpoch: epochOf(from, legId), epoch },
+  const fences = to.stack.legs.flatMap(({ legId, poolId, epoch }) => {
+    const fromEpoch = epochOf(from, legId);
+    if (fromEpoch === epoch) return [];
+    return plannedPoolSteps(poolId, to.volumeId, [
+      { kind: 'fence-leg', legId, fromEpoch, epoch },
       { kind: 'serve-leg', legId, epoch, holderCardId: toCardId },
-    ]),
-  );
-  const felt = `its device on card ${fromCardId} fails: I/O waits for its legs and ends in errors. It is shown anew on card ${toCardId}, function ${to.export.functionId}`;
-  const said = { guestFeels: felt, grows: null, lacks: [] };
+    ]);
+  });
+  const said = { guestFeels, grows: null, lacks: [] };
   return { ok: true, plan: planOf([...fences, ...card.steps], card.steps, said) };
 }
 
@@ -55,6 +65,7 @@ export function fenceProblem(cardId: string, { stack }: PlannedVolume): Problem 
 
 function epochOf({ volumeId, stack }: PlannedVolume, legId: string): number {
   const leg = stack.legs.find((one) => one.legId === legId);
-  if (!leg) throw new Error(`a failover keeps the legs of ${volumeId}, and ${legId} is not one of them`);
+  if (!leg)
+    throw new Error(`whoever takes a volume over keeps the legs of ${volumeId}, and ${legId} is not one of them`);
   return leg.epoch;
 }

@@ -37,6 +37,8 @@ export interface PlannedVolume {
   readonly copyBytesPerSecond: number;
   /** True: the volume is to go. */
   readonly tombstone: boolean;
+  /** No card has anything of it: its legs lie on their pools. Of what a volume was, never of what a card is to make. */
+  readonly detached?: true;
   /** With a tombstone: the card that carries it now. What runs here is ended with its guest attached. */
   readonly movedTo?: string;
 }

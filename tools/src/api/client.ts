@@ -86,6 +86,19 @@ export class ApiClient {
     return changed.parse(await answer.json());
   }
 
+  /** Takes a volume off its card on the base of the generation that it has now. */
+  async detachVolume(volumeId: string): Promise<Changed> {
+    const { generation } = await this.volume(volumeId);
+    return changed.parse(
+      await (await this.#send('POST', `/v1/volumes/${volumeId}/detach`, undefined, generation)).json(),
+    );
+  }
+
+  async attachVolume(volumeId: string, wish: { cardId?: string; functionId?: string } = {}): Promise<Changed> {
+    const { generation } = await this.volume(volumeId);
+    return changed.parse(await (await this.#send('POST', `/v1/volumes/${volumeId}/attach`, wish, generation)).json());
+  }
+
   async deleteVolume(volumeId: string): Promise<Changed> {
     const { generation } = await this.volume(volumeId);
     return changed.parse(await (await this.#send('DELETE', `/v1/volumes/${volumeId}`, undefined, generation)).json());

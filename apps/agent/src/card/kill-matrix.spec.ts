@@ -27,6 +27,7 @@ const changes: readonly { name: string; before: Wish | null; change: Wish }[] = 
     change: { carried: true, layers: [{ kind: 'encryption' }, { kind: 'raid1', legCount: 3 }] },
   },
   { name: 'give up to another card', before: {}, change: { tombstone: true, movedTo: 'card-2', origin: 'healing' } },
+  { name: 'move to another function', before: { qos: { iopsTotal: 500 } }, change: { functionId: 'vf-1' } },
   { name: 'delete', before: { layers: [{ kind: 'encryption' }] }, change: { tombstone: true } },
 ];
 

@@ -55,6 +55,7 @@ export interface Wish {
   readonly carried?: boolean;
   /** With a tombstone: the card that carries it now. */
   readonly movedTo?: string;
+  readonly functionId?: string;
 }
 
 /** How often the guest has written to a stack that comes from another card. */
@@ -135,7 +136,7 @@ export class CardFixture {
       tombstone: wish.tombstone ?? false,
       sizeBytes,
       qos: wish.qos === undefined ? (before?.qos ?? null) : wish.qos,
-      export: { protocol: 'nbd', functionId: 'vf-0' },
+      export: { protocol: 'nbd', functionId: wish.functionId ?? before?.export.functionId ?? 'vf-0' },
       stack,
       ...(wish.carried ? { carriedStackGeneration: stack.stackGeneration } : {}),
       ...(wish.movedTo === undefined ? {} : { movedTo: wish.movedTo }),

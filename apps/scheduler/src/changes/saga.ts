@@ -3,6 +3,7 @@ import { acceptedPlanOf } from '@flexbso/stack';
 import { giveCard, givePool, wantedLegs } from '../desired/desired-items.js';
 import type { LegRecord } from '../legs/leg-record.js';
 import { exactReservations, formerReservations } from '../placement/volume-reservations.js';
+import type { NextStage } from './change-record.js';
 import type { Deciding, Draft } from './draft.js';
 import { holdOf, isUntold, noteHold } from './hold.js';
 import { arrivalEvents, assertTransition, isFinal } from './transitions.js';
@@ -27,7 +28,7 @@ export function advance(draft: Draft, deciding: Deciding): void {
       // Nothing is destroyed while its change is held.
       if (!holdOf(draft, deciding)) deleteClosedLegs(draft, deciding);
       const isLeft = draft.change.kind !== 'delete' || draft.volume.formerCards.length === 0;
-      if (draft.change.cardSettled && doomedLegs(draft).length === 0 && isLeft) conclude(draft, deciding);
+      if (draft.change.cardSettled && doomedLegs(draft).length === 0 && isLeft) endStage(draft, deciding);
     }
   }
   noteHold(draft, deciding);
@@ -69,21 +70,26 @@ export function announceVolume(draft: Draft, what: string, more: Draft['events']
 
 function prepare(draft: Draft, deciding: Deciding): void {
   const { change } = draft;
-  if (change.kind === 'delete') {
-    if (draft.volume.cardOperationId === null) {
-      // No card was ever given this volume: there is nothing to take away from one.
-      change.cardSettled = true;
-      moveTo(draft, 'retiring');
-      return;
-    }
-    giveCard(draft, deciding, { tombstone: true, origin: 'person', plan: change.plan.card });
-    moveTo(draft, 'applying');
+  if (change.kind === 'delete' || draft.volume.want.detached) {
+    takeAway(draft, deciding);
     return;
   }
   tellPools(draft, deciding);
   if (wantedLegs(draft).some((leg) => leg.awaited)) return;
   const origin = change.kind === 'heal' ? 'healing' : 'person';
   giveCard(draft, deciding, { tombstone: false, origin, plan: change.plan.card });
+  moveTo(draft, 'applying');
+}
+
+function takeAway(draft: Draft, deciding: Deciding): void {
+  const { change } = draft;
+  if (draft.volume.cardOperationId === null) {
+    // No card has anything of this volume: there is nothing to take away from one.
+    change.cardSettled = true;
+    moveTo(draft, 'retiring');
+    return;
+  }
+  giveCard(draft, deciding, { tombstone: true, origin: 'person', plan: change.plan.card });
   moveTo(draft, 'applying');
 }
 
@@ -102,23 +108,38 @@ function tellPools(draft: Draft, deciding: Deciding): void {
  */
 export function turnBack(draft: Draft, problem: Problem, endsAs: 'undone' | 'refused', deciding: Deciding): void {
   const { volume, change } = draft;
-  change.problem = problem;
+  change.problem = change.next?.isBegun ? halfWay(volume, problem) : problem;
+  if (!change.next?.isBegun) change.next = null;
   change.endsAs = endsAs;
   change.reverting = true;
   volume.generation += 1;
   moveTo(draft, 'undoing');
-  dropUntold(draft);
+  // Of a leg that was to be fenced for another card there is no older epoch to go back to.
+  if (change.from?.detached) tellPools(draft, deciding);
+  else dropUntold(draft);
   // Healing, since nobody accepts the plan of an undo: it may destroy only what the change itself had made.
   const destroys = doomedThings(draft);
   const plan = { ...acceptedPlanOf([]), destroys };
-  if (change.from !== null) {
-    volume.want = change.from;
-    giveCard(draft, deciding, { tombstone: false, origin: 'healing', plan });
-  } else if (volume.cardOperationId === null) {
-    change.cardSettled = true;
-  } else {
-    giveCard(draft, deciding, { tombstone: true, origin: 'healing', plan });
-  }
+  goBack(draft);
+  const isOnCard = change.from !== null && !change.from.detached;
+  if (!isOnCard && volume.cardOperationId === null) change.cardSettled = true;
+  else giveCard(draft, deciding, { tombstone: !isOnCard, origin: 'healing', plan });
+}
+
+/** Bytes are not taken from a guest again, so a second stage is undone to the end of the first. */
+function halfWay({ want }: Draft['volume'], problem: Problem): Problem {
+  const stack = want.stack.layers.map(({ kind }) => kind).join(', ');
+  return {
+    ...problem,
+    detail: `the volume has grown to ${want.sizeBytes} bytes and is carried by one leg; its stack (${stack}) could not be made again, so ask for it once more: ${problem.detail}`,
+  };
+}
+
+function goBack({ volume, change }: Draft): void {
+  if (change.from === null) return;
+  const { functionId, ...want } = change.from;
+  volume.want = want;
+  if (functionId !== undefined) volume.functionId = functionId;
 }
 
 /** What no pool has heard of needs no pool to go, and is as large as it was. */
@@ -164,7 +185,12 @@ function keptStackGeneration({ volume, change }: Draft): number | null {
 /** Legs that are to go in this change and have not gone yet. */
 export function doomedLegs(draft: Draft): LegRecord[] {
   const kept = keptStackGeneration(draft);
-  return draft.legs.filter((leg) => leg.stackGeneration !== kept);
+  return draft.legs.filter((leg) => leg.stackGeneration !== kept && !isOfNextStage(draft, leg));
+}
+
+/** It belongs to a stage that has not begun. */
+export function isOfNextStage({ change: { next } }: Pick<Draft, 'change'>, leg: LegRecord): boolean {
+  return next !== null && !next.isBegun && leg.stackGeneration === next.want.stackGeneration;
 }
 
 /** A pool is told to delete a leg only after the card has closed it, or never had it. */
@@ -187,6 +213,39 @@ export function forgetLeg(draft: Draft, leg: LegRecord): void {
   draft.desired.push({ kind: 'forget', role: 'pool', agentId: leg.poolId, itemId: leg.legId });
 }
 
+/** The card has said that it has nothing of the volume any more. */
+function forgetOnCard(draft: Draft): void {
+  const { volume } = draft;
+  if (volume.cardOperationId === null) return;
+  draft.desired.push({ kind: 'forget', role: 'card', agentId: volume.cardId, itemId: volume.volumeId });
+  volume.cardOperationId = null;
+  draft.given = null;
+}
+
+function endStage(draft: Draft, deciding: Deciding): void {
+  const { change } = draft;
+  if (change.reverting || change.next === null || change.next.isBegun) conclude(draft, deciding);
+  else beginSecondStage(draft, change.next, deciding);
+}
+
+/** From here on the volume goes back, if it has to, to where the first stage ended. */
+function beginSecondStage(draft: Draft, next: NextStage, deciding: Deciding): void {
+  const { volume, change } = draft;
+  const kept = [volume.want.stackGeneration, next.want.stackGeneration];
+  draft.keys = draft.keys.filter((key) => kept.includes(key.stackGeneration));
+  volume.settledGeneration = volume.generation;
+  volume.generation += 1;
+  change.from = volume.want;
+  volume.want = next.want;
+  change.next = { ...next, isBegun: true };
+  change.plan = { ...change.plan, card: next.card };
+  change.operationId = null;
+  change.cardSettled = false;
+  change.progress = null;
+  moveTo(draft, 'preparing');
+  if (!holdOf(draft, deciding)) prepare(draft, deciding);
+}
+
 function conclude(draft: Draft, deciding: Deciding): void {
   const { volume, change } = draft;
   const kept = keptStackGeneration(draft);
@@ -196,18 +255,16 @@ function conclude(draft: Draft, deciding: Deciding): void {
   change.progress = null;
   if (change.reverting && change.cancel?.outcome === null) change.cancel.outcome = 'undone';
   moveTo(draft, change.reverting ? change.endsAs : 'settled');
+  if (kept === null || volume.want.detached) forgetOnCard(draft);
   if (kept !== null) {
     draft.reservations = [...exactReservations(volume, draft.legs), ...formerReservations(volume, draft.reservations)];
-    volume.state = 'ready';
-    announceVolume(draft, 'changed');
+    volume.state = volume.want.detached ? 'detached' : 'ready';
+    // Also where no card was given anything yet: there is nothing to be applied.
+    if (volume.want.detached) volume.appliedGeneration = volume.generation;
+    announceVolume(draft, volume.want.detached ? 'detached' : change.kind === 'attach' ? 'attached' : 'changed');
     return;
   }
   draft.reservations = [];
-  if (volume.cardOperationId !== null) {
-    draft.desired.push({ kind: 'forget', role: 'card', agentId: volume.cardId, itemId: volume.volumeId });
-    volume.cardOperationId = null;
-    draft.given = null;
-  }
   // A volume that could not be made stays visible with its reason until somebody deletes it.
   draft.volumeGone = change.kind === 'delete';
   volume.state = draft.volumeGone ? 'deleting' : 'failed';

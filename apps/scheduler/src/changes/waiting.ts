@@ -20,7 +20,7 @@ function waitOf(draft: Draft): string | null {
     case 'preparing':
       return poolWait(
         wantedLegs(draft).find((leg) => leg.awaited && !isUntold(draft, leg)),
-        change.kind === 'failover' ? 'to fence' : 'to make',
+        change.kind === 'failover' ? 'to fence' : change.kind === 'attach' ? 'to serve' : 'to make',
       );
     case 'needs-operator':
       return `an operator: ${change.problem?.detail ?? 'what is observed contradicts what is recorded'}`.slice(0, 300);

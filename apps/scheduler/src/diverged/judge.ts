@@ -1,5 +1,6 @@
 import type { DesiredCardLeg, DesiredVolume, ObservedVolume } from '@flexbso/contracts';
 import { isSettled, plannedVolumeOf } from '@flexbso/stack';
+import type { LegRecord } from '../legs/leg-record.js';
 import type { RecordedVolume } from '../check/compare.js';
 import { type DifferingVolume, isLeaving } from './differences.js';
 import type { CardPart, LegPart, Reality } from './reality.js';
@@ -13,7 +14,9 @@ export interface HeldLeg {
 /**
  * How a difference can be settled.
  * - take-over: the volume runs at rest, card and pools agree; `leftovers` are legs that carry nothing.
- * - let-go: nothing of it runs; `leftovers` may be left on pools.
+ * - keep-detached: no card has it, and the pools keep the whole of its recorded stack: it was detached since.
+ * - end: no card has it, and pools keep legs that carried it and that the books do not know so: only ever ended by name.
+ * - let-go: nothing of it is left but what carries nothing.
  * - refused: `why` says what disagrees, or what is to be waited for.
  */
 export type Verdict =
@@ -25,6 +28,8 @@ export type Verdict =
       readonly legs: readonly { readonly onCard: DesiredCardLeg; readonly onPool: HeldLeg }[];
       readonly leftovers: readonly HeldLeg[];
     }
+  | { readonly kind: 'keep-detached'; readonly legs: readonly HeldLeg[]; readonly leftovers: readonly HeldLeg[] }
+  | { readonly kind: 'end'; readonly leftovers: readonly HeldLeg[] }
   | { readonly kind: 'let-go'; readonly leftovers: readonly HeldLeg[] }
   | { readonly kind: 'refused'; readonly why: string };
 
@@ -48,7 +53,31 @@ export function judge(
   const carried = new Set(part?.given?.stack.legs.map(({ legId }) => legId));
   const leftovers = heldLegs(one.parts.legs.filter(({ legId }) => !carried.has(legId)));
   if (typeof leftovers === 'string') return refused(leftovers);
-  return part ? takeOver(one, part, leftovers, recorded) : { kind: 'let-go', leftovers };
+  return part ? takeOver(one, part, leftovers, recorded) : withoutCard(one, leftovers);
+}
+
+/** What no card has may be gone, or detached: what its pools keep tells, since a pool is told which legs carry a volume. */
+function withoutCard({ recorded, parts }: DifferingVolume, held: readonly HeldLeg[]): Verdict {
+  const carrying = held.filter(({ given }) => given.role === 'current' && !given.tombstone);
+  if (recorded === null || carrying.length === 0) return { kind: 'let-go', leftovers: held };
+  const { stackGeneration } = recorded.volume.want;
+  const wanted = recorded.legs.filter((leg) => leg.stackGeneration === stackGeneration);
+  const legs = carrying.filter((one) => wanted.some((leg) => isSameLeg(leg, one, parts.legs)));
+  const isWhole = wanted.length > 0 && legs.length === wanted.length && carrying.length === legs.length;
+  if (!isWhole) return { kind: 'end', leftovers: held };
+  return { kind: 'keep-detached', legs, leftovers: held.filter((one) => !legs.includes(one)) };
+}
+
+/** At the size that is recorded, and as its pool was told last. */
+function isSameLeg(leg: LegRecord, { poolId, given }: HeldLeg, parts: readonly LegPart[]): boolean {
+  const observed = parts.find((part) => part.legId === leg.legId && part.poolId === poolId)?.observed;
+  return (
+    leg.legId === given.legId &&
+    leg.poolId === poolId &&
+    leg.sizeBytes === given.sizeBytes &&
+    observed?.sizeBytes === given.sizeBytes &&
+    observed.epoch === given.epoch
+  );
 }
 
 /** Whoever may have something of the volume has to have answered. */

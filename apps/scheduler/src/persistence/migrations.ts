@@ -280,6 +280,21 @@ class LegFaults implements MigrationInterface {
   }
 }
 
+const next = json('next', nullable);
+
+/** The second of two stages of a change. */
+class Stages implements MigrationInterface {
+  readonly name = 'Stages1764150000000';
+
+  async up(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.addColumn('change', new TableColumn(next));
+  }
+
+  async down(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.dropColumn('change', next.name);
+  }
+}
+
 export const schedulerMigrations = [
   SchedulerTables,
   BoundedChanges,
@@ -288,4 +303,5 @@ export const schedulerMigrations = [
   SettledLives,
   Wishes,
   LegFaults,
+  Stages,
 ];

@@ -78,20 +78,21 @@ export function chooseForLegs(
 }
 
 /**
- * Which other card takes a volume over whose legs stay where they are.
+ * Which card takes a volume over whose legs stay where they are.
  * @throws ProblemError `no-placement` saying which constraint excluded how many cards
  */
-export function chooseOtherCard(
+export function chooseCard(
   fleet: Fleet,
-  volume: VolumeRecord,
+  { want, protocol }: VolumeRecord,
   where: {
     readonly wishedCardId: string | undefined;
+    /** Cards that have, or may still have, something of it. */
+    readonly leftCardIds: readonly string[];
     readonly legPoolIds: readonly string[];
     readonly addressKinds: readonly LegRecord['addressKind'][];
     readonly seed: number;
   },
 ): { card: CardSnapshot; functionId: string } {
-  const { want, protocol, cardId, formerCards } = volume;
   const { poolIds: _p, cardId: _c, hostId: _h, ...wish } = want.placement;
   const placed = placeCard(
     {
@@ -104,7 +105,7 @@ export function chooseOtherCard(
       ],
       card: cardDemandOf(layerKindsOf(want), want.qos),
       legPoolIds: where.legPoolIds,
-      leftCardIds: [cardId, ...formerCards.map((former) => former.cardId)],
+      leftCardIds: where.leftCardIds,
     },
     fleet,
   );

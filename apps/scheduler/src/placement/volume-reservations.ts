@@ -21,9 +21,27 @@ export function formerReservations(
   return held.filter(({ reservationId }) => ids.has(reservationId));
 }
 
-/** What a volume on its wanted stack holds on its card and its pools; `formerReservations` come beside. */
+/** What a volume on its wanted stack holds on its card, if it is attached, and its pools; `formerReservations` come beside. */
 export function exactReservations(volume: Owner & { want: VolumeWant }, legs: readonly Placed[]): ReservationRecord[] {
-  return [cardReservation(volume, volume.want), ...legReservations(volume.volumeId, volume.want, legs)];
+  const { volumeId, want } = volume;
+  return [...(want.detached ? [] : [cardReservation(volume, want)]), ...legReservations(volumeId, want, legs)];
+}
+
+/** The function that a volume leaves, until its card has said that it is shown on another. Nothing else is held twice. */
+export function leftFunctionReservation({ volumeId, cardId, functionId }: Owner): ReservationRecord {
+  return {
+    reservationId: `${volumeId}/${functionId}`,
+    volumeId,
+    ownerRole: 'card',
+    ownerId: cardId,
+    functionId,
+    labels: {},
+    iops: 0,
+    bytesPerSecond: 0,
+    memoryBytes: 0,
+    armCentiCores: 0,
+    capacityBytes: 0,
+  };
 }
 
 export function cardReservation({ volumeId, cardId, functionId }: Owner, want: VolumeWant): ReservationRecord {

@@ -1,7 +1,7 @@
 import type { Problem, VolumeReport } from '@flexbso/contracts';
 import type { Deciding, Draft } from '../changes/draft.js';
 import { cancelledBy } from '../changes/cancel.js';
-import { advance, announce, announceVolume, endFailover, moveTo, turnBack } from '../changes/saga.js';
+import { advance, announce, announceVolume, endFailover, isOfNextStage, moveTo, turnBack } from '../changes/saga.js';
 import { isFinal } from '../changes/transitions.js';
 import { givePool } from '../desired/desired-items.js';
 import { noteLegFaults } from './leg-faults.js';
@@ -92,6 +92,7 @@ function applied(draft: Draft, deciding: Deciding): void {
     announce(draft, 'cancel-too-late');
   }
   for (const leg of draft.legs) {
+    if (isOfNextStage(draft, leg)) continue;
     const isWanted = leg.stackGeneration === volume.want.stackGeneration;
     const role = isWanted ? 'current' : 'retiring';
     if (!isWanted) leg.state = 'retiring';
@@ -103,7 +104,8 @@ function applied(draft: Draft, deciding: Deciding): void {
 
 function gone(draft: Draft, report: VolumeReport, deciding: Deciding): void {
   const { volume, change } = draft;
-  if (change.kind !== 'delete' && !change.reverting) return;
+  const { detached = false } = volume.want;
+  if (change.kind !== 'delete' && !detached && !change.reverting) return;
   volume.uri = null;
   volume.appliedGeneration = volume.generation;
   for (const leg of draft.legs) leg.heldByCard = false;
@@ -111,7 +113,7 @@ function gone(draft: Draft, report: VolumeReport, deciding: Deciding): void {
   if (change.state !== 'applying') return;
   change.appliedAtMs = deciding.nowMs;
   moveTo(draft, 'retiring');
-  for (const leg of draft.legs) leg.state = 'retiring';
+  if (!detached) for (const leg of draft.legs) leg.state = 'retiring';
   change.bytesCopied = report.bytesCopied;
 }
 

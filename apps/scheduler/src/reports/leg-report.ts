@@ -65,7 +65,7 @@ function failed(draft: Draft, leg: LegRecord, report: LegReport, deciding: Decid
     detail: `pool ${leg.poolId} failed at ${leg.legId} and gave no reason`,
   };
   // A fence is never taken back: the pool tries further.
-  if (change.state === 'preparing' && leg.awaited && change.kind !== 'failover')
+  if (change.state === 'preparing' && leg.awaited && change.kind !== 'failover' && change.kind !== 'attach')
     turnBack(draft, problem, 'undone', deciding);
   // A leg that cannot be deleted, or be served again, is the pool's to try further; the reason is shown.
   else change.problem = problem;

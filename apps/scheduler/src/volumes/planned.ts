@@ -39,5 +39,6 @@ export function plannedVolume(
     },
     copyBytesPerSecond,
     tombstone,
+    ...(want.detached ? { detached: true } : {}),
   };
 }

@@ -24,6 +24,14 @@ export interface VolumeWant {
   /** The generation at which this stack became wanted; its legs and its key carry the same number. */
   stackGeneration: number;
   keyRef: string | null;
+  /** No card is to have anything of it; its legs stay as they are. Left out: it is attached. */
+  detached?: true;
+}
+
+/** What a volume was before a change, to go back to. */
+export interface VolumeBefore extends VolumeWant {
+  /** There when the change moves it to another function of its card. */
+  functionId?: string;
 }
 
 /** A card that a volume was failed over from, until it reports that nothing of the volume is left there. */

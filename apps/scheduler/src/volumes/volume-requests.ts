@@ -8,6 +8,7 @@ import { readAggregate } from '../store/commit.js';
 import type { StoreReader } from '../store/store.js';
 import { accept, assertSamePlan } from './accept.js';
 import { assertWriter, tenantOf } from './callers.js';
+import { proposeAttach, proposeDetach } from './propose-attach.js';
 import { assertChangeable, assertGeneration, proposeChange, proposeDelete } from './propose-change.js';
 import { proposeCreate } from './propose-create.js';
 import { assertCertainStack, proposeFailover } from './propose-failover.js';
@@ -43,6 +44,22 @@ export class VolumeRequests {
 
   failover(request: Request<'failover-volume'>): Promise<Accepted> {
     return this.#write('failover-volume', request, ({ tx, read }) => this.#proposeFailover(tx, read, request));
+  }
+
+  detach(request: Request<'detach-volume'>): Promise<Accepted> {
+    return this.#write('detach-volume', request, ({ tx, read }) => this.#proposeDetach(tx, read, request));
+  }
+
+  attach(request: Request<'attach-volume'>): Promise<Accepted> {
+    return this.#write('attach-volume', request, ({ tx, read }) => this.#proposeAttach(tx, read, request));
+  }
+
+  planDetach(request: Request<'plan-detach'>): Promise<Plan> {
+    return this.#plan((reader) => this.#proposeDetach(reader, readingFrom(reader), request));
+  }
+
+  planAttach(request: Request<'plan-attach'>): Promise<Plan> {
+    return this.#plan((reader) => this.#proposeAttach(reader, readingFrom(reader), request));
   }
 
   planFailover(request: Request<'plan-failover'>): Promise<Plan> {
@@ -126,6 +143,25 @@ export class VolumeRequests {
   ): Promise<Proposed> {
     const present = await this.#changeable(reader, read, request);
     return { present, proposal: proposeDelete(this.#world(), present, this.#asking(request.caller)) };
+  }
+
+  async #proposeDetach(
+    reader: StoreReader,
+    read: Decision['read'],
+    request: Pick<Request<'plan-detach'>, 'caller' | 'volume' | 'basedOnGeneration'>,
+  ): Promise<Proposed> {
+    const present = await this.#changeable(reader, read, request);
+    return { present, proposal: proposeDetach(this.#world(), present, this.#asking(request.caller)) };
+  }
+
+  async #proposeAttach(
+    reader: StoreReader,
+    read: Decision['read'],
+    request: Pick<Request<'plan-attach'>, 'caller' | 'volume' | 'basedOnGeneration' | 'cardId' | 'functionId'>,
+  ): Promise<Proposed> {
+    const present = await this.#changeable(reader, read, request);
+    const wish = { cardId: request.cardId, functionId: request.functionId };
+    return { present, proposal: proposeAttach(this.#world(), present, wish, this.#asking(request.caller)) };
   }
 
   async #proposeFailover(

@@ -4,7 +4,7 @@ import type { Books } from '../truth/books.js';
 import type { Chance } from '../time/chance.js';
 import type { Requests } from '../truth/requests.js';
 import type { Asker } from './asker.js';
-import { newVolume, patchOf } from './wishes.js';
+import { attachmentOf, newVolume, patchOf } from './wishes.js';
 
 const acceptedSchema = z.looseObject({
   volume: z.looseObject({ volumeId: z.string() }),
@@ -20,6 +20,7 @@ export interface ClientParts {
   readonly poolIds: readonly string[];
   /** How often it leaves its volume at rest: only such a one is failed over when its card goes away. */
   readonly restOneIn: number;
+  readonly cardIds: readonly string[];
   /** The scheduler has said that it will be done. */
   readonly onAccepted: (accepted: { volumeId: string; changeId: string }) => void;
 }
@@ -71,6 +72,8 @@ export class Client {
     // Refused while its card answers.
     if (chance.isOneIn(volume.state === 'unreachable' ? 1 : 30)) return this.#ask('failover-volume', wish);
     if (chance.isOneIn(12)) return this.#pauseFor(chance.isOneIn(2) ? volume.cardId : null);
+    const attachment = attachmentOf(chance, volume, this.#parts.cardIds);
+    if (attachment) return this.#ask(attachment.verb, { ...wish, ...attachment.wish });
     await this.#ask('change-volume', { ...wish, patch: patchOf(chance, volume, poolIds) });
   }
 

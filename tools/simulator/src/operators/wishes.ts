@@ -32,6 +32,16 @@ export function patchOf(chance: Chance, volume: Volume, poolIds: readonly string
   return patch;
 }
 
+/** Where a client could want its volume to be shown, if anywhere else than now; null: it wants something else. */
+export function attachmentOf(chance: Chance, { attached }: Volume, cardIds: readonly string[]) {
+  if (!attached)
+    return chance.isOneIn(3)
+      ? null
+      : { verb: 'attach-volume', wish: chance.isOneIn(2) ? {} : { cardId: chance.pick(cardIds) } };
+  if (chance.isOneIn(8)) return { verb: 'detach-volume', wish: {} };
+  return chance.isOneIn(8) ? { verb: 'attach-volume', wish: { functionId: `vf-${chance.int(0, 15)}` } } : null;
+}
+
 function limits(chance: Chance): NonNullable<VolumePatch['qos']> {
   return {
     iopsTotal: chance.int(1, 50) * 100,

@@ -149,6 +149,10 @@ function answer(scheduler: Scheduler, { sender, verb, payload }: Question): Prom
       return scheduler.volumes.change(verbs[verb].request.parse(payload));
     case 'delete-volume':
       return scheduler.volumes.delete(verbs[verb].request.parse(payload));
+    case 'detach-volume':
+      return scheduler.volumes.detach(verbs[verb].request.parse(payload));
+    case 'attach-volume':
+      return scheduler.volumes.attach(verbs[verb].request.parse(payload));
     case 'failover-volume':
       return scheduler.volumes.failover(verbs[verb].request.parse(payload));
     case 'cancel-change':

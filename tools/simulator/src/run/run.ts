@@ -162,7 +162,9 @@ export class Run {
     this.#inventory.start();
     this.#scheduler.start();
     for (const agent of this.#agents) agent.start();
-    const poolIds = this.#agents.filter(({ machine }) => machine.role === 'pool').map(({ machine }) => machine.id);
+    const idsOf = (role: Machine['role']) =>
+      this.#agents.filter(({ machine }) => machine.role === role).map(({ machine }) => machine.id);
+    const [poolIds, cardIds] = [idsOf('pool'), idsOf('card')];
     for (let number = 1; number <= VOLUMES; number += 1) {
       const name = `vol-${number}`;
       const asker = this.#asker(`client ${name}`, tenant);
@@ -174,6 +176,7 @@ export class Run {
         requests: this.#judge.requests,
         poolIds,
         restOneIn: this.#cardAwayAt === null ? REST_ONE_IN.otherwise : REST_ONE_IN.aroundAnOutage,
+        cardIds,
         onAccepted: ({ volumeId, changeId }) => {
           // Its answer was under way while the database was put back behind it.
           if (!this.#books.isOfFormerLife(changeId)) this.#judge.accepted.set(changeId, volumeId);

@@ -4,7 +4,7 @@ import type { ChangeRecord } from '@flexbso/scheduler/deciding';
 export const CLIENT = 'client';
 
 /** What comes about by a request of its own. */
-const asked: readonly ChangeRecord['kind'][] = ['create', 'change', 'delete', 'failover'];
+const wishedKinds: readonly ChangeRecord['kind'][] = ['create', 'change', 'detach', 'attach', 'failover', 'delete'];
 
 interface Tally {
   /** Asked and not answered yet: carried out or not. */
@@ -31,7 +31,7 @@ export class Requests {
     const made = new Map<string, number>();
     for (const { kind, volumeName, requestedBy } of changes) {
       if (requestedBy !== CLIENT) continue;
-      if (asked.includes(kind)) made.set(volumeName, (made.get(volumeName) ?? 0) + 1);
+      if (wishedKinds.includes(kind)) made.set(volumeName, (made.get(volumeName) ?? 0) + 1);
     }
     for (const [name, { open, accepted }] of this.#tallies) if ((made.get(name) ?? 0) > open + accepted) return name;
     return null;
