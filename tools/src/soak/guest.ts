@@ -43,9 +43,18 @@ export class Guest {
     return guest;
   }
 
-  /** The volume has grown. NBD has no message for that: it connects anew, and what is new must be zeros. */
-  grown(): void {
-    this.#mustLookAgain = true;
+  /** Disconnects for as long as `act` takes: NBD has no message for a new size, so a volume grows without its client. */
+  async awayFor<T>(act: () => Promise<T>): Promise<T> {
+    this.#isStopping = true;
+    await this.#ended;
+    this.#client.close();
+    try {
+      return await act();
+    } finally {
+      this.#mustLookAgain = true;
+      this.#isStopping = false;
+      this.#ended = this.#run();
+    }
   }
 
   /** Ends after what is in flight, with a read of the whole volume through a new connection; a fault is put in before. */
@@ -82,6 +91,7 @@ export class Guest {
     await this.#attempt(() => client.write(client.sizeBytes, Buffer.alloc(BLOCK_BYTES)));
   }
 
+  /** Connects anew; what is there beyond what was there must be zeros. */
   async #lookAgain(): Promise<void> {
     const before = this.#blocks;
     this.#mustLookAgain = false;

@@ -72,9 +72,8 @@ async function oneRound(rounds: Rounds, place: number, random: Random): Promise<
   const { volumeId } = subject.volume;
   const before = await scene.api.volume(volumeId);
   const { kind, patch } = wishFor(before, reachOf(scene, before.cardId), random);
-  const state = await changed(scene, kind, before, patch, (change) => maybeCancel(scene, change, random));
-  if (patch.sizeBytes !== undefined && state === 'settled') subject.guest.grown();
-  return state;
+  const change = () => changed(scene, kind, before, patch, (begun) => maybeCancel(scene, begun, random));
+  return patch.sizeBytes === undefined ? change() : subject.guest.awayFor(change);
 }
 
 async function maybeCancel({ api, tally }: SoakScene, { changeId }: Change, random: Random): Promise<void> {

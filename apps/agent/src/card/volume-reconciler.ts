@@ -19,6 +19,7 @@ import { type SayingPorts, VolumeSayings } from './volume-sayings.js';
 export interface VolumePorts extends OutagePorts, SayingPorts {
   readonly cardId: string;
   readonly plane: CardDataPlane;
+  readonly otherVolumeOn: StepRun['otherVolumeOn'];
   readonly capabilities: () => Capabilities;
   readonly secretsOf: (desired: DesiredVolume) => CardSecrets;
   readonly random: Randomness;
@@ -317,7 +318,7 @@ export class VolumeReconciler {
   }
 
   #stepRun(desired: DesiredVolume, observed: ObservedVolume, begin: readonly BookEntry[]): StepRun {
-    const { cardId, plane, secretsOf, clock } = this.#ports;
+    const { cardId, plane, otherVolumeOn, secretsOf, clock } = this.#ports;
     let first = begin;
     this.#legWatch.again();
     return {
@@ -325,6 +326,7 @@ export class VolumeReconciler {
       cardId,
       desired,
       plane,
+      otherVolumeOn,
       secrets: secretsOf(desired),
       clock,
       attempts: this.#attempts,
