@@ -27,6 +27,7 @@ export type Planted = PlantedIo | 'leak';
 
 /** One line for each thing that leaked. */
 type Leaked = Readonly<Record<keyof Leaks, readonly string[]>>;
+const nothing: Leaked = { files: [], processes: [], descriptors: [], reservations: [] };
 
 export async function lookBefore({ cluster }: SoakScene): Promise<Before> {
   const descriptors = cluster.processes.map(({ name, pid }) => [name, descriptorsOf(pid) ?? 0] as const);
@@ -34,25 +35,26 @@ export async function lookBefore({ cluster }: SoakScene): Promise<Before> {
 }
 
 /**
- * Waits until everything has settled, reads every volume whole, and counts what is left over: beside the volumes, each
- * back on the stack that it began on, and once more when all are deleted.
+ * Waits until everything has settled, has every volume go back to the stack that it began on, reads all of it, and
+ * counts what is left over: beside the volumes, and once more when all are deleted.
  */
 export async function endAll(
   scene: SoakScene,
   subjects: readonly (Subject | null)[],
   before: Before,
-  planted: Planted | null,
+  planted: readonly Planted[],
 ): Promise<Leaks> {
   const there = subjects.filter((subject) => subject !== null);
   await settled(scene);
-  await stopGuests(there, planted);
   for (const subject of there) await backToBeginning(scene, subject);
   await settled(scene);
-  if (planted === 'leak') await plantLeak(scene);
+  await stopGuests(there, planted);
+  await complainOfBadLegs(scene);
+  if (planted.includes('leak')) await plantLeak(scene);
   const beside = await leftBeside(scene, there, before);
   for (const { volumeId } of await volumesOf(scene)) await end(scene, volumeId);
   await settled(scene);
-  const after = await leftAfter(scene, before);
+  const after = await leftAfter(scene, before, beside);
   return told(scene, [beside, after]);
 }
 
@@ -72,9 +74,16 @@ async function settled({ api, tally }: SoakScene): Promise<void> {
   }
 }
 
-async function stopGuests(subjects: readonly Subject[], planted: Planted | null): Promise<void> {
-  for (const [index, { guest }] of subjects.entries())
-    await guest.stop(index === 0 && planted !== 'leak' ? planted : null);
+/** Nothing that was done here makes a leg bad. */
+async function complainOfBadLegs(scene: SoakScene): Promise<void> {
+  for (const { volumeId, degraded, legFaults } of await volumesOf(scene))
+    if (degraded !== null || legFaults.length > 0)
+      scene.tally.complain(`${volumeId} has bad legs: ${JSON.stringify(legFaults)}`);
+}
+
+async function stopGuests(subjects: readonly Subject[], planted: readonly Planted[]): Promise<void> {
+  const faults = planted.filter((fault) => fault !== 'leak');
+  for (const [index, { guest }] of subjects.entries()) await guest.stop(index === 0 ? faults : []);
 }
 
 /** The same stack has the same files and sockets open, however many stacks were there in between. */
@@ -99,37 +108,45 @@ async function leftBeside(scene: SoakScene, subjects: readonly Subject[], before
     const open = await planeDescriptors(scene.cluster, volume);
     descriptors.push(...oneEach(`data plane of ${volume.volumeId}`, beginning.descriptors, open));
   }
-  return { ...(await leftOver(scene, volumes, before)), descriptors };
+  return { ...(await leftOver(scene, volumes, before, nothing)), descriptors };
 }
 
-async function leftAfter(scene: SoakScene, before: Before): Promise<Leaked> {
+/** `found`: what leaked before; it is not waited for again. */
+async function leftAfter(scene: SoakScene, before: Before, found: Leaked): Promise<Leaked> {
   const { cluster } = scene;
   const descriptors = await leastOf(async () =>
     cluster.processes.flatMap(({ name, pid }) =>
       oneEach(name, before.descriptors.get(name) ?? 0, descriptorsOf(pid) ?? 0),
     ),
   );
-  return { ...(await leftOver(scene, [], before)), descriptors };
+  return { ...(await leftOver(scene, [], before, found)), descriptors };
 }
 
 async function leftOver(
   { cluster, api }: SoakScene,
   volumes: readonly Volume[],
   before: Before,
+  found: Leaked,
 ): Promise<Omit<Leaked, 'descriptors'>> {
   const known = idsOf(volumes);
   return {
-    files: await leastOf(async () => strayFiles(await keptPaths(cluster.folders), before.paths, known)),
-    processes: await leastOf(async () => strayProcesses(cluster, volumes).map(({ pid }) => `process ${pid}`)),
-    reservations: await leastOf(() => strayReservations(cluster, api, volumes)),
+    files: await leastOf(async () => strayFiles(await keptPaths(cluster.folders), before.paths, known), found.files),
+    processes: await leastOf(
+      async () => strayProcesses(cluster, volumes).map(({ pid }) => `process ${pid}`),
+      found.processes,
+    ),
+    reservations: await leastOf(() => strayReservations(cluster, api, volumes), found.reservations),
   };
 }
 
 /** What is there still when the deadline is over; what goes before is no leak. */
-async function leastOf(look: () => Promise<readonly string[]>): Promise<readonly string[]> {
+async function leastOf(
+  look: () => Promise<readonly string[]>,
+  known: readonly string[] = [],
+): Promise<readonly string[]> {
   const endMs = Date.now() + LEFTOVER_DEADLINE_MS;
   for (;;) {
-    const found = await look();
+    const found = (await look()).filter((one) => !known.includes(one));
     if (found.length === 0 || Date.now() > endMs) return found;
     await delay(LOOK_AGAIN_MS);
   }
@@ -143,12 +160,11 @@ function oneEach(of: string, before: number, now: number): string[] {
   );
 }
 
-/** The same thing found twice is one. */
+/** What is found again at the second look was not looked for there. */
 function told({ tally }: SoakScene, looks: readonly Leaked[]): Leaks {
   const counts = { files: 0, processes: 0, descriptors: 0, reservations: 0 };
   for (const kind of ['files', 'processes', 'descriptors', 'reservations'] as const) {
-    const all = looks.map((look) => look[kind]);
-    const lines = kind === 'descriptors' ? all.flat() : [...new Set(all.flat())];
+    const lines = looks.flatMap((look) => look[kind]);
     counts[kind] = lines.length;
     for (const line of new Set(lines)) tally.complain(`left over (${kind}): ${line}`);
   }

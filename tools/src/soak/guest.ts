@@ -57,11 +57,11 @@ export class Guest {
     }
   }
 
-  /** Ends after what is in flight, with a read of the whole volume through a new connection; a fault is put in before. */
-  async stop(planted: PlantedIo | null = null): Promise<void> {
+  /** Ends after what is in flight, with a read of the whole volume through a new connection; faults are put in before. */
+  async stop(planted: readonly PlantedIo[] = []): Promise<void> {
     this.#isStopping = true;
     await this.#ended;
-    if (planted !== null) await this.#plant(planted);
+    for (const fault of planted) await this.#plant(fault);
     await this.#attempt(async () => {
       await this.#connectAgain();
       await this.#readFrom(0);

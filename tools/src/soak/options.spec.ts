@@ -9,12 +9,13 @@ describe("a soak's options", () => {
       minutes: 60,
       volumes: 20,
       seed: 7,
-      planted: null,
+      planted: [],
       database: 'sqlite',
       jsonFile: null,
       keep: false,
     });
     expect(parsed('--minutes', '0.5', '--seed', '0')).toMatchObject({ minutes: 0.5, seed: 0 });
+    expect(parsed('--minutes', '1', '--plant', 'leak', '--plant', 'failed-io')?.planted).toEqual(['leak', 'failed-io']);
   });
 
   it.each([

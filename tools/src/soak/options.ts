@@ -7,7 +7,7 @@ export interface SoakCommand {
   readonly minutes: number;
   readonly volumes: number;
   readonly seed: number;
-  readonly planted: Planted | null;
+  readonly planted: readonly Planted[];
   readonly database: DatabaseKind;
   readonly jsonFile: string | null;
   readonly keep: boolean;
@@ -18,7 +18,7 @@ const MOST_VOLUMES = 45;
 const SEEDS = 2 ** 32;
 
 export const soakHelp = `npm run soak -- --minutes N [--json FILE] [--seed N] [--volumes N] [--database sqlite|postgresql]
-                   [--plant wrong-byte|failed-io|leak] [--keep]
+                   [--plant wrong-byte|failed-io|leak]… [--keep]
 
 Starts a system of its own, changes its volumes at random under verified I/O while agents and services are killed
 at random and started again, then reads every byte and looks for what is left over. Exits 0 only when no I/O
@@ -29,7 +29,7 @@ failed, no byte was wrong, every change ended or was refused, and nothing leaked
   --seed N         the same choices as a run before; without it one is taken and printed. Timing is the machine's
   --volumes N      20 without it, ${MOST_VOLUMES} at most
   --database KIND  what the services keep their state in: sqlite (the default), or postgresql, with standbys
-  --plant FAULT    puts one fault in on purpose; the exit status must then be 1
+  --plant FAULT    puts one such fault in on purpose; the exit status must then be 1
   --keep           leaves the system's files, its logs among them, in .flexbso/soak`;
 
 export class UsageError extends Error {}
@@ -48,15 +48,15 @@ export function parseSoakOptions(argv: readonly string[], anySeed: () => number)
       values.seed === undefined
         ? anySeed()
         : numberOf('--seed', values.seed, { above: -1, beneath: SEEDS, isWhole: true }),
-    planted: plantedOf(values.plant),
+    planted: values.plant.map(plantedOf),
     database,
     jsonFile: values.json ?? null,
     keep: values.keep,
   };
 }
 
-function plantedOf(named: string | undefined): Planted | null {
-  if (named === undefined || named === 'wrong-byte' || named === 'failed-io' || named === 'leak') return named ?? null;
+function plantedOf(named: string): Planted {
+  if (named === 'wrong-byte' || named === 'failed-io' || named === 'leak') return named;
   throw new UsageError(`--plant ${named}: wrong-byte, failed-io or leak`);
 }
 
@@ -80,7 +80,7 @@ function parse(argv: readonly string[]) {
         seed: { type: 'string' },
         volumes: { type: 'string', default: '20' },
         database: { type: 'string', default: 'sqlite' },
-        plant: { type: 'string' },
+        plant: { type: 'string', multiple: true, default: [] },
         keep: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
       },

@@ -82,7 +82,7 @@ async function maybeCancel({ api, tally }: SoakScene, { changeId }: Change, rand
   try {
     await api.cancel(changeId);
   } catch (error) {
-    refusedWith(tally, error);
+    refusedWith(tally, 'cancel', error);
   }
 }
 

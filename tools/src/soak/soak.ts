@@ -9,7 +9,7 @@ import { killAtRandom } from './killer.js';
 import { Random } from './random.js';
 import { changeAtRandom, fillPlaces, Tags } from './rounds.js';
 import type { Rounds, Subjects } from './rounds.js';
-import { begin, end } from './subject.js';
+import { begin, end, widestForm } from './subject.js';
 import type { SoakScene } from './subject.js';
 import { Tally } from './tally.js';
 import type { SoakResult } from './tally.js';
@@ -23,7 +23,7 @@ export interface SoakOptions {
   readonly minutes: number;
   readonly volumes: number;
   readonly seed: number;
-  readonly planted: Planted | null;
+  readonly planted: readonly Planted[];
 }
 
 /** Changes volumes under verified I/O while agents and services are killed, and says what came of it. `signal` ends it early. */
@@ -88,7 +88,7 @@ async function between(
 /** One volume on each card, one after the other, over all its pools. */
 async function warmUp({ scene, cardIds, tags, random }: Rounds): Promise<void> {
   for (const cardId of cardIds) {
-    const subject = await begin(scene, cardId, tags.take(), random.fork());
+    const subject = await begin(scene, cardId, tags.take(), random.fork(), widestForm);
     await subject?.guest.stop();
     if (subject) await end(scene, subject.volume.volumeId);
   }

@@ -40,17 +40,29 @@ export interface Subject {
   readonly beginning: Beginning;
 }
 
+export interface Form {
+  readonly layers: readonly NonNullable<VolumePatch['stack']>['layers'][number][];
+  readonly legCount: number;
+}
+
 /** Forms that a volume begins on, by how many legs they have. */
 const forms = [
   { layers: [], legCount: 1 },
   { layers: [{ kind: 'encryption', cipher: 'aes-xts-256' }], legCount: 1 },
   { layers: [{ kind: 'raid1', legCount: 3, safeRead: false }], legCount: 3 },
-] as const satisfies readonly { layers: NonNullable<VolumePatch['stack']>['layers']; legCount: number }[];
+] as const satisfies readonly Form[];
+/** On every pool that its card reaches. */
+export const widestForm: Form = forms[2];
 
 /** Creates a volume, fills it and starts its client. Null: it could not be made, which the tally says. `tag`: of this one alone. */
-export async function begin(scene: SoakScene, cardId: string, tag: number, random: Random): Promise<Subject | null> {
+export async function begin(
+  scene: SoakScene,
+  cardId: string,
+  tag: number,
+  random: Random,
+  { layers, legCount }: Form = random.pick(forms),
+): Promise<Subject | null> {
   const { api, tally } = scene;
-  const { layers, legCount } = random.pick(forms);
   const reachable = reachOf(scene, cardId).poolIds;
   const poolIds = legCount === 1 ? [random.pick(reachable)] : [...reachable];
   const patch: VolumePatch = { stack: { layers: [...layers] }, placement: { poolIds }, qos: null };
@@ -94,7 +106,7 @@ export async function changed(
   try {
     ({ change } = await scene.api.patchVolume(volumeId, generation, patch));
   } catch (error) {
-    refusedWith(scene.tally, error);
+    refusedWith(scene.tally, kind, error);
     return 'refused';
   }
   await meanwhile(change);
@@ -102,9 +114,9 @@ export async function changed(
 }
 
 /** Counts a refusal. @throws what is none: a request that failed, or that nobody answered */
-export function refusedWith(tally: Tally, error: unknown): void {
+export function refusedWith(tally: Tally, kind: string, error: unknown): void {
   if (!(error instanceof ApiError) || error.code === null || error.status === 500) throw error;
-  tally.refusedWith(error.code);
+  tally.refusedWith(kind, error.code);
 }
 
 /** Null, with a complaint: it did not end by the deadline, or waits for an operator. */
@@ -123,7 +135,7 @@ async function endOf({ api, tally }: SoakScene, kind: string, { changeId }: Chan
   }
   tally.ended(kind);
   if (state === 'undone') tally.undoneBecause(problem?.code ?? 'no reason');
-  if (state === 'refused') tally.refusedWith(problem?.code ?? 'no reason');
+  if (state === 'refused') tally.refusedWith(kind, problem?.code ?? 'no reason');
   return state;
 }
 

@@ -31,16 +31,16 @@ describe("a soak's verdict", () => {
     }
   });
 
-  it('counts changes by kind and refusals by code', () => {
+  it('counts changes by kind and refusals by kind and code', () => {
     const counted = tally();
     counted.ended('move');
     counted.ended('grow');
-    counted.refusedWith('change-refused');
+    counted.refusedWith('grow', 'change-refused');
     expect(counted.result(none, 7, 60)).toMatchObject({
       changes: 3,
       refused: 1,
       byKind: { move: 2, grow: 1 },
-      byRefusal: { 'change-refused': 1 },
+      byRefusal: { 'grow: change-refused': 1 },
       seed: 7,
     });
   });

@@ -22,7 +22,7 @@ export interface SoakResult {
   readonly longestIoMs: number;
   /** How many changes of each kind ended. */
   readonly byKind: Readonly<Record<string, number>>;
-  /** How many refusals had each code. */
+  /** How many refusals there were of each kind with each code. */
   readonly byRefusal: Readonly<Record<string, number>>;
   /** How many undone changes had each problem; `cancelled` is not the system's doing. */
   readonly byUndoing: Readonly<Record<string, number>>;
@@ -66,8 +66,8 @@ export class Tally {
     addTo(this.byKind, kind);
   }
 
-  refusedWith(code: string): void {
-    addTo(this.byRefusal, code);
+  refusedWith(kind: string, code: string): void {
+    addTo(this.byRefusal, `${kind}: ${code}`);
   }
 
   undoneBecause(code: string): void {

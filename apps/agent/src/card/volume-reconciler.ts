@@ -259,14 +259,26 @@ export class VolumeReconciler {
     await this.#journal.enter([{ kind: 'healing', generation: desired.generation, stepKinds, atMs: clock.nowMs() }]);
     const failure = await runHealing(this.#stepRun(desired, observed, []), steps);
     if (failure === 'interrupted') return this.#stopped ? null : 'again';
-    if (failure)
-      return this.#wait(`what was applied to be built again: ${failure.problem.detail}`, failure.problem, observed);
+    if (failure) return this.#notHealed(failure, desired, observed);
     this.#sayings.endAgain();
     const after = await this.#outages.observe();
     if (!isSettled(after, plannedVolumeOf(desired)))
       return this.#wait('what was applied to be built again', null, after);
     await this.#journal.enter([{ kind: 'applied', desired, atMs: clock.nowMs() }]);
     return 'again';
+  }
+
+  /** It is tried for ever, since somebody may put back what is missing; that it may take somebody is said after some tries. */
+  #notHealed(
+    { problem, retryable }: { readonly problem: Problem; readonly retryable: boolean },
+    desired: DesiredVolume,
+    observed: ObservedVolume,
+  ): LookAgain {
+    const again = this.#wait(`what was applied to be built again: ${problem.detail}`, problem, observed);
+    const isLasting = !retryable && this.#failures >= MAX_ATTEMPTS_BEFORE_UNDO;
+    if (isLasting && desired.operationId === this.#desired.operationId)
+      this.#sayings.broken(problem, desired, observed);
+    return again;
   }
 
   async #undo(problem: Problem, observed: ObservedVolume): Promise<Round> {
