@@ -39,7 +39,7 @@ export class Guest {
     const guest = new Guest(await openVolume(uri), uri, tag, random, tally);
     for (let block = 0; block < guest.#blocks; block += PIECE_BLOCKS)
       await guest.#attempt(() => guest.#write(block, Math.min(PIECE_BLOCKS, guest.#blocks - block)));
-    guest.#ended = guest.#run();
+    guest.#begin();
     return guest;
   }
 
@@ -53,7 +53,7 @@ export class Guest {
     } finally {
       this.#mustLookAgain = true;
       this.#isStopping = false;
-      this.#ended = this.#run();
+      this.#begin();
     }
   }
 
@@ -71,6 +71,12 @@ export class Guest {
 
   get #blocks(): number {
     return Math.floor(this.#client.sizeBytes / BLOCK_BYTES);
+  }
+
+  /** Whoever stops it is told of what it died of; until then nobody waits for it. */
+  #begin(): void {
+    this.#ended = this.#run();
+    this.#ended.catch(() => undefined);
   }
 
   async #run(): Promise<void> {

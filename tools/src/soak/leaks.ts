@@ -71,10 +71,7 @@ export async function strayReservations(
   api: ApiClient,
   volumes: readonly Volume[],
 ): Promise<string[]> {
-  const file = join(cluster.folders.configurations, 'scheduler.json');
-  const { health } = healthSchema.parse(JSON.parse(await readFile(file, 'utf8')));
-  const response = await fetch(`http://${health.host}:${health.port}/metrics`, { signal: AbortSignal.timeout(10_000) });
-  const held = heldReservations(await response.text());
+  const held = heldReservations(await textOf(`${await activeScheduler(cluster)}/metrics`));
   const legs = volumes.flatMap((volume) => volume.legs).length;
   const { differences } = await api.get('/v1/check', checkReportSchema);
   return [
@@ -82,6 +79,21 @@ export async function strayReservations(
     ...surplus('legs', held.leg, legs),
     ...differences.filter(({ where }) => where === 'scheduler').map(({ id, what }) => `${id}: ${what}`),
   ];
+}
+
+/** Where the scheduler tells of itself that is active; a standby has no books. @throws where none is */
+async function activeScheduler({ processes, folders }: Cluster): Promise<string> {
+  for (const { name } of processes.filter((one) => one.name.startsWith('scheduler'))) {
+    const file = join(folders.configurations, `${name}.json`);
+    const { health } = healthSchema.parse(JSON.parse(await readFile(file, 'utf8')));
+    const address = `http://${health.host}:${health.port}`;
+    if ((await textOf(`${address}/readyz`)).includes('"role":"active"')) return address;
+  }
+  throw new Error('no scheduler is active');
+}
+
+async function textOf(url: string): Promise<string> {
+  return (await fetch(url, { signal: AbortSignal.timeout(10_000) })).text();
 }
 
 /** From the scheduler's metrics, as Prometheus reads them. @throws where they hold no such figures */

@@ -1,7 +1,7 @@
 import type { Change } from '@flexbso/contracts';
 import { passes } from './killer.js';
 import type { Random } from './random.js';
-import { begin, changed, end, reachOf, refusedWith } from './subject.js';
+import { begin, changed, end, reachOf, unlessRefused } from './subject.js';
 import type { SoakScene, Subject } from './subject.js';
 import { wishFor } from './wishes.js';
 
@@ -79,11 +79,7 @@ async function oneRound(rounds: Rounds, place: number, random: Random): Promise<
 async function maybeCancel({ api, tally }: SoakScene, { changeId }: Change, random: Random): Promise<void> {
   if (!random.chance(CANCELLED)) return;
   await passes(random.between(0, MOST_BEFORE_CANCEL_MS), AbortSignal.timeout(MOST_BEFORE_CANCEL_MS));
-  try {
-    await api.cancel(changeId);
-  } catch (error) {
-    refusedWith(tally, 'cancel', error);
-  }
+  await unlessRefused(tally, 'cancel', () => api.cancel(changeId));
 }
 
 /** Deletes the volume of a place, after a full read of it, and makes another. */
@@ -93,8 +89,9 @@ async function recreated(rounds: Rounds, place: number, random: Random): Promise
   subjects[place] = null;
   await subject?.guest.stop();
   if (subject && !(await end(scene, subject.volume.volumeId))) return null;
+  // Where none could be made now, because what was killed is not heard yet, one is made at the next turn.
   subjects[place] = await begin(scene, cardAt(cardIds, place), tags.take(), random.fork());
-  return subjects[place] === null ? null : 'settled';
+  return 'settled';
 }
 
 function cardAt(cardIds: readonly string[], place: number): string {

@@ -62,25 +62,31 @@ export async function begin(
   random: Random,
   { layers, legCount }: Form = random.pick(forms),
 ): Promise<Subject | null> {
-  const { api, tally } = scene;
   const reachable = reachOf(scene, cardId).poolIds;
   const poolIds = legCount === 1 ? [random.pick(reachable)] : [...reachable];
   const patch: VolumePatch = { stack: { layers: [...layers] }, placement: { poolIds }, qos: null };
   const sizeBytes = LEAST_BYTES + random.between(0, 4) * MiB;
   const spec = { name: `soak-${tag}`, sizeBytes, protocol: 'nbd', stack: patch.stack, placement: { cardId, poolIds } };
-  const { volume, change } = await api.createVolume(spec);
-  const ended = await endOf(scene, 'create', change);
+  const volume = await created(scene, spec);
+  if (volume === null) return null;
+  const descriptors = await planeDescriptors(scene.cluster, volume);
+  const guest = await Guest.start(String(volume.uri), tag, random.fork(), scene.tally);
+  return { volume, guest, beginning: { patch, descriptors } };
+}
+
+async function created(scene: SoakScene, spec: Record<string, unknown>): Promise<Volume | null> {
+  const { api, tally } = scene;
+  const begun = await unlessRefused(tally, 'create', () => api.createVolume(spec));
+  if (begun === null) return null;
+  const { volumeId } = begun.volume;
+  const ended = await endOf(scene, 'create', begun.change);
   // One that could not be made stays, as failed, until it is deleted.
-  if (ended === 'undone') await end(scene, volume.volumeId);
+  if (ended === 'undone') await end(scene, volumeId);
   if (ended !== 'settled') return null;
-  const made = await api.volume(volume.volumeId);
-  if (made.uri === null) {
-    tally.complain(`${made.volumeId} is settled and has no address`);
-    return null;
-  }
-  const descriptors = await planeDescriptors(scene.cluster, made);
-  const guest = await Guest.start(made.uri, tag, random.fork(), tally);
-  return { volume: made, guest, beginning: { patch, descriptors } };
+  const volume = await api.volume(volumeId);
+  if (volume.uri !== null) return volume;
+  tally.complain(`${volumeId} is settled and has no address`);
+  return null;
 }
 
 export function reachOf({ reaches }: SoakScene, cardId: string): Reach {
@@ -89,9 +95,10 @@ export function reachOf({ reaches }: SoakScene, cardId: string): Reach {
   return reach;
 }
 
-/** Deletes a volume that has no client any more. */
+/** Deletes a volume that has no client any more. @returns whether it is gone */
 export async function end(scene: SoakScene, volumeId: string): Promise<boolean> {
-  return (await endOf(scene, 'delete', (await scene.api.deleteVolume(volumeId)).change)) === 'settled';
+  const begun = await unlessRefused(scene.tally, 'delete', () => scene.api.deleteVolume(volumeId));
+  return begun !== null && (await endOf(scene, 'delete', begun.change)) === 'settled';
 }
 
 /** Asks for a change of a volume as it is now; waits until it has ended or was refused, and counts either. */
@@ -102,21 +109,26 @@ export async function changed(
   patch: VolumePatch,
   meanwhile: (change: Change) => Promise<void> = async () => undefined,
 ): Promise<Change['state'] | null> {
-  let change: Change;
-  try {
-    ({ change } = await scene.api.patchVolume(volumeId, generation, patch));
-  } catch (error) {
-    refusedWith(scene.tally, kind, error);
-    return 'refused';
-  }
-  await meanwhile(change);
-  return endOf(scene, kind, change);
+  const begun = await unlessRefused(scene.tally, kind, () => scene.api.patchVolume(volumeId, generation, patch));
+  if (begun === null) return 'refused';
+  await meanwhile(begun.change);
+  return endOf(scene, kind, begun.change);
 }
 
-/** Counts a refusal. @throws what is none: a request that failed, or that nobody answered */
-export function refusedWith(tally: Tally, kind: string, error: unknown): void {
-  if (!(error instanceof ApiError) || error.code === null || error.status === 500) throw error;
-  tally.refusedWith(kind, error.code);
+/** Statuses of a refusal among those of failures: the pool has no room. */
+const NO_ROOM = 507;
+
+/** Null: it was refused, which is counted, or failed or stayed without an answer, which is complained of. */
+export async function unlessRefused<T>(tally: Tally, kind: string, ask: () => Promise<T>): Promise<T | null> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    const isRefusal = error.code !== null && (error.status < 500 || error.status === NO_ROOM);
+    if (isRefusal) tally.refusedWith(kind, error.code);
+    else tally.complain(`${kind}: ${error.message}`);
+    return null;
+  }
 }
 
 /** Null, with a complaint: it did not end by the deadline, or waits for an operator. */

@@ -149,13 +149,13 @@ test.each(reaches)('a damaged encryption header is not opened and not made anew:
   );
 });
 
-test.each(reaches)('a leg that answers with another size than recorded is not opened: %s', async (reach) => {
+test('a leg that its pool serves with another size than recorded is not opened', async () => {
   const site = await makeSite(qemu);
-  const leg = await site.makeLeg(reach, badLegId, sizeBytes + MIB);
+  const leg = await site.makeLeg('network', badLegId, sizeBytes + MIB);
   expect(await openedBeside(site, { ...leg, sizeBytes })).toMatchObject(
     refusedAt(
       'open-leg',
-      new RegExp(`${badLegId} has 17825792 bytes .* 16777216 are recorded.*pool pool-.*put the whole one back`),
+      new RegExp(`${badLegId} has 17825792 bytes .* 16777216 are recorded.*put the whole one back`),
     ),
   );
 });
@@ -167,7 +167,7 @@ test('a leg file that somebody truncated is opened by no card', async () => {
   expect(await openedBeside(site, leg)).toMatchObject(
     refusedAt(
       'open-leg',
-      new RegExp(`${badLegId} has 15728640 bytes .* 16777216 are recorded.*pool pool-.*put the whole one back`),
+      new RegExp(`${badLegId} has 15728640 bytes .* 16777216 are recorded.*put the whole one back`),
     ),
   );
 });

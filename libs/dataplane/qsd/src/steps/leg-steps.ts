@@ -27,10 +27,10 @@ export async function openLeg(scene: StepScene, step: OpenLeg): Promise<void> {
     );
   const name = legNode(step.stackGeneration, step.legId, step.epoch);
   const there = (await look(scene)).nodes.get(name);
-  if (there !== undefined) return assertSize(scene, step, there.sizeBytes);
+  if (there !== undefined) return assertSize(step, there.sizeBytes);
   try {
     await addLeg(scene, step, leg, name);
-    assertSize(scene, step, (await look(scene)).nodes.get(name)?.sizeBytes);
+    assertSize(step, (await look(scene)).nodes.get(name)?.sizeBytes);
   } catch (cause) {
     await closeLeg(scene, step);
     throw cause;
@@ -38,11 +38,11 @@ export async function openLeg(scene: StepScene, step: OpenLeg): Promise<void> {
 }
 
 /** A pool that answers with another size serves another leg, or not the whole of this one. */
-function assertSize(scene: StepScene, step: OpenLeg, foundBytes: number | undefined): void {
+function assertSize(step: OpenLeg, foundBytes: number | undefined): void {
   if (foundBytes === step.sizeBytes) return;
   throw refused(
     'step-failed',
-    `${step.legId} has ${foundBytes ?? 'no'} bytes where its pool serves it, and ${step.sizeBytes} are recorded: a leg of another size is not opened. Look at its file on pool ${desiredLeg(scene, step.legId).poolId} and put the whole one back`,
+    `${step.legId} has ${foundBytes ?? 'no'} bytes where its pool serves it, and ${step.sizeBytes} are recorded: a leg of another size is not opened. Look at its file on its pool, and put the whole one back`,
     {
       legId: step.legId,
       expectedBytes: step.sizeBytes,
