@@ -206,6 +206,14 @@ describe('the plan of a leg on its pool', () => {
     expect(stepsOf({ ...settled, sizeBytes: 0, serving: null })).toEqual(['create-leg', 'serve-leg']);
   });
 
+  it('neither serves nor grows a damaged leg, but cuts its old holder off, and deletes it', () => {
+    const damaged = { ...settled, serving: null, damage: 'half of its bytes are gone' };
+    expect(stepsOf(damaged)).toMatch(/^needs-operator: .*half of its bytes are gone/);
+    expect(stepsOf(damaged, { sizeBytes: 2 * SIZE })).toMatch(/^needs-operator/);
+    expect(stepsOf({ ...settled, damage: 'gone' }, { epoch: 3, holder: { cardId: 'card-2' } })).toEqual(['fence-leg']);
+    expect(stepsOf(damaged, { tombstone: true })).toEqual(['delete-leg']);
+  });
+
   it('cuts the old holder off before it serves a new epoch, and only grows', () => {
     expect(stepsOf(settled, { epoch: 3, holder: { cardId: 'card-2' } })).toEqual(['fence-leg', 'serve-leg']);
     expect(stepsOf(settled, { sizeBytes: 2 * SIZE })).toEqual(['grow-leg']);

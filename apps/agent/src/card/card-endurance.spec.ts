@@ -24,6 +24,14 @@ describe('a card agent in trouble that lasts', () => {
     expect(card.observed().head?.qos).toEqual({ iopsTotal: 500 });
   });
 
+  it('clears a journal away that a crash left empty', async () => {
+    const card = new CardFixture();
+    card.journal.lines.set(VOLUME_ID, []);
+    await card.start();
+    await card.clock.run(1_000);
+    expect(card.journal.lines.size).toBe(0);
+  });
+
   it.each([
     { name: 'a step past the cut-over', kind: 'restore-limits', fails: 'the swap' },
     { name: 'the healing of what was applied', kind: 'open-leg', fails: 'the healing' },

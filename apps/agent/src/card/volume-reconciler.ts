@@ -19,6 +19,7 @@ import { type SayingPorts, VolumeSayings } from './volume-sayings.js';
 export interface VolumePorts extends OutagePorts, SayingPorts {
   readonly cardId: string;
   readonly plane: CardDataPlane;
+  readonly otherVolumeOn: StepRun['otherVolumeOn'];
   readonly capabilities: () => Capabilities;
   readonly secretsOf: (desired: DesiredVolume) => CardSecrets;
   readonly random: Randomness;
@@ -258,14 +259,26 @@ export class VolumeReconciler {
     await this.#journal.enter([{ kind: 'healing', generation: desired.generation, stepKinds, atMs: clock.nowMs() }]);
     const failure = await runHealing(this.#stepRun(desired, observed, []), steps);
     if (failure === 'interrupted') return this.#stopped ? null : 'again';
-    if (failure)
-      return this.#wait(`what was applied to be built again: ${failure.problem.detail}`, failure.problem, observed);
+    if (failure) return this.#notHealed(failure, desired, observed);
     this.#sayings.endAgain();
     const after = await this.#outages.observe();
     if (!isSettled(after, plannedVolumeOf(desired)))
       return this.#wait('what was applied to be built again', null, after);
     await this.#journal.enter([{ kind: 'applied', desired, atMs: clock.nowMs() }]);
     return 'again';
+  }
+
+  /** It is tried for ever, since somebody may put back what is missing; that it may take somebody is said after some tries. */
+  #notHealed(
+    { problem, retryable }: { readonly problem: Problem; readonly retryable: boolean },
+    desired: DesiredVolume,
+    observed: ObservedVolume,
+  ): LookAgain {
+    const again = this.#wait(`what was applied to be built again: ${problem.detail}`, problem, observed);
+    const isLasting = !retryable && this.#failures >= MAX_ATTEMPTS_BEFORE_UNDO;
+    if (isLasting && desired.operationId === this.#desired.operationId)
+      this.#sayings.broken(problem, desired, observed);
+    return again;
   }
 
   async #undo(problem: Problem, observed: ObservedVolume): Promise<Round> {
@@ -317,7 +330,7 @@ export class VolumeReconciler {
   }
 
   #stepRun(desired: DesiredVolume, observed: ObservedVolume, begin: readonly BookEntry[]): StepRun {
-    const { cardId, plane, secretsOf, clock } = this.#ports;
+    const { cardId, plane, otherVolumeOn, secretsOf, clock } = this.#ports;
     let first = begin;
     this.#legWatch.again();
     return {
@@ -325,6 +338,7 @@ export class VolumeReconciler {
       cardId,
       desired,
       plane,
+      otherVolumeOn,
       secrets: secretsOf(desired),
       clock,
       attempts: this.#attempts,

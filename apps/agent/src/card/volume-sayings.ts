@@ -60,19 +60,32 @@ export class VolumeSayings {
 
   /** Said also of an operation that has ended: its volume is not as it should be. Once, and *settled* again afterwards. */
   misled(problem: Problem, desired: DesiredVolume, observed: ObservedVolume): void {
+    this.#amiss('working', 'a leg is served at another address', { problem, desired, observed });
+  }
+
+  /** Nothing carries the guest, and trying again does not help. Once, and *settled* again when somebody has mended it. */
+  broken(problem: Problem, desired: DesiredVolume, observed: ObservedVolume): void {
+    if (stoppedBy(this.#journal.book, desired.operationId)) return;
+    this.#amiss('needs-operator', 'what was applied to be built again', { problem, desired, observed });
+  }
+
+  #amiss(
+    phase: 'working' | 'needs-operator',
+    waitsFor: string,
+    { problem, desired, observed }: { problem: Problem; desired: DesiredVolume; observed: ObservedVolume },
+  ): void {
     const { clock, log, report } = this.#ports;
     const { volumeId } = desired;
     const saying = `${desired.operationId} ${problem.detail} ${this.#legFaults.version}`;
     if (this.#saidFor === saying) return;
-    log.warn('a leg is served elsewhere than it is open', { volumeId, problem: problem.detail });
+    log.warn('a volume is not as it should be', { volumeId, waitsFor, problem: problem.detail });
     this.#saidFor = saying;
     this.#waitingSinceMs ??= clock.nowMs();
-    const waiting = { for: 'a leg is served at another address', sinceMs: this.#waitingSinceMs };
+    const waiting = { for: waitsFor, sinceMs: this.#waitingSinceMs };
     const steps = this.#journal.book.concluded?.steps ?? [];
     const { outage } = this.#journal.book;
     const legFaults = this.#legFaults.told;
-    const situation = { desired, phase: 'working' as const, steps, observed, waiting, problem, outage, legFaults };
-    report(volumeReport(situation), desired, true);
+    report(volumeReport({ desired, phase, steps, observed, waiting, problem, outage, legFaults }), desired, true);
   }
 
   /** Where an open operation stands. Of one that has ended nothing new is said while its volume is made good. */

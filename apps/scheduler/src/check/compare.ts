@@ -153,6 +153,7 @@ function poolDifferences(
 }
 
 function legDifference(observed: ObservedLeg, { sizeBytes, epoch, holder }: LegRecord): string | null {
+  if (observed.damage !== undefined) return observed.damage;
   if (observed.sizeBytes !== sizeBytes) return `it has ${observed.sizeBytes} bytes, and ${sizeBytes} are recorded`;
   if (observed.epoch !== epoch) return `it is at epoch ${observed.epoch}, and ${epoch} is recorded`;
   if (observed.holderCardId !== holder.cardId)

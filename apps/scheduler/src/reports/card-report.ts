@@ -43,12 +43,17 @@ function isStuck({ change }: Draft, { phase }: VolumeReport): boolean {
 }
 
 function hearBetweenChanges(draft: Draft, report: VolumeReport): void {
-  const { volume } = draft;
-  if (report.phase === 'needs-operator' && volume.state !== 'needs-operator') {
+  const { volume, change } = draft;
+  // Of a change that ended otherwise the problem says why.
+  const isOurs = change.state === 'settled';
+  if (report.phase === 'needs-operator') {
+    if (isOurs) change.problem = report.problem;
+    if (volume.state === 'needs-operator') return;
     volume.state = 'needs-operator';
-    announceVolume(draft, 'needs-operator');
-  } else if (report.phase === 'settled' && volume.state === 'needs-operator' && isFinal(draft.change.state)) {
+    announceVolume(draft, 'needs-operator', report.problem === null ? {} : { problem: report.problem.detail });
+  } else if (report.phase === 'settled' && volume.state === 'needs-operator' && isFinal(change.state)) {
     volume.state = 'ready';
+    if (isOurs) change.problem = null;
     announceVolume(draft, 'changed');
   }
 }

@@ -43,7 +43,10 @@ function ready(draft: Draft, leg: LegRecord, { address, access, epoch, sizeBytes
   if (isElsewhere) tellCard(leg, draft);
   // Too small: the pool has not grown it yet, but the guest's I/O goes there all the same.
   if (sizeBytes < leg.sizeBytes) return;
-  if (leg.awaited && draft.change.state === 'preparing') draft.change.problem = null;
+  const { change, volume } = draft;
+  // Of a settled change it is what was the matter with a leg since, unless its card says that there is more.
+  const isMended = change.state === 'settled' && volume.state !== 'needs-operator';
+  if ((leg.awaited && change.state === 'preparing') || isMended) change.problem = null;
   leg.awaited = false;
   if (leg.state === 'creating') leg.state = 'ready';
 }

@@ -43,7 +43,7 @@ function assertSize(step: OpenLeg, foundBytes: number | undefined): void {
   if (foundBytes === step.sizeBytes) return;
   throw refused(
     'step-failed',
-    `${step.legId} has ${foundBytes ?? 'no'} bytes where its pool serves it, and ${step.sizeBytes} are recorded: a leg of another size is not opened`,
+    `${step.legId} has ${foundBytes ?? 'no'} bytes where its pool serves it, and ${step.sizeBytes} are recorded: a leg of another size is not opened. Look at its file on its pool, and put the whole one back`,
     {
       legId: step.legId,
       expectedBytes: step.sizeBytes,
