@@ -17,7 +17,7 @@ export {
   survivesALostLeg,
   validateStack,
 } from './layers.js';
-export { widenedLimits } from './limits.js';
+export { type CopyRate, copyRateOf, widenedLimits } from './limits.js';
 export { applyCardStep, undoCardStep } from './model.js';
 export { expectedObservation, isApplied, isSettled, nothingObserved } from './observation.js';
 export { type CardPlan, type CardPlanInput, planCard } from './plan-card.js';
