@@ -35,6 +35,8 @@ export interface PlannedVolume {
   readonly export: { readonly protocol: Protocol; readonly functionId: string };
   readonly stack: PlannedStack;
   readonly copyBytesPerSecond: number;
+  /** True: limits that differ are set before the copy goes on, not after the cut-over. */
+  readonly limitsAtOnce?: boolean;
   /** True: the volume is to go. */
   readonly tombstone: boolean;
   /** With a tombstone: the card that carries it now. What runs here is ended with its guest attached. */
@@ -63,6 +65,7 @@ export function plannedVolumeOf(desired: DesiredVolume): PlannedVolume {
     },
     copyBytesPerSecond: desired.copyBytesPerSecond,
     tombstone: desired.tombstone,
+    ...(desired.amends === undefined ? {} : { limitsAtOnce: true }),
     ...(desired.movedTo === undefined ? {} : { movedTo: desired.movedTo }),
   };
 }

@@ -1,6 +1,6 @@
 import type { Capabilities, DesiredVolume, ObservedVolume, PlannedCardStep, Problem } from '@flexbso/contracts';
 import { acceptedPlanOf, isApplied, isSettled, planCard, plannedVolumeOf } from '@flexbso/stack';
-import { type Operation, type VolumeBook, isPastReturn, stoppedBy } from './book.js';
+import { type Operation, type VolumeBook, isPastReturn, isSameWork, isStopped, stoppedBy } from './book.js';
 
 export interface DecisionInput {
   readonly cardId: string;
@@ -14,6 +14,7 @@ export interface DecisionInput {
  * What to do about a volume next.
  * - rest: nothing; it is as it should be, or an operator must decide.
  * - run: carry out `steps` for the operation of `desired`, begun before or not.
+ * - amend: go on with the open operation as that of `desired`, which wants other limits.
  * - heal: build again what was applied, by `steps`.
  * - undo: take the open operation back, for `problem`.
  * - withdraw: the intended cut-over is shown not to have happened: take it back for `problem`.
@@ -23,6 +24,7 @@ export interface DecisionInput {
 export type Decision =
   | { readonly kind: 'rest' }
   | { readonly kind: 'run'; readonly desired: DesiredVolume; readonly steps: readonly PlannedCardStep[] }
+  | { readonly kind: 'amend'; readonly desired: DesiredVolume }
   | { readonly kind: 'heal'; readonly desired: DesiredVolume; readonly steps: readonly PlannedCardStep[] }
   | { readonly kind: 'undo'; readonly problem: Problem }
   | { readonly kind: 'withdraw'; readonly problem: Problem }
@@ -40,6 +42,8 @@ export function decide(input: DecisionInput): Decision {
   const { operation } = book;
   const stopped = stoppedBy(book, desired.operationId);
   if (stopped?.phase === 'needs-operator') return { kind: 'rest' };
+  const amendment = onAmendment(input);
+  if (amendment) return amendment;
   if (operation?.cutOverIntended) {
     const contradiction = afterCutOverIntent(input, operation);
     if (contradiction) return contradiction;
@@ -95,13 +99,27 @@ function takeBack(input: DecisionInput, operation: Operation): Decision {
   return { kind: 'conclude', desired: operation.desired, phase: 'undone', problem };
 }
 
+/**
+ * Null: the limits of nothing that was begun or has ended are amended. What ended without being carried out has ended for
+ * its amendment too; what was carried out is amended by an operation of its own.
+ */
+function onAmendment({ desired, book: { operation, concluded } }: DecisionInput): Decision | null {
+  const { operationId } = desired;
+  if (operation)
+    return operation.desired.operationId !== operationId && isSameWork(operation.desired, desired)
+      ? { kind: 'amend', desired }
+      : null;
+  if (!concluded || concluded.operationId === operationId || !isSameWork(concluded, desired)) return null;
+  const { phase, problem } = concluded;
+  return isStopped(phase) ? { kind: 'conclude', desired, phase, problem } : null;
+}
+
 /** Null: it was not cancelled, or what was cancelled has passed the point from which it is completed. */
 function onCancel(input: DecisionInput): Decision | null {
   const { desired, observed } = input;
   const { operation, concluded, applied } = input.book;
-  const { operationId, tombstone } = desired;
-  if (!desired.cancelled || tombstone) return null;
-  if (concluded?.operationId === operationId || applied?.operationId === operationId) return null;
+  if (!desired.cancelled || desired.tombstone) return null;
+  if ((concluded && isSameWork(concluded, desired)) || (applied && isSameWork(applied, desired))) return null;
   const problem: Problem = { code: 'cancelled', detail: 'it was cancelled before its cut-over' };
   if (operation) return isPastReturn(operation) ? null : { kind: 'undo', problem };
   const notBegun: Decision = { kind: 'conclude', desired, phase: 'undone', problem };
@@ -179,7 +197,9 @@ function checkedAgainstAccepted(
   const { plan: accepted } = wanted;
   const isRemainderOfDelete = wanted.tombstone && input.observed.head === null;
   if (now.digest !== accepted.digest && isMemoryLost(input, wanted)) return memoryLost(wanted);
-  const mustBeSame = wanted.origin === 'person' && !isBegun && !isRemainderOfDelete;
+  const { concluded } = input.book;
+  const isAmended = concluded !== null && isSameWork(concluded, wanted);
+  const mustBeSame = wanted.origin === 'person' && !isBegun && !isAmended && !isRemainderOfDelete;
   if (mustBeSame && now.digest !== accepted.digest) {
     const kinds = steps.map(({ step }) => step.kind).join(', ');
     const detail = `the plan accepted for generation ${wanted.generation} (${accepted.digest.slice(0, 12)}) is not the one that is right now (${now.digest.slice(0, 12)}: ${kinds}); nothing was begun`;
