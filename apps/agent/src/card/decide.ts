@@ -197,8 +197,8 @@ function checkedAgainstAccepted(
   const { plan: accepted } = wanted;
   const isRemainderOfDelete = wanted.tombstone && input.observed.head === null;
   if (now.digest !== accepted.digest && isMemoryLost(input, wanted)) return memoryLost(wanted);
-  const { concluded } = input.book;
-  const isAmended = concluded !== null && isSameWork(concluded, wanted);
+  // The accepted plan had other limits, so it binds what is amended in what it destroys.
+  const isAmended = wanted.amends !== undefined;
   const mustBeSame = wanted.origin === 'person' && !isBegun && !isAmended && !isRemainderOfDelete;
   if (mustBeSame && now.digest !== accepted.digest) {
     const kinds = steps.map(({ step }) => step.kind).join(', ');

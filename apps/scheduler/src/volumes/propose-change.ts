@@ -280,7 +280,7 @@ function proposal(
   return { volume: next, change: newChange(next, about, asking, deciding), legs, reservations };
 }
 
-function legsOfStack({ legs }: Aggregate, want: VolumeWant): LegRecord[] {
+export function legsOfStack({ legs }: Aggregate, want: VolumeWant): LegRecord[] {
   return legs.filter((leg) => leg.stackGeneration === want.stackGeneration);
 }
 

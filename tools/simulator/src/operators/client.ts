@@ -4,7 +4,7 @@ import type { Books } from '../truth/books.js';
 import type { Chance } from '../time/chance.js';
 import type { Requests } from '../truth/requests.js';
 import type { Asker } from './asker.js';
-import { newVolume, patchOf } from './wishes.js';
+import { limitsOf, newVolume, patchOf } from './wishes.js';
 
 const acceptedSchema = z.looseObject({
   volume: z.looseObject({ volumeId: z.string() }),
@@ -60,7 +60,22 @@ export class Client {
     if (volume === null) return this.#ask('create-volume', { spec: newVolume(chance, name, poolIds) });
     const wish = { volume: volume.volumeId, basedOnGeneration: volume.generation };
     if (chance.isOneIn(12)) return this.#ask('delete-volume', wish);
-    await this.#ask('change-volume', { ...wish, patch: patchOf(chance, volume, poolIds) });
+    const asked = this.#ask('change-volume', { ...wish, patch: patchOf(chance, volume, poolIds) });
+    await Promise.all([asked, ...(chance.isOneIn(4) ? [this.#amend()] : [])]);
+  }
+
+  /** Wants other limits while what it asked for is under way, if it is. */
+  async #amend(): Promise<void> {
+    const { asker, chance, name } = this.#parts;
+    await asker.process.clock.sleep(chance.int(PAUSE.leastMs, PAUSE.mostMs));
+    const volume = await this.#volume();
+    if (volume === null) return;
+    const wish = { volume: name, basedOnGeneration: volume.generation, patch: { qos: limitsOf(chance, volume) } };
+    try {
+      await this.#ask('change-volume', wish);
+    } catch (error) {
+      if (!(error instanceof ProblemError)) throw error;
+    }
   }
 
   async #volume(): Promise<Volume | null> {
