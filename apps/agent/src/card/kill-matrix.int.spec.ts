@@ -4,6 +4,7 @@ import { expectedObservation, plannedVolumeOf } from '@flexbso/stack';
 import { eventually } from '@flexbso/testkit';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { VOLUME_ID } from '../testing/card-fixture.js';
+import { keptCount } from '../testing/kept-counts.js';
 import { NamedFuse } from '../testing/named-fuse.js';
 import { QsdCard, type QsdWish, SIZE_BYTES } from '../testing/qsd-card.js';
 
@@ -95,12 +96,15 @@ async function guestWrites(card: QsdCard): Promise<Buffer | null> {
   }
 }
 
-/** How the change ends when its agent dies at that moment and another comes. */
-async function afterDeath({ before, change }: Changed, at: string) {
+/** How the change ends when its agent dies at that moment and another comes; a torn journal has half a line more. */
+async function afterDeath({ before, change }: Changed, at: string, isTorn = false) {
   const card = await prepared(before);
   try {
     const previous = card.wanted;
-    const fuse = new NamedFuse(at);
+    const fuse = new NamedFuse(at, async () => {
+      if (isTorn) await card.tearJournal();
+      fuse.blow();
+    });
     fuse.isArmed = true;
     await card.start(fuse);
     await card.want(change);
@@ -207,8 +211,52 @@ describe.each(['the agent lives', 'the agent dies with it'] as const)(
   },
 );
 
+/** Entries of a swap of which half a line is all that came to the disk. */
+const tornEntries = [
+  'begin and intent of open-leg',
+  'done and intent of cut-over',
+  'done and intent of restore-limits',
+];
+
+it.each(tornEntries)('a journal whose last line is torn, at %s, loses that line alone', async (entries) => {
+  const changed = { name: '', kinds: [], before: { qos: limits }, change: { newStack: true } };
+  const after = await afterDeath(changed, `journal: before ${entries}`, true);
+  expect(after).toEqual({ ...after, ...completed(after), phase: 'settled' });
+});
+
 it('meets every kind of step that the planner has', () => {
   const kinds = cardStepSchema.options.map((option) => option.shape.kind.value);
   const met = [...changes.flatMap((changed) => changed.kinds), ...notDone];
   expect(met.toSorted()).toEqual(kinds.toSorted());
+});
+
+it('has not become smaller', () => {
+  const kinds = changes.flatMap((changed) => changed.kinds);
+  const cases = 2 * kinds.length + 2 * aroundCutOver.length + tornEntries.length;
+  expect(cases).toBeGreaterThanOrEqual(keptCount('killsOnQsd'));
+});
+
+/** Only looks: to die at one is to die before or after what comes next. */
+const isOfItsOwn = (moment: string) => !asks(moment);
+/** Left out of the ordinary run altogether: a test that is skipped counts as a failure there. */
+const whole = process.env['FLEXBSO_WHOLE_MATRIX'] === '1' ? changes : [];
+/** Some hundred moments of seconds each. */
+const WHOLE_MS = 3_600_000;
+let wholeCases = 0;
+
+it.each(whole)(
+  'of the whole product, is completed wherever its agent dies: $name',
+  { timeout: WHOLE_MS },
+  async (changed) => {
+    const end = changed.change.tombstone ? 'gone' : 'settled';
+    for (const at of (await momentsOf(changed)).filter(isOfItsOwn)) {
+      const after = await afterDeath(changed, at);
+      expect({ at, ...after }).toEqual({ at, ...after, ...completed(after), phase: end });
+      wholeCases++;
+    }
+  },
+);
+
+it.each(whole.slice(0, 1))('of the whole product, has not become smaller', () => {
+  expect(wholeCases).toBeGreaterThanOrEqual(keptCount('wholeKillsOnQsd'));
 });

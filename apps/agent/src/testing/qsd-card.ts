@@ -12,13 +12,16 @@ import { QsdCardDataPlane } from '@flexbso/dataplane-qsd';
 import { LUKS_HEADER_BYTES, QsdSite, setupQemu, testCardId, testVolumeKey } from '@flexbso/dataplane-qsd/testing';
 import { acceptedPlanOf, expectedObservation, nothingObserved, planCard, plannedVolumeOf } from '@flexbso/stack';
 import { eventually } from '@flexbso/testkit';
+import { appendFile, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Agent } from '../agent.js';
 import { CardRole } from '../card/card-role.js';
 import { nextSession } from '../identity/session.js';
 import { StateKeeper, cardStateSchema } from '../link/agent-state.js';
 import { systemClock } from '../ports/clock.js';
 import { openSealer, VOLUME_ID } from './card-fixture.js';
-import { MemoryJournal, MemoryStore } from './memory-stores.js';
+import { FileJournal } from '../journal/file-journal.js';
+import { MemoryStore } from './memory-stores.js';
 import { NamedFuse } from './named-fuse.js';
 import { StubScheduler } from './stub-scheduler.js';
 
@@ -47,13 +50,14 @@ interface Life {
   readonly fuse: NamedFuse;
   readonly agent: Agent<DesiredVolume, VolumeReport>;
   readonly plane: QsdCardDataPlane;
+  readonly journal: FileJournal;
 }
 
 /** A real data plane beneath an agent whose bus and disk are doubles; agents come and go on it, and die where it is said. */
 export class QsdCard {
   readonly site: QsdSite;
   readonly scheduler = new StubScheduler('card', testCardId);
-  readonly journal = new MemoryJournal();
+  readonly journalFolder: string;
   readonly #store = new MemoryStore();
   readonly #discovery: CardDiscovery;
   readonly #lives: Life[] = [];
@@ -61,6 +65,7 @@ export class QsdCard {
 
   private constructor(site: QsdSite, discovery: CardDiscovery) {
     this.site = site;
+    this.journalFolder = join(site.directory, 'journal');
     this.#discovery = discovery;
   }
 
@@ -78,6 +83,9 @@ export class QsdCard {
     const keeper = await StateKeeper.open(fuse.store(this.#store), cardStateSchema, systemClock, silent);
     const plane = new QsdCardDataPlane(this.site.cardOptions, fuse.onCommand);
     const known = { ...fuse.plane(plane), discover: () => Promise.resolve(this.#discovery) };
+    await mkdir(this.journalFolder, { recursive: true });
+    // Each life opens it anew: a torn last line is found by the next one.
+    const journal = new FileJournal(this.journalFolder);
     const common = { clock: systemClock, random: { fraction: () => 0.5 }, log: silent };
     const agent = new Agent<DesiredVolume, VolumeReport>({
       ...common,
@@ -102,7 +110,7 @@ export class QsdCard {
           ...common,
           cardId: testCardId,
           plane: known,
-          journal: fuse.journal(this.journal),
+          journal: fuse.journal(journal),
           sealer: openSealer,
           report,
           lookMs: 1_000,
@@ -110,7 +118,7 @@ export class QsdCard {
         }),
       onFenced: () => undefined,
     });
-    this.#lives.push({ fuse, agent, plane });
+    this.#lives.push({ fuse, agent, plane, journal });
     void agent.start();
   }
 
@@ -119,6 +127,12 @@ export class QsdCard {
     const life = this.#lives.at(-1);
     if (life?.fuse.blown === false) await life.agent.stop();
     await life?.plane.close();
+    await life?.journal.close();
+  }
+
+  /** As a crash leaves it when the last line was not written whole. */
+  async tearJournal(): Promise<void> {
+    await appendFile(join(this.journalFolder, `${VOLUME_ID}.jsonl`), '{"kind":"intent","index":1,"pla');
   }
 
   async want(wish: QsdWish): Promise<DesiredVolume> {
