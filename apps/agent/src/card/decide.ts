@@ -19,6 +19,7 @@ export interface DecisionInput {
  * - undo: take the open operation back, for `problem`.
  * - withdraw: the intended cut-over is shown not to have happened: take it back for `problem`.
  * - conclude: the operation ends in `phase`.
+ * - stand-off: nothing, before an operator has mended it: what runs is not what the journal says.
  * - wait: look again; `reason` says for what.
  */
 export type Decision =
@@ -34,6 +35,7 @@ export type Decision =
       readonly phase: 'settled' | 'gone' | 'undone' | 'refused' | 'plan-changed' | 'needs-operator';
       readonly problem: Problem | null;
     }
+  | { readonly kind: 'stand-off'; readonly problem: Problem }
   | { readonly kind: 'wait'; readonly reason: string; readonly problem: Problem | null };
 
 /** Pure: from what is wanted, remembered and observed to what is done next. Observation outweighs memory. */
@@ -53,6 +55,8 @@ export function decide(input: DecisionInput): Decision {
     const cancelled = onCancel(input);
     if (cancelled) return cancelled;
   }
+  const disagreement = disagreementOf(input);
+  if (disagreement) return { kind: 'stand-off', problem: disagreement };
   if (stopped) return keepApplied(input);
   // An operation past its cut-over is completed before a newer one is looked at.
   const wanted = operation?.cutOverIntended ? operation.desired : desired;
@@ -127,6 +131,20 @@ function onCancel(input: DecisionInput): Decision | null {
   if (applied) return isSettled(observed, plannedVolumeOf(applied)) ? notBegun : keepApplied(input);
   // Without a journal only a first generation of which nothing runs is certain never to have been begun.
   return desired.generation === 1 && !observed.running ? notBegun : null;
+}
+
+/**
+ * Why what runs cannot be what the journal says was applied last, or null. Of an operation that is open its own plan
+ * tells; a deletion needs no agreement on what is deleted.
+ */
+function disagreementOf({ cardId, desired, book, observed, capabilities }: DecisionInput): Problem | null {
+  const { applied, operation } = book;
+  if (operation || applied === null || applied.tombstone || desired.tombstone) return null;
+  const planned = plannedVolumeOf(applied);
+  if (isSettled(observed, planned)) return null;
+  const { stackGeneration: appliedStackGeneration } = planned.stack;
+  const plan = planCard({ cardId, observed, desired: planned, appliedStackGeneration, capabilities });
+  return !plan.ok && plan.problem.code === 'needs-operator' ? plan.problem : null;
 }
 
 /** A data plane that is gone comes back with what the guest had, before anything new is begun on it. */

@@ -144,6 +144,10 @@ export class VolumeReconciler {
         return this.#rest(observed);
       case 'wait':
         return this.#wait(decision.reason, decision.problem, observed);
+      case 'stand-off':
+        this.#beginAnew();
+        this.#sayings.contradicted(decision.problem, this.#desired, observed);
+        return { afterMs: jittered(this.#ports.lookMs, this.#ports.random) };
       case 'run':
         return this.#run(decision, observed);
       case 'amend':
