@@ -1,4 +1,4 @@
-import type { Capabilities, CardStep, ObservedVolume, Problem } from '@flexbso/contracts';
+import type { Capabilities, CardStep, ObservedVolume, Problem, QosLimits } from '@flexbso/contracts';
 import { buildSteps, closeStep, isPartOf } from './build-stack.js';
 import { missingOf } from './capabilities.js';
 import { legSizeBytes } from './layers.js';
@@ -98,7 +98,9 @@ export function swap(situation: Situation, head: Head): Way {
   const toStackGeneration = desired.stack.stackGeneration;
   const from = { fromStackGeneration: head.stackGeneration, toStackGeneration };
   const { copyBytesPerSecond } = desired;
-  const widen = widenSteps(head, copyBytesPerSecond);
+  const limits = desired.limitsAtOnce ? desired.qos : head.qos;
+  const widen = widenSteps(head, limits, copyBytesPerSecond);
+  const isWidened = !isUnlimited(limits) && (head.widened || widen.length > 0);
   const isInSync = observed.copy?.state === 'ready' && obstacles.length === 0;
   const copy: CardStep[] = isInSync ? [] : [{ kind: 'copy', ...from, bytes: head.sizeBytes, copyBytesPerSecond }];
   return {
@@ -109,7 +111,7 @@ export function swap(situation: Situation, head: Head): Way {
       ...widen,
       ...copy,
       { kind: 'cut-over', ...from },
-      ...limitSteps({ ...head, widened: head.widened || widen.length > 0 }, desired),
+      ...limitSteps({ ...head, qos: limits, widened: isWidened }, desired),
       ...growSteps(head, desired, windowBytesOf(observed, desired) !== undefined),
       ...closeAll(observed, generationsBeside(observed, [toStackGeneration, ...obstacles])),
     ],
@@ -166,10 +168,16 @@ function growSteps(head: Head, { sizeBytes }: PlannedVolume, isWindowed: boolean
   return sizeBytes === head.sizeBytes ? [] : [grow];
 }
 
-function widenSteps(head: Head, copyBytesPerSecond: number): CardStep[] {
-  if (head.widened || head.qos === null || Object.keys(head.qos).length === 0) return [];
-  return [{ kind: 'widen-limits', from: head.qos, copyBytesPerSecond }];
+/** The tenant's limits while the copy runs: those that the head has, or others that are to hold at once. */
+function widenSteps(head: Head, limits: QosLimits | null, copyBytesPerSecond: number): CardStep[] {
+  const isSame = sameLimits(head.qos, limits);
+  if (limits !== null && !isUnlimited(limits))
+    return head.widened && isSame ? [] : [{ kind: 'widen-limits', from: limits, copyBytesPerSecond }];
+  if (head.widened) return [{ kind: 'restore-limits', to: limits }];
+  return isSame ? [] : [{ kind: 'set-limits', from: head.qos, to: limits }];
 }
+
+const isUnlimited = (limits: QosLimits | null) => sameLimits(limits, null);
 
 function limitSteps(head: Head, desired: PlannedVolume): CardStep[] {
   if (head.widened) return [{ kind: 'restore-limits', to: desired.qos }];

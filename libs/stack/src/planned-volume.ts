@@ -35,6 +35,8 @@ export interface PlannedVolume {
   readonly export: { readonly protocol: Protocol; readonly functionId: string };
   readonly stack: PlannedStack;
   readonly copyBytesPerSecond: number;
+  /** True: limits that differ are set before the copy goes on, not after the cut-over. */
+  readonly limitsAtOnce?: boolean;
   /** True: the volume is to go. */
   readonly tombstone: boolean;
   /** No card has anything of it: its legs lie on their pools. Of what a volume was, never of what a card is to make. */
@@ -65,6 +67,7 @@ export function plannedVolumeOf(desired: DesiredVolume): PlannedVolume {
     },
     copyBytesPerSecond: desired.copyBytesPerSecond,
     tombstone: desired.tombstone,
+    ...(desired.amends === undefined ? {} : { limitsAtOnce: true }),
     ...(desired.movedTo === undefined ? {} : { movedTo: desired.movedTo }),
   };
 }

@@ -104,14 +104,12 @@ export class ApiClient {
   /** Takes a volume off its card on the base of the generation that it has now. */
   async detachVolume(volumeId: string): Promise<Changed> {
     const { generation } = await this.volume(volumeId);
-    return changed.parse(
-      await (await this.#send('POST', `/v1/volumes/${volumeId}/detach`, undefined, generation)).json(),
-    );
+    return changed.parse(await this.#send('POST', `/v1/volumes/${volumeId}/detach`, undefined, generation));
   }
 
   async attachVolume(volumeId: string, wish: { cardId?: string; functionId?: string } = {}): Promise<Changed> {
     const { generation } = await this.volume(volumeId);
-    return changed.parse(await (await this.#send('POST', `/v1/volumes/${volumeId}/attach`, wish, generation)).json());
+    return changed.parse(await this.#send('POST', `/v1/volumes/${volumeId}/attach`, wish, generation));
   }
 
   async deleteVolume(volumeId: string): Promise<Changed> {

@@ -39,6 +39,8 @@ export type Operation = z.infer<typeof operationSchema>;
 
 const conclusionSchema = z.strictObject({
   operationId: desiredVolumeSchema.shape.operationId,
+  /** As its desired state had it. */
+  amends: desiredVolumeSchema.shape.amends,
   generation: desiredVolumeSchema.shape.generation,
   phase: volumePhaseSchema,
   problem: problemSchema.nullable(),
@@ -83,6 +85,8 @@ export const bookEntrySchema = z.discriminatedUnion('kind', [
   /** Stands for all entries before it. */
   z.strictObject({ kind: z.literal('book'), book: volumeBookSchema }),
   z.strictObject({ kind: z.literal('begin'), desired: desiredVolumeSchema, plan: z.array(plannedCardStepSchema) }),
+  /** The open operation goes on as this one, which differs from it in its limits alone. */
+  z.strictObject({ kind: z.literal('amended'), desired: desiredVolumeSchema }),
   z.strictObject({ kind: z.literal('intent'), index: z.int(), planned: plannedCardStepSchema, atMs }),
   z.strictObject({ kind: z.literal('done'), index: z.int(), atMs }),
   z.strictObject({ kind: z.literal('failed'), index: z.int(), atMs, problem: problemSchema }),
@@ -112,6 +116,8 @@ function entered(book: VolumeBook, entry: BookEntry): VolumeBook {
       return entry.book;
     case 'begin':
       return begun(book, entry.desired, entry.plan);
+    case 'amended':
+      return amended(book, entry.desired);
     case 'healing':
       return book;
     case 'applied':
@@ -138,7 +144,13 @@ function begun(book: VolumeBook, desired: DesiredVolume, plan: PlannedCardStep[]
     undone: false,
   };
   const former = [...book.formerLegIds, ...legIdsOf(book.applied), ...legIdsOf(book.operation?.desired ?? null)];
+  // What the operation before it said as its end is nobody's news any more once it is amended.
+  if (book.concluded && isSameWork(book.concluded, desired)) former.push(...book.concluded.closedLegIds);
   return { ...book, desired, operation, concluded: null, formerLegIds: [...new Set(former)] };
+}
+
+function amended(book: VolumeBook, desired: DesiredVolume): VolumeBook {
+  return book.operation ? { ...book, desired, operation: { ...book.operation, desired } } : book;
 }
 
 function concluded(book: VolumeBook, conclusion: Conclusion, formerLegIds: string[]): VolumeBook {
@@ -150,7 +162,7 @@ function concluded(book: VolumeBook, conclusion: Conclusion, formerLegIds: strin
 type OperationEntry = Exclude<
   BookEntry,
   {
-    kind: 'book' | 'begin' | 'healing' | 'applied' | 'away' | 'back' | 'concluded';
+    kind: 'book' | 'begin' | 'amended' | 'healing' | 'applied' | 'away' | 'back' | 'concluded';
   }
 >;
 
@@ -201,6 +213,13 @@ function takenBack(step: BookedStep, endedAtMs: number): BookedStep {
   return { ...step, outcome: { ...step.outcome, outcome: 'undone', endedAtMs } };
 }
 
+type Named = Pick<DesiredVolume, 'operationId' | 'amends'>;
+
+/** Whether both are the same operation, or one of them goes on with the other under other limits. */
+export function isSameWork(left: Named, right: Named): boolean {
+  return (left.amends ?? left.operationId) === (right.amends ?? right.operationId);
+}
+
 export function legIdsOf(desired: DesiredVolume | null): string[] {
   return desired?.stack.legs.map(({ legId }) => legId) ?? [];
 }
@@ -228,7 +247,12 @@ export function isPastReturn({ desired, cutOverIntended, mayCarryGuest, steps }:
 }
 
 /** The phases after which an operation is not tried again by itself. */
-const stoppedPhases: readonly VolumePhase[] = ['undone', 'refused', 'plan-changed', 'needs-operator'];
+const stoppedPhases = ['undone', 'refused', 'plan-changed', 'needs-operator'] as const;
+export type StoppedPhase = (typeof stoppedPhases)[number];
+
+export function isStopped(phase: VolumePhase): phase is StoppedPhase {
+  return stoppedPhases.some((one) => one === phase);
+}
 
 /** Why an operation is not tried again, or null when it may be. */
 export function stoppedBy(
@@ -236,6 +260,6 @@ export function stoppedBy(
   operationId: string,
 ): { phase: VolumePhase; problem: Problem | null } | null {
   const { concluded: end } = book;
-  if (end === null || end.operationId !== operationId || !stoppedPhases.includes(end.phase)) return null;
+  if (end === null || end.operationId !== operationId || !isStopped(end.phase)) return null;
   return { phase: end.phase, problem: end.problem };
 }

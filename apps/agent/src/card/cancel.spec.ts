@@ -4,31 +4,12 @@ import { expectedObservation, isSettled, plannedVolumeOf } from '@flexbso/stack'
 import { describe, expect, it } from 'vitest';
 import { CardFixture, VOLUME_ID, type Wish } from '../testing/card-fixture.js';
 import { Fuse } from '../testing/fuse.js';
+import { Trigger } from '../testing/trigger.js';
 
 const encrypted: Wish = { newStack: true, layers: [{ kind: 'encryption' }] };
 
 function cancel(card: CardFixture, desired: DesiredVolume, isNudged = true): Promise<void> {
   return card.scheduler.want(VOLUME_ID, { ...desired, cancelled: true }, isNudged);
-}
-
-/** Calls `act` once, at the agent's n-th moment. */
-class Trigger extends Fuse {
-  readonly #at: number;
-  readonly #act: () => Promise<void>;
-  #isDone = false;
-
-  constructor(at: number, act: () => Promise<void>) {
-    super();
-    this.#at = at;
-    this.#act = act;
-  }
-
-  override async moment(name: string): Promise<void> {
-    await super.moment(name);
-    if (this.#isDone || this.moments.length < this.#at) return;
-    this.#isDone = true;
-    await this.#act();
-  }
 }
 
 describe('a change that is cancelled', () => {

@@ -6,7 +6,7 @@ import type { Randomness } from '../ports/randomness.js';
 import { Attempts } from '../work/attempts.js';
 import { backoffMs, jittered } from '../work/backoff.js';
 import type { LookAgain } from '../work/serial-worker.js';
-import { type BookEntry, type VolumeBook, isPastReturn } from './book.js';
+import { type BookEntry, type VolumeBook, isPastReturn, isSameWork } from './book.js';
 import { type Decision, decide } from './decide.js';
 import { LegFaults } from './leg-faults.js';
 import { LegWatch } from './leg-watch.js';
@@ -71,14 +71,14 @@ export class VolumeReconciler {
 
   /**
    * A newer operation interrupts the present step, unless the cut-over is already intended: then it is completed first.
-   * So does a cancel. A pause does not: the step is brought to its end.
+   * One that only amends its limits always does: whatever was begun goes on under the new ones. So does a cancel. A pause does not: the step is brought to its end.
    */
   want(desired: DesiredVolume): void {
     const { operation } = this.#journal.book;
     const isAnother = desired.operationId !== this.#desired.operationId;
     if (isAnother) {
       this.#beginAnew();
-      if (!operation?.cutOverIntended) this.#work.abort();
+      if (!operation?.cutOverIntended || isSameWork(operation.desired, desired)) this.#work.abort();
     } else if (desired.cancelled && !this.#desired.cancelled && !(operation && isPastReturn(operation))) {
       // Without an operation its first entry may be on its way to the journal.
       this.#work.abort();
@@ -145,8 +145,15 @@ export class VolumeReconciler {
         return this.#rest(observed);
       case 'wait':
         return this.#wait(decision.reason, decision.problem, observed);
+      case 'stand-off':
+        this.#beginAnew();
+        this.#sayings.contradicted(decision.problem, this.#desired, observed);
+        return { afterMs: jittered(this.#ports.lookMs, this.#ports.random) };
       case 'run':
         return this.#run(decision, observed);
+      case 'amend':
+        await this.#journal.enter([{ kind: 'amended', desired: decision.desired }]);
+        return 'again';
       case 'heal':
         return this.#heal(decision, observed);
       case 'undo':
@@ -215,6 +222,10 @@ export class VolumeReconciler {
     const observed = await this.#look();
     if (result.kind === 'held') return this.#hold(observed);
     if (result.kind === 'failed') return this.#failed(result, observed);
+    if (this.#isAmended(desired)) {
+      await this.#journal.enter(result.pending);
+      return 'again';
+    }
     const planned = plannedVolumeOf(desired);
     if (isSettled(observed, planned)) {
       await this.#conclude(result.pending, desired, desired.tombstone ? 'gone' : 'settled', null, observed);
@@ -230,6 +241,11 @@ export class VolumeReconciler {
       { kind: 'failed', problem: { code: 'step-failed', detail }, retryable: true, pending: result.pending },
       observed,
     );
+  }
+
+  /** Other limits are wanted of it by now: its end is to be that of the amended operation. */
+  #isAmended(desired: DesiredVolume): boolean {
+    return desired.operationId !== this.#desired.operationId && isSameWork(desired, this.#desired);
   }
 
   async #failed(

@@ -88,6 +88,20 @@ export class VolumeSayings {
     report(volumeReport({ desired, phase, steps, observed, waiting, problem, outage, legFaults }), desired, true);
   }
 
+  /** Once for each thing that was seen. What is wanted is gone on with, or said again to be so, once it was mended. */
+  contradicted(problem: Problem, desired: DesiredVolume, observed: ObservedVolume): void {
+    const { log, report } = this.#ports;
+    const saying = `${desired.operationId} ${problem.detail}`;
+    if (this.#saidFor === saying) return;
+    log.error('what runs is not what the journal says', { volumeId: desired.volumeId, problem: problem.detail });
+    this.#saidFor = saying;
+    const { concluded, outage } = this.#journal.book;
+    const steps = concluded?.operationId === desired.operationId ? concluded.steps : [];
+    const legFaults = this.#legFaults.told;
+    const phase = 'needs-operator' as const;
+    report(volumeReport({ desired, phase, steps, observed, problem, outage, legFaults }), desired, true);
+  }
+
   /** Where an open operation stands. Of one that has ended nothing new is said while its volume is made good. */
   stands(
     phase: VolumePhase,

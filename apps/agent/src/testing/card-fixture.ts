@@ -72,6 +72,8 @@ export class CardFixture {
   readonly journal = new MemoryJournal();
   readonly store = new MemoryStore();
   wanted: DesiredVolume | null = null;
+  /** What was wanted before the present change. */
+  #before: DesiredVolume | null = null;
   /** What the next agent finds of the one before. */
   lastSignMs: number | null = null;
   #lives = 0;
@@ -150,7 +152,21 @@ export class CardFixture {
 
   /** Commits the next generation and nudges. */
   async want(wish: Wish, isNudged = true): Promise<DesiredVolume> {
+    const before = this.wanted;
     this.wanted = this.next(wish);
+    this.#before = before;
+    await this.scheduler.want(VOLUME_ID, this.wanted, isNudged);
+    return this.wanted;
+  }
+
+  /** Other limits for what is under way, as the scheduler commits them. */
+  async amend(qos: DesiredVolume['qos'], isNudged = true): Promise<DesiredVolume> {
+    const { wanted } = this;
+    if (!wanted || !this.#before) throw new Error('nothing is under way');
+    const { operationId, generation } = this.next({});
+    const amended = { ...wanted, operationId, generation, qos, amends: wanted.amends ?? wanted.operationId };
+    const carried = this.#before.stack.stackGeneration;
+    this.wanted = { ...amended, plan: this.#planOf(plannedVolumeOf(amended), this.#before, carried) };
     await this.scheduler.want(VOLUME_ID, this.wanted, isNudged);
     return this.wanted;
   }

@@ -105,6 +105,18 @@ export function cancelOnCard(draft: Draft): void {
   if (draft.given !== null) tellAgain(draft, { ...draft.given, cancelled: true });
 }
 
+/** The card learns that the operation that it has is to go on, and to end, under the limits that are wanted now. */
+export function amendOnCard(draft: Draft, deciding: Deciding): void {
+  const { volume, change, given } = draft;
+  if (given === null) return;
+  const operationId = deciding.newId('op');
+  const amends = given.amends ?? given.operationId;
+  change.operationId = operationId;
+  change.cardSettled = false;
+  volume.cardOperationId = operationId;
+  tellAgain(draft, { ...given, operationId, amends, generation: volume.generation, qos: volume.want.qos });
+}
+
 /** The card learns whether it is to begin further steps of the operation that it has. */
 export function holdOnCard(draft: Draft, isHeld: boolean): void {
   if (draft.given === null || (draft.given.paused ?? false) === isHeld) return;

@@ -8,6 +8,7 @@ import {
 import { cardDemandOf, type Fleet, legDemandOf, place, placeCard, placeLegs } from '@flexbso/placement';
 import {
   addressKindOfPool,
+  type CopyRate,
   hasCapability,
   legCountOf,
   legSizeBytes,
@@ -18,7 +19,7 @@ import {
 import type { LegRecord } from '../legs/leg-record.js';
 import type { VolumeRecord, VolumeWant } from '../volumes/volume-record.js';
 import { lackOfPools } from './compressor.js';
-import { layerKindsOf } from './volume-reservations.js';
+import { type CopyDemand, layerKindsOf } from './volume-reservations.js';
 
 /** A pool for a leg, with what a plan needs to know of it. */
 export interface ChosenPool {
@@ -55,7 +56,7 @@ export function chooseForVolume(
 
 /**
  * Where the legs of a new stack of a volume on its card go. Unless pools are named they stay where the old ones are,
- * if there is room beside them: a change of layers is not a wish to move. Pools to avoid are taken when there are no others.
+ * if there is room for the copy beside them: a change of layers is not a wish to move. Pools to avoid are taken when there are no others.
  */
 export function chooseForLegs(
   fleet: Fleet,
@@ -63,16 +64,18 @@ export function chooseForLegs(
   card: CardSnapshot,
   presentPoolIds: readonly string[],
   seed: number,
+  copy: CopyDemand,
   avoidPoolIds: readonly string[] = [],
 ): ChosenPool[] {
   const legCount = legCountOf(want.stack.layers);
   const sizeBytes = legSizeBytes(want.stack.layers, want.sizeBytes, card.capabilities);
-  const request = { ...legsRequest(want, sizeBytes, seed), cardId: card.cardId, avoidPoolIds };
+  const { rate, beside } = copy;
+  const request = { ...legsRequest(want, sizeBytes, seed, rate), beside, cardId: card.cardId, avoidPoolIds };
   const named = want.placement.poolIds ?? [];
   const staying = named.length > 0 ? named : [...new Set(presentPoolIds)];
   const stay = placeLegs({ ...request, wish: { ...want.placement, poolIds: staying.slice(0, legCount) } }, fleet);
   const placed = stay.ok || named.length > 0 ? stay : placeLegs(request, fleet);
-  if (!placed.ok && avoidPoolIds.length > 0) return chooseForLegs(fleet, want, card, presentPoolIds, seed);
+  if (!placed.ok && avoidPoolIds.length > 0) return chooseForLegs(fleet, want, card, presentPoolIds, seed, copy);
   if (!placed.ok) throw new ProblemError(lackOfPoolsFor(fleet, want) ?? placed.problem);
   return placed.legs.map(({ poolId }) => chosenPool(fleet, poolId));
 }
@@ -119,9 +122,10 @@ function legsRequest(
   { stack, qos, placement }: Pick<VolumeSpec, 'stack' | 'qos' | 'placement'>,
   legBytes: number,
   seed: number,
+  copy?: CopyRate,
 ) {
   const legCount = legCountOf(stack.layers);
-  const leg = legDemandOf(layerKindsOf({ stack }), qos, legCount, legBytes);
+  const leg = legDemandOf(layerKindsOf({ stack }), qos, legCount, legBytes, copy);
   const poolNeeds = requiredPoolCapabilities(stack.layers);
   return { legCount, leg, wish: placement, requiredPoolCapabilities: poolNeeds, seed };
 }

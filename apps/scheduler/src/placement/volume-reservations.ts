@@ -1,5 +1,5 @@
 import { cardDemandOf, legDemandOf } from '@flexbso/placement';
-import { cardLayersOf } from '@flexbso/stack';
+import { cardLayersOf, type CopyRate, copyRateOf } from '@flexbso/stack';
 import type { LegRecord } from '../legs/leg-record.js';
 import type { VolumeRecord, VolumeWant } from '../volumes/volume-record.js';
 import type { ReservationRecord } from './reservation-record.js';
@@ -58,7 +58,13 @@ export function cardReservation({ volumeId, cardId, functionId }: Owner, want: V
   };
 }
 
-export function legReservations(volumeId: string, want: VolumeWant, legs: readonly Placed[]): ReservationRecord[] {
+/** `copy`: with what a copy from or to these legs takes beside the guest. */
+export function legReservations(
+  volumeId: string,
+  want: VolumeWant,
+  legs: readonly Placed[],
+  copy?: CopyRate,
+): ReservationRecord[] {
   return legs.map(({ legId, poolId, sizeBytes }) => ({
     reservationId: legId,
     volumeId,
@@ -68,8 +74,40 @@ export function legReservations(volumeId: string, want: VolumeWant, legs: readon
     labels: {},
     memoryBytes: 0,
     armCentiCores: 0,
-    ...legDemandOf(layerKindsOf(want), want.qos, legs.length, sizeBytes),
+    ...legDemandOf(layerKindsOf(want), want.qos, legs.length, sizeBytes, copy),
   }));
+}
+
+/** What legs hold while a copy runs between these stacks: the guest's rate and the copy's, on the pools of both. */
+export function copyReservations(
+  { volumeId }: Pick<VolumeRecord, 'volumeId'>,
+  wants: readonly VolumeWant[],
+  legs: readonly (Placed & Pick<LegRecord, 'stackGeneration'>)[],
+  copyBytesPerSecond: number,
+): ReservationRecord[] {
+  return wants.flatMap((want) => {
+    const ofStack = legs.filter(({ stackGeneration }) => stackGeneration === want.stackGeneration);
+    return legReservations(volumeId, want, ofStack, copyRateOf(copyBytesPerSecond));
+  });
+}
+
+/** What the copy of a swap takes: of each pool that it writes, and, by pool id, of those that it reads. */
+export interface CopyDemand {
+  readonly rate: CopyRate;
+  readonly beside: ReadonlyMap<string, CopyRate>;
+}
+
+/** What placement has to find room for, so that such a copy can run from `legs` to new ones. */
+export function copyDemandOf(
+  { want }: Pick<VolumeRecord, 'want'>,
+  legs: readonly Pick<LegRecord, 'poolId'>[],
+  copyBytesPerSecond: number,
+): CopyDemand {
+  const rate = copyRateOf(copyBytesPerSecond);
+  const beside = new Map(
+    legs.map(({ poolId }) => [poolId, legDemandOf(layerKindsOf(want), null, legs.length, 0, rate)]),
+  );
+  return { rate, beside };
 }
 
 /** Of the layers that the card builds: what pools do takes nothing of it. */

@@ -131,7 +131,7 @@ describe('changing a volume', () => {
       'change-refused',
     );
     await cell.change({ qos: { iopsTotal: 10 } });
-    expect(await refusalOf(cell.change({ qos: null }))).toBe('change-in-flight');
+    expect(await refusalOf(cell.change({ sizeBytes: 512 * MIB }))).toBe('change-in-flight');
     expect(await refusalOf(cell.change({ qos: { iopsTotal: 20 } }, 'vol-b'))).toBe('not-found');
   });
 

@@ -10,6 +10,8 @@ import { planReservations } from '../placement/plan-reservations.js';
 import {
   bothReservations,
   cardReservation,
+  copyDemandOf,
+  copyReservations,
   exactReservations,
   formerReservations,
   legReservations,
@@ -250,6 +252,7 @@ function swap(
         .filter((leg) => !badLegs.includes(leg))
         .map(({ poolId }) => poolId),
     seedOf(volume.volumeId),
+    copyDemandOf(volume, legsOfStack(present, volume.want), deciding.copyBytesPerSecond),
     badLegs.map(({ poolId }) => poolId),
   );
   const sizeBytes = legSizeBytes(want.stack.layers, want.sizeBytes, card.capabilities);
@@ -297,17 +300,19 @@ function proposal(
   const wantedLegs = legs.filter((leg) => leg.stackGeneration === want.stackGeneration);
   const before = present.reservations;
   const wanted = [cardReservation(volume, want), ...legReservations(volume.volumeId, want, wantedLegs)];
-  const reservations = bothReservations(before, wanted);
   const after = [...wanted, ...formerReservations(volume, before)];
-  const plan = {
-    ...planOrThrow(
-      world,
-      volume.cardId,
-      plannedVolume(volume, volume.want, present.legs, rate),
-      plannedVolume(volume, want, legs, rate),
-    ),
-    reservations: planReservations({ before, during: reservations, after }),
-  };
+  const steps = planOrThrow(
+    world,
+    volume.cardId,
+    plannedVolume(volume, volume.want, present.legs, rate),
+    plannedVolume(volume, want, legs, rate),
+  );
+  const copying =
+    steps.bytesToCopy > 0
+      ? copyReservations(volume, [volume.want, want], [...legsOfStack(present, volume.want), ...wantedLegs], rate)
+      : [];
+  const reservations = bothReservations(bothReservations(before, wanted), copying);
+  const plan = { ...steps, reservations: planReservations({ before, during: reservations, after }) };
   const generation = volume.generation + 1;
   const next = { ...volume, want, generation, state: 'changing' as const };
   const about = {
@@ -321,7 +326,7 @@ function proposal(
   return { volume: next, change: newChange(next, about, asking, deciding), legs, reservations };
 }
 
-function legsOfStack({ legs }: Aggregate, want: VolumeWant): LegRecord[] {
+export function legsOfStack({ legs }: Aggregate, want: VolumeWant): LegRecord[] {
   return legs.filter((leg) => leg.stackGeneration === want.stackGeneration);
 }
 

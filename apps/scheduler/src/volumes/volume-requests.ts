@@ -1,7 +1,7 @@
 import { type Caller, type Change, type Plan, ProblemError, rpc, type Volume } from '@flexbso/contracts';
 import { canonicalDigest } from '@flexbso/stack';
 import type { z } from 'zod';
-import type { Aggregate } from '../changes/draft.js';
+import type { Aggregate, Draft } from '../changes/draft.js';
 import type { Decision, Decisions } from '../decisions.js';
 import { BookEntries } from '../placement/books.js';
 import { readAggregate } from '../store/commit.js';
@@ -10,6 +10,7 @@ import { accept, assertSamePlan } from './accept.js';
 import { assertWriter, tenantOf } from './callers.js';
 import { proposeAttach, proposeDetach } from './propose-attach.js';
 import { assertChangeable, assertGeneration, proposeChange, proposeDelete } from './propose-change.js';
+import { acceptAmendment, isAmendment, proposeAmendment } from './amendment.js';
 import { proposeCreate } from './propose-create.js';
 import { assertCertainStack, proposeFailover } from './propose-failover.js';
 import type { Proposal } from './proposal.js';
@@ -90,10 +91,10 @@ export class VolumeRequests {
     };
     return this.#decisions.run((decision) =>
       decision.tx.idempotent(call, async () => {
-        const { present, proposal } = await propose(decision);
-        assertSamePlan(proposal.change.plan, request.planDigest);
-        const { fleet, vault } = this.#decisions.ports;
-        const draft = await accept(decision, vault, present, proposal);
+        const proposed = await propose(decision);
+        assertSamePlan(shownPlan(proposed), request.planDigest);
+        const { fleet } = this.#decisions.ports;
+        const draft = await this.#accept(decision, proposed, caller);
         const agent = await decision.tx.agent('card', draft.volume.cardId);
         const volume = volumeView(draft.volume, draft.legs, { fleet, diverged: agent?.diverged ?? null });
         return { volume, change: changeView(draft.change, fleet) };
@@ -101,15 +102,22 @@ export class VolumeRequests {
     );
   }
 
+  #accept(decision: Decision, proposed: Proposed, caller: Caller): Promise<Draft> {
+    const { present, proposal } = proposed;
+    if (proposed.accept && present) return proposed.accept(decision, present, proposal, caller.name);
+    return accept(decision, this.#decisions.ports.vault, present, proposal);
+  }
+
   /** Also tries the reservation, so that a dry run refuses what the real one would. */
   async #plan(propose: (reader: StoreReader) => Promise<Proposed>): Promise<Plan> {
-    const { present, proposal } = await this.#decisions.ports.store.read(propose);
+    const proposed = await this.#decisions.ports.store.read(propose);
+    const { present, proposal } = proposed;
     const books = new BookEntries(this.#decisions.ports.fleet);
     // In one go, without waiting for anything: no decision sees the entries.
     const problem = books.replace(present?.reservations ?? [], proposal.reservations, true);
     books.rollBack();
     if (problem) throw new ProblemError(problem);
-    return proposal.change.plan;
+    return shownPlan(proposed);
   }
 
   async #proposeCreate(
@@ -132,7 +140,13 @@ export class VolumeRequests {
     read: Decision['read'],
     request: Pick<Request<'plan-change'>, 'caller' | 'volume' | 'basedOnGeneration' | 'patch'>,
   ): Promise<Proposed> {
-    const present = await this.#changeable(reader, read, request);
+    const found = await this.#found(reader, read, request);
+    if (isAmendment(found, request.patch)) {
+      assertGeneration(found, request.basedOnGeneration);
+      return { present: found, ...proposeAmendment(this.#world(), found, request.patch), accept: acceptAmendment };
+    }
+    assertChangeable(found, request.basedOnGeneration);
+    const present = found;
     return { present, proposal: proposeChange(this.#world(), present, request.patch, this.#asking(request.caller)) };
   }
 
@@ -217,7 +231,13 @@ export class VolumeRequests {
 interface Proposed {
   readonly present: Aggregate | null;
   readonly proposal: Proposal;
+  /** Where it is another than that which the change keeps. */
+  readonly plan?: Plan;
+  /** Where it begins no change. */
+  readonly accept?: typeof acceptAmendment;
 }
+
+const shownPlan = ({ plan, proposal }: Proposed): Plan => plan ?? proposal.change.plan;
 
 /** A dry run reads what is committed. */
 function readingFrom(reader: StoreReader): Decision['read'] {

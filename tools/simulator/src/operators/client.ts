@@ -4,7 +4,7 @@ import type { Books } from '../truth/books.js';
 import type { Chance } from '../time/chance.js';
 import type { Requests } from '../truth/requests.js';
 import type { Asker } from './asker.js';
-import { attachmentOf, newVolume, patchOf } from './wishes.js';
+import { attachmentOf, limitsOf, newVolume, patchOf } from './wishes.js';
 
 const acceptedSchema = z.looseObject({
   volume: z.looseObject({ volumeId: z.string() }),
@@ -74,7 +74,22 @@ export class Client {
     if (chance.isOneIn(12)) return this.#pauseFor(chance.isOneIn(2) ? volume.cardId : null);
     const attachment = attachmentOf(chance, volume, this.#parts.cardIds);
     if (attachment) return this.#ask(attachment.verb, { ...wish, ...attachment.wish });
-    await this.#ask('change-volume', { ...wish, patch: patchOf(chance, volume, poolIds) });
+    const asked = this.#ask('change-volume', { ...wish, patch: patchOf(chance, volume, poolIds) });
+    await Promise.all([asked, ...(chance.isOneIn(4) ? [this.#amend()] : [])]);
+  }
+
+  /** Wants other limits while what it asked for is under way, if it is. */
+  async #amend(): Promise<void> {
+    const { asker, chance, name } = this.#parts;
+    await asker.process.clock.sleep(chance.int(PAUSE.leastMs, PAUSE.mostMs));
+    const volume = await this.#volume();
+    if (volume === null) return;
+    const wish = { volume: name, basedOnGeneration: volume.generation, patch: { qos: limitsOf(chance, volume) } };
+    try {
+      await this.#ask('change-volume', wish);
+    } catch (error) {
+      if (!(error instanceof ProblemError)) throw error;
+    }
   }
 
   /** The changes of a card, or of all, are held for a while. */

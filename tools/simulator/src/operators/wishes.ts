@@ -20,7 +20,7 @@ export function newVolume(chance: Chance, name: string, poolIds: readonly string
 export function patchOf(chance: Chance, volume: Volume, poolIds: readonly string[]): VolumePatch {
   const patch: VolumePatch = {};
   const wishes = [
-    () => (patch.qos = volume.qos === null || chance.isOneIn(2) ? limits(chance) : null),
+    () => (patch.qos = limitsOf(chance, volume)),
     () => (patch.placement = { poolIds: [chance.pick(poolIds)] }),
     () => (patch.stack = { layers: layers(chance) }),
     () => (patch.sizeBytes = volume.sizeBytes + chance.pick([1, 4, 8]) * MIB),
@@ -40,6 +40,11 @@ export function attachmentOf(chance: Chance, { attached }: Volume, cardIds: read
       : { verb: 'attach-volume', wish: chance.isOneIn(2) ? {} : { cardId: chance.pick(cardIds) } };
   if (chance.isOneIn(8)) return { verb: 'detach-volume', wish: {} };
   return chance.isOneIn(8) ? { verb: 'attach-volume', wish: { functionId: `vf-${chance.int(0, 15)}` } } : null;
+}
+
+/** Other limits than the volume has, or none. */
+export function limitsOf(chance: Chance, { qos }: Pick<Volume, 'qos'>): NonNullable<VolumePatch['qos']> | null {
+  return qos === null || chance.isOneIn(2) ? limits(chance) : null;
 }
 
 function limits(chance: Chance): NonNullable<VolumePatch['qos']> {

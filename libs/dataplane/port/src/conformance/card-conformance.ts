@@ -221,6 +221,16 @@ function limitsAreSetAsAWhole(card: Card): void {
     expect(seen).toEqual(modelled);
   });
 
+  test('widened limits are widened anew for other numbers, and lifted', async () => {
+    await card().perform(...creation, widenStep);
+    const other = { iopsTotal: 700 };
+    const { seen, modelled } = await card().walk([
+      { kind: 'widen-limits', from: other, copyBytesPerSecond: 1024 ** 2 },
+      { kind: 'restore-limits', to: null },
+    ]);
+    expect(seen).toEqual(modelled);
+  });
+
   test('setting limits ends a widening', async () => {
     await card().perform(...creation, widenStep);
     const { seen, modelled } = await card().walk([{ kind: 'set-limits', from: qos, to: null }]);

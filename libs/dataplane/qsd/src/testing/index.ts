@@ -1,0 +1,3 @@
+/** A card with pools on this machine, for specs that run more than the driver. */
+export { LUKS_HEADER_BYTES } from '../luks/header.js';
+export { QsdSite, setupQemu, testCardId, testVolumeKey } from './qsd-site.js';
