@@ -99,8 +99,8 @@ function takeBack(input: DecisionInput, operation: Operation): Decision {
 function onCancel(input: DecisionInput): Decision | null {
   const { desired, observed } = input;
   const { operation, concluded, applied } = input.book;
-  const { operationId, tombstone } = desired;
-  if (!desired.cancelled || tombstone) return null;
+  const { operationId } = desired;
+  if (!desired.cancelled) return null;
   if (concluded?.operationId === operationId || applied?.operationId === operationId) return null;
   const problem: Problem = { code: 'cancelled', detail: 'it was cancelled before its cut-over' };
   if (operation) return isPastReturn(operation) ? null : { kind: 'undo', problem };
