@@ -27,6 +27,22 @@ it('a volume that was detached is attached again on the card that it was on, and
   expect(card.card.guestReads(VOLUME_ID)).toBe(CARRIED_WRITES);
 });
 
+it('a detachment that waits for a guest is taken back when it is cancelled', async () => {
+  const card = new CardFixture();
+  await card.start(new Fuse(), failing('unexport-volume', 'vf-0'));
+  await card.settle({});
+  const written = card.card.guestWrites(VOLUME_ID);
+  const desired = await card.want({ tombstone: true });
+  await card.clock.runUntil(
+    'it waits',
+    () => card.scheduler.said(desired.operationId)?.waitingFor?.includes('another attempt') === true,
+  );
+  await card.scheduler.want(VOLUME_ID, { ...desired, cancelled: true });
+  await card.untilSaid(desired, 'undone');
+  expect(shownOn(card)).toEqual(['vf-0']);
+  expect(card.card.guestReads(VOLUME_ID)).toBe(written);
+});
+
 it.each([
   { name: 'cannot leave', hooks: failing('unexport-volume', 'vf-0') },
   { name: 'cannot be shown on', hooks: failing('export-volume', 'vf-1') },

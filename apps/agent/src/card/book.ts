@@ -243,7 +243,9 @@ export function indexOfStep(operation: Operation, step: CardStep): number {
  */
 export function isPastReturn({ desired, cutOverIntended, mayCarryGuest, steps }: Operation): boolean {
   if (cutOverIntended || mayCarryGuest) return true;
-  return desired.tombstone ? steps.length > 0 : steps.some(({ planned }) => planned.step.kind === 'grow-head');
+  const kinds = steps.map(({ planned }) => planned.step.kind);
+  // A device that was taken off its function, or that its guest would not let go, is shown again.
+  return desired.tombstone ? kinds.some((kind) => kind !== 'unexport-volume') : kinds.includes('grow-head');
 }
 
 /** The phases after which an operation is not tried again by itself. */

@@ -122,7 +122,7 @@ function onAmendment({ desired, book: { operation, concluded } }: DecisionInput)
 function onCancel(input: DecisionInput): Decision | null {
   const { desired, observed } = input;
   const { operation, concluded, applied } = input.book;
-  if (!desired.cancelled || desired.tombstone) return null;
+  if (!desired.cancelled) return null;
   if ((concluded && isSameWork(concluded, desired)) || (applied && isSameWork(applied, desired))) return null;
   const problem: Problem = { code: 'cancelled', detail: 'it was cancelled before its cut-over' };
   if (operation) return isPastReturn(operation) ? null : { kind: 'undo', problem };

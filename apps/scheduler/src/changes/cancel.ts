@@ -45,7 +45,7 @@ function refusalOf(change: ChangeRecord): Problem | null {
   if (state === 'retiring')
     return refused('cut-over-passed', 'the new state carries the guest; let it settle, then undo it by a change back');
   if (state === 'preparing') return null;
-  if (kind === 'delete' || kind === 'detach')
+  if (kind === 'delete')
     return refused('cut-over-passed', 'its card was told to take the volume away, which is only ever completed');
   // There is no cut-over, and a device that has grown cannot become smaller.
   if (differences.includes('size') && plan.cutOverIndex === null)

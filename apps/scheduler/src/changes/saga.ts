@@ -17,6 +17,7 @@ import { noteWait } from './waiting.js';
  *   preparing → applying   when every leg of the wanted stack is ready
  *   applying  → retiring   by the card's report (see card-report.ts)
  *   retiring  → settled    when the card has closed, and pools have deleted, what only older generations had
+ *   retiring  → preparing  likewise, where a second stage follows
  *   undoing   → undone     when the card is back on the old stack, and pools have deleted what was new
  *
  * While a pause holds the change it is neither begun nor given to its card, and nothing of it is deleted.

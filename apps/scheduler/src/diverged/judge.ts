@@ -59,7 +59,8 @@ export function judge(
 /** What no card has may be gone, or detached: what its pools keep tells, since a pool is told which legs carry a volume. */
 function withoutCard({ recorded, parts }: DifferingVolume, held: readonly HeldLeg[]): Verdict {
   const carrying = held.filter(({ given }) => given.role === 'current' && !given.tombstone);
-  if (recorded === null || carrying.length === 0) return { kind: 'let-go', leftovers: held };
+  if (carrying.length === 0) return { kind: 'let-go', leftovers: held };
+  if (recorded === null) return { kind: 'end', leftovers: held };
   const { stackGeneration } = recorded.volume.want;
   const wanted = recorded.legs.filter((leg) => leg.stackGeneration === stackGeneration);
   const legs = carrying.filter((one) => wanted.some((leg) => isSameLeg(leg, one, parts.legs)));

@@ -44,7 +44,7 @@ export function adoptText(verdict: Verdict, isRecorded: boolean): Choice {
     return { can: true, what: `no card has it: the books keep it detached, on ${legsText(verdict.legs)}${legs}` };
   if (verdict.kind === 'end') {
     const kept = legsText(verdict.leftovers);
-    const what = `no card has it, and its pools keep ${kept}, which are not the legs that are recorded: it may have been changed and detached since. Nobody can put it together again from this copy; restore a newer one, or delete it`;
+    const what = `no card has it, and its pools keep ${kept}, which carried it and are not recorded so: it may have been made or changed, and detached, since. Nobody can put it together again from this copy; restore a newer one, or delete it`;
     return { can: false, what };
   }
   if (verdict.kind === 'let-go') {

@@ -92,10 +92,7 @@ function applied(draft: Draft, deciding: Deciding): void {
   if (change.state !== 'applying') return;
   change.appliedAtMs = deciding.nowMs;
   moveTo(draft, 'retiring');
-  if (change.cancel?.outcome === null) {
-    change.cancel.outcome = 'cut-over-passed';
-    announce(draft, 'cancel-too-late');
-  }
+  noteLateCancel(draft);
   for (const leg of draft.legs) {
     if (isOfNextStage(draft, leg)) continue;
     const isWanted = leg.stackGeneration === volume.want.stackGeneration;
@@ -105,6 +102,13 @@ function applied(draft: Draft, deciding: Deciding): void {
     leg.role = role;
     givePool(draft, leg);
   }
+}
+
+function noteLateCancel(draft: Draft): void {
+  const { cancel } = draft.change;
+  if (cancel?.outcome !== null) return;
+  cancel.outcome = 'cut-over-passed';
+  announce(draft, 'cancel-too-late');
 }
 
 function gone(draft: Draft, report: VolumeReport, deciding: Deciding): void {
@@ -118,6 +122,7 @@ function gone(draft: Draft, report: VolumeReport, deciding: Deciding): void {
   if (change.state !== 'applying') return;
   change.appliedAtMs = deciding.nowMs;
   moveTo(draft, 'retiring');
+  noteLateCancel(draft);
   if (!detached) for (const leg of draft.legs) leg.state = 'retiring';
   change.bytesCopied = report.bytesCopied;
 }

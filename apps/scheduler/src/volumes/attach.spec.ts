@@ -328,36 +328,3 @@ describe('an attachment', () => {
     await nothingDiffers();
   });
 });
-
-describe('a card that goes away in the middle', () => {
-  it('of a detachment loses the volume to another, and says later that it closed what it had', async () => {
-    card().play = () => [];
-    const { change } = await cell.detach();
-    await cell.settle();
-    cell.loseCard('card-1');
-    await cell.failover();
-    await cell.settle();
-    expect(await cell.changeNow(change.changeId)).toMatchObject({ state: 'undone' });
-    expect(await cell.volumeNow()).toMatchObject({ state: 'ready', attached: true, cardId: 'card-2' });
-    card().play = succeed;
-    cell.cardReturns('card-1');
-    await cell.settle();
-    expect(await cell.volumeNow()).toMatchObject({ formerCards: [] });
-    await nothingDiffers();
-  });
-
-  it('of an attachment loses it as well', async () => {
-    await detached();
-    card('card-2').play = () => [];
-    await cell.attach({ cardId: 'card-2' });
-    await cell.settle();
-    cell.loseCard('card-2');
-    await cell.failover('card-1');
-    await cell.settle();
-    expect(await cell.volumeNow()).toMatchObject({ state: 'ready', cardId: 'card-1', legs: [{ epoch: 3 }] });
-    card('card-2').play = succeed;
-    cell.cardReturns('card-2');
-    await cell.settle();
-    await nothingDiffers();
-  });
-});

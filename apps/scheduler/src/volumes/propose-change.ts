@@ -137,10 +137,7 @@ function withKnownCompressor({ fleet }: World, { volume }: Aggregate, patch: Vol
   return { ...patch, stack: { layers: withCompressor(patch.stack.layers, volume.want.stack.layers, capabilities) } };
 }
 
-/**
- * Whether more bytes take a new leg: there is one, and it cannot become larger where it is. With several, a new stack
- * would not grow either, and the plan in place says why.
- */
+/** Whether more bytes take a new leg: there is one, and it cannot become larger where it is. */
 function growsOntoLargerLeg(world: World, legs: readonly LegRecord[], from: VolumeWant, to: VolumeWant): boolean {
   if (to.sizeBytes <= from.sizeBytes || legs.length !== 1) return false;
   return !growsInPlace(legs, poolCapabilitiesOf(world, legs));

@@ -1,5 +1,6 @@
 import type { ObservedVolume } from '@flexbso/contracts';
 import type { Call, MemoryCard, MemoryWorld } from '@flexbso/dataplane-memory';
+import type { VolumeRecord } from '@flexbso/scheduler/deciding';
 import type { Timeline } from '../time/timeline.js';
 import type { Books } from './books.js';
 import { Guests } from './guests.js';
@@ -161,7 +162,7 @@ export class Judge {
       const { volumeId, appliedGeneration, generation, cardOperationId } = volume;
       if (appliedGeneration === 0) continue;
       if (volume.state === 'detached') {
-        this.#lookAtDetached(volumeId);
+        this.#lookAtDetached(volume);
         // What changed of it while no card had it is as true as it can be.
         this.#applied.add(`${volumeId} ${appliedGeneration}`);
         continue;
@@ -178,8 +179,10 @@ export class Judge {
     }
   }
 
-  #lookAtDetached(volumeId: string): void {
-    const card = this.#parts.cards.find((one) => one.volumeIds().includes(volumeId));
+  /** A card that it was failed over from may have it still: its legs are fenced from that one. */
+  #lookAtDetached({ volumeId, formerCards }: Pick<VolumeRecord, 'volumeId' | 'formerCards'>): void {
+    const left = new Set(formerCards.map(({ cardId }) => cardId));
+    const card = this.#parts.cards.find((one) => !left.has(one.cardId) && one.volumeIds().includes(volumeId));
     if (card && !this.isRestored) this.violated(echo, `${volumeId} is said to be detached, and runs on ${card.cardId}`);
   }
 
