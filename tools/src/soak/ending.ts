@@ -6,7 +6,7 @@ import type { CheckReport, Volume } from '@flexbso/contracts';
 import { z } from 'zod';
 import { until } from '../api/until.js';
 import type { PlantedIo } from './guest.js';
-import { descriptorsOf, idsOf, keptPaths, strayFiles, strayProcesses, strayReservations } from './leaks.js';
+import { descriptorsByProgram, idsOf, keptPaths, strayFiles, strayProcesses, strayReservations } from './leaks.js';
 import { CHANGE_DEADLINE_MS, changed, end, planeDescriptors } from './subject.js';
 import type { SoakScene, Subject } from './subject.js';
 import type { Leaks } from './tally.js';
@@ -18,7 +18,7 @@ const LOOK_AGAIN_MS = 500;
 /** What there was before the first volume. */
 export interface Before {
   readonly paths: ReadonlySet<string>;
-  /** By name of a process. */
+  /** By program. */
   readonly descriptors: ReadonlyMap<string, number>;
 }
 
@@ -30,8 +30,8 @@ type Leaked = Readonly<Record<keyof Leaks, readonly string[]>>;
 const nothing: Leaked = { files: [], processes: [], descriptors: [], reservations: [] };
 
 export async function lookBefore({ cluster }: SoakScene): Promise<Before> {
-  const descriptors = cluster.processes.map(({ name, pid }) => [name, descriptorsOf(pid) ?? 0] as const);
-  return { paths: new Set(await keptPaths(cluster.folders)), descriptors: new Map(descriptors) };
+  const descriptors = descriptorsByProgram(cluster.processes);
+  return { paths: new Set(await keptPaths(cluster.folders)), descriptors };
 }
 
 /**
@@ -115,8 +115,8 @@ async function leftBeside(scene: SoakScene, subjects: readonly Subject[], before
 async function leftAfter(scene: SoakScene, before: Before, found: Leaked): Promise<Leaked> {
   const { cluster } = scene;
   const descriptors = await leastOf(async () =>
-    cluster.processes.flatMap(({ name, pid }) =>
-      oneEach(name, before.descriptors.get(name) ?? 0, descriptorsOf(pid) ?? 0),
+    [...descriptorsByProgram(cluster.processes)].flatMap(([program, open]) =>
+      oneEach(program, before.descriptors.get(program) ?? 0, open),
     ),
   );
   return { ...(await leftOver(scene, [], before, found)), descriptors };

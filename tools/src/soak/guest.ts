@@ -24,6 +24,7 @@ export class Guest {
   #client: NbdClient;
   #isStopping = false;
   #mustLookAgain = false;
+  #isNewZeros = true;
   #ended: Promise<void> = Promise.resolve();
 
   private constructor(client: NbdClient, uri: string, tag: number, random: Random, tally: Tally) {
@@ -37,14 +38,17 @@ export class Guest {
   /** Fills the volume, then goes on until it is stopped. `tag`: of this volume alone. */
   static async start(uri: string, tag: number, random: Random, tally: Tally): Promise<Guest> {
     const guest = new Guest(await openVolume(uri), uri, tag, random, tally);
-    for (let block = 0; block < guest.#blocks; block += PIECE_BLOCKS)
-      await guest.#attempt(() => guest.#write(block, Math.min(PIECE_BLOCKS, guest.#blocks - block)));
+    await guest.#attempt(() => guest.#fillFrom(0));
     guest.#begin();
     return guest;
   }
 
-  /** Disconnects for as long as `act` takes: NBD has no message for a new size, so a volume grows without its client. */
-  async awayFor<T>(act: () => Promise<T>): Promise<T> {
+  /**
+   * Disconnects for as long as `act` takes: NBD has no message for a new size, so a volume grows without its client.
+   * What is new must be zeros, except on an encrypted volume, where it may be anything; it is filled for what comes next.
+   */
+  async awayFor<T>(act: () => Promise<T>, isNewZeros: boolean): Promise<T> {
+    this.#isNewZeros = isNewZeros;
     this.#isStopping = true;
     await this.#ended;
     this.#client.close();
@@ -63,7 +67,7 @@ export class Guest {
     await this.#ended;
     for (const fault of planted) await this.#plant(fault);
     await this.#attempt(async () => {
-      await this.#connectAgain();
+      await (this.#mustLookAgain ? this.#lookAgain() : this.#connectAgain());
       await this.#readFrom(0);
     });
     this.#client.close();
@@ -97,12 +101,12 @@ export class Guest {
     await this.#attempt(() => client.write(client.sizeBytes, Buffer.alloc(BLOCK_BYTES)));
   }
 
-  /** Connects anew; what is there beyond what was there must be zeros. */
   async #lookAgain(): Promise<void> {
     const before = this.#blocks;
     this.#mustLookAgain = false;
     await this.#connectAgain();
-    await this.#readFrom(before);
+    if (this.#isNewZeros) await this.#readFrom(before);
+    await this.#fillFrom(before);
   }
 
   async #connectAgain(): Promise<void> {
@@ -113,6 +117,11 @@ export class Guest {
   async #readFrom(block: number): Promise<void> {
     for (let first = block; first < this.#blocks; first += PIECE_BLOCKS)
       await this.#read(first, Math.min(PIECE_BLOCKS, this.#blocks - first));
+  }
+
+  async #fillFrom(block: number): Promise<void> {
+    for (let first = block; first < this.#blocks; first += PIECE_BLOCKS)
+      await this.#write(first, Math.min(PIECE_BLOCKS, this.#blocks - first));
   }
 
   async #write(first: number, count: number): Promise<void> {

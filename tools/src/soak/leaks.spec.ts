@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { descriptorsOf, heldReservations, strayFiles } from './leaks.js';
+import type { ProcessRecord } from '../cluster/processes.js';
+import { descriptorsByProgram, descriptorsOf, heldReservations, strayFiles } from './leaks.js';
 
 const line = (kind: string, value: number): string =>
   `bso_scheduler_fleet{kind="${kind}",otel_scope_name="x"} ${value} 17\n`;
+
+const record = (name: string): ProcessRecord => ({ name, pid: process.pid, startTicks: 0 });
 
 describe('what a soak finds left over', () => {
   const before = new Set(['/agents/card-1/session.json']);
@@ -35,5 +38,11 @@ describe('what a soak finds left over', () => {
   it('is counted of descriptors while a process runs', () => {
     expect(descriptorsOf(process.pid)).toBeGreaterThan(2);
     expect(descriptorsOf(2 ** 30)).toBeNull();
+  });
+
+  it('is counted of an active service and its standby together', () => {
+    const counts = descriptorsByProgram(['scheduler', 'scheduler-2', 'agent-card-2'].map(record));
+    expect([...counts.keys()]).toEqual(['scheduler', 'agent-card-2']);
+    expect(counts.get('scheduler')).toBeGreaterThan(counts.get('agent-card-2') ?? 0);
   });
 });

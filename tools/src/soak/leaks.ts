@@ -63,6 +63,16 @@ export function descriptorsOf(pid: number): number | null {
   }
 }
 
+/** By program: whichever of two is active by now has what the other had open. */
+export function descriptorsByProgram(processes: readonly ProcessRecord[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { name, pid } of processes) {
+    const program = name.replace(/^(inventory|scheduler)-2$/, '$1');
+    counts.set(program, (counts.get(program) ?? 0) + (descriptorsOf(pid) ?? 0));
+  }
+  return counts;
+}
+
 const healthSchema = z.looseObject({ health: z.strictObject({ host: z.string(), port: z.int() }) });
 
 /** Reservations that the scheduler holds for nothing, or fails to hold, and what a check finds of them. */

@@ -73,7 +73,9 @@ async function oneRound(rounds: Rounds, place: number, random: Random): Promise<
   const before = await scene.api.volume(volumeId);
   const { kind, patch } = wishFor(before, reachOf(scene, before.cardId), random);
   const change = () => changed(scene, kind, before, patch, (begun) => maybeCancel(scene, begun, random));
-  return patch.sizeBytes === undefined ? change() : subject.guest.awayFor(change);
+  if (patch.sizeBytes === undefined) return change();
+  const { layers } = patch.stack ?? before.stack;
+  return subject.guest.awayFor(change, !layers.some((layer) => layer.kind === 'encryption'));
 }
 
 async function maybeCancel({ api, tally }: SoakScene, { changeId }: Change, random: Random): Promise<void> {

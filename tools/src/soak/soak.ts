@@ -29,7 +29,8 @@ export interface SoakOptions {
 /** Changes volumes under verified I/O while agents and services are killed, and says what came of it. `signal` ends it early. */
 export async function soak(cluster: Cluster, options: SoakOptions, say: Say, signal: AbortSignal): Promise<SoakResult> {
   const random = new Random(options.seed);
-  const tally = new Tally(say);
+  // What fails while everything is being ended is no news.
+  const tally = new Tally((line) => (signal.aborted ? undefined : say(line)));
   const api = new ApiClient(cluster.address, { patienceMs: PATIENCE_MS });
   const reaches = await reachesOf(api);
   const scene: SoakScene = { cluster, api, tally, reaches };

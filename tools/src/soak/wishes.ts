@@ -94,10 +94,13 @@ const compressed: Kind = (draft, { compressingPoolIds }, random) =>
 const uncompressed: Kind = (draft) =>
   has(draft, 'compression') ? stacked(draft, without(draft, 'compression')) : null;
 
-const grown: Kind = (draft) =>
-  draft.volume.sizeBytes + GROWTH_BYTES > MOST_BYTES
-    ? null
-    : asked(draft, { sizeBytes: draft.volume.sizeBytes + GROWTH_BYTES });
+/** In place only: by a swap no volume grows over NBD, which cannot tell its client. */
+const grown: Kind = (draft, { poolIds: [ownPoolId] }) => {
+  const sizeBytes = draft.volume.sizeBytes + GROWTH_BYTES;
+  const isOnFile = draft.poolIds.length === 1 && draft.poolIds[0] === ownPoolId && !has(draft, 'compression');
+  const isSwapped = draft.patch.stack ?? draft.patch.placement ?? draft.patch.rekey;
+  return isOnFile && isSwapped === undefined && sizeBytes <= MOST_BYTES ? asked(draft, { sizeBytes }) : null;
+};
 
 /** What nobody can do, so that refusals are met too. */
 const impossible: Kind = (draft, _reach, random) =>

@@ -290,11 +290,11 @@ export class VolumeReconciler {
     desired: DesiredVolume,
     observed: ObservedVolume,
   ): LookAgain {
-    const again = this.#wait(`what was applied to be built again: ${problem.detail}`, problem, observed);
-    const isLasting = !retryable && this.#failures >= MAX_ATTEMPTS_BEFORE_UNDO;
-    if (isLasting && desired.operationId === this.#desired.operationId)
-      this.#sayings.broken(problem, desired, observed);
-    return again;
+    const isLasting = !retryable && this.#failures + 1 >= MAX_ATTEMPTS_BEFORE_UNDO;
+    if (!isLasting || desired.operationId !== this.#desired.operationId)
+      return this.#wait(`what was applied to be built again: ${problem.detail}`, problem, observed);
+    this.#sayings.broken(problem, desired, observed);
+    return { afterMs: backoffMs(this.#failures++, this.#ports.random, STEP_BACKOFF) };
   }
 
   async #undo(problem: Problem, observed: ObservedVolume): Promise<Round> {

@@ -26,6 +26,8 @@ export class VolumeSayings {
   #isHolding = false;
   /** What the last report that ends an operation said, so that it is said once by each life of the agent. */
   #saidFor: string | null = null;
+  /** It was said that the volume needs somebody: no step of another attempt is to take that report's place. */
+  #isBroken = false;
 
   constructor(journal: VolumeJournal, legFaults: Pick<LegFaults, 'told' | 'version'>, ports: SayingPorts) {
     this.#journal = journal;
@@ -37,11 +39,13 @@ export class VolumeSayings {
   wished(isAnother: boolean): void {
     if (isAnother) this.#bytesCopied = 0;
     this.#saidFor = null;
+    this.#isBroken = false;
   }
 
   /** What had ended is made good: its end is to be said again. */
   endAgain(): void {
     this.#saidFor = null;
+    this.#isBroken = false;
   }
 
   rested(): void {
@@ -66,6 +70,7 @@ export class VolumeSayings {
   /** Nothing carries the guest, and trying again does not help. Once, and *settled* again when somebody has mended it. */
   broken(problem: Problem, desired: DesiredVolume, observed: ObservedVolume): void {
     if (stoppedBy(this.#journal.book, desired.operationId)) return;
+    this.#isBroken = true;
     this.#amiss('needs-operator', 'what was applied to be built again', { problem, desired, observed });
   }
 
@@ -111,6 +116,7 @@ export class VolumeSayings {
   ): void {
     const { operation, outage } = this.#journal.book;
     const desired = operation?.desired ?? wanted;
+    if (this.#isBroken) return;
     if (desired.operationId !== wanted.operationId || stoppedBy(this.#journal.book, desired.operationId)) return;
     const nowMs = this.#ports.clock.nowMs();
     this.#waitingSinceMs = more.waitingFor ? (this.#waitingSinceMs ?? nowMs) : null;
