@@ -104,8 +104,8 @@ function takeBack(input: DecisionInput, operation: Operation): Decision {
 }
 
 /**
- * Null: the limits of nothing that was begun or has ended are amended. What ended without being carried out has ended for
- * its amendment too; what was carried out is amended by an operation of its own.
+ * Null: what is wanted amends nothing that is open or has ended here. What ended without being carried out has ended for
+ * its amendment too; what was carried out is amended by an operation of its own, which is planned like any other.
  */
 function onAmendment({ desired, book: { operation, concluded } }: DecisionInput): Decision | null {
   const { operationId } = desired;

@@ -71,7 +71,8 @@ export class VolumeReconciler {
 
   /**
    * A newer operation interrupts the present step, unless the cut-over is already intended: then it is completed first.
-   * One that only amends its limits always does: whatever was begun goes on under the new ones. So does a cancel. A pause does not: the step is brought to its end.
+   * One that only amends its limits always does: whatever was begun goes on under the new ones. So does a cancel. A pause
+   * does not: the step is brought to its end.
    */
   want(desired: DesiredVolume): void {
     const { operation } = this.#journal.book;

@@ -54,7 +54,7 @@ export function takeFromCard(
   { cardId, operationId }: Pick<FormerCard, 'cardId' | 'operationId'>,
 ): void {
   const { volume, change } = draft;
-  const { revision: _, carriedStackGeneration: _c, cancelled: _x, paused: _p, ...item } = given;
+  const { revision: _, carriedStackGeneration: _c, cancelled: _x, paused: _p, amends: _a, ...item } = given;
   draft.desired.push({
     kind: 'put',
     role: 'card',

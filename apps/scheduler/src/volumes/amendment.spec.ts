@@ -168,4 +168,19 @@ describe('limits that are asked for while a swap is under way', () => {
     expect((await cell.changeNow(swap.changeId)).state).toBe('undoing');
     expect(await refusalOf(cell.change({ qos: other }))).toBe('change-in-flight');
   });
+
+  it('are no part of the tombstone of a card that is left behind by a failover', async () => {
+    const swap = await swapping();
+    await cell.change({ qos: other });
+    await cell.cancel(swap.changeId);
+    await cell.settle();
+    const { cardId, volumeId } = await cell.volumeNow();
+    cell.loseCard(cardId);
+    await cell.failover();
+    cell.cardReturns(cardId);
+    await cell.settle();
+    const left = cell.cardOf({ cardId }).items.get(volumeId);
+    expect(left).toMatchObject({ tombstone: true });
+    expect(left).not.toHaveProperty('amends');
+  });
 });

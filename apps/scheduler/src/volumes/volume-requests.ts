@@ -140,13 +140,12 @@ export class VolumeRequests {
     read: Decision['read'],
     request: Pick<Request<'plan-change'>, 'caller' | 'volume' | 'basedOnGeneration' | 'patch'>,
   ): Promise<Proposed> {
-    const found = await this.#found(reader, read, request);
-    if (isAmendment(found, request.patch)) {
-      assertGeneration(found, request.basedOnGeneration);
-      return { present: found, ...proposeAmendment(this.#world(), found, request.patch), accept: acceptAmendment };
+    const present = await this.#found(reader, read, request);
+    if (isAmendment(present, request.patch)) {
+      assertGeneration(present, request.basedOnGeneration);
+      return { present, ...proposeAmendment(this.#world(), present, request.patch), accept: acceptAmendment };
     }
-    assertChangeable(found, request.basedOnGeneration);
-    const present = found;
+    assertChangeable(present, request.basedOnGeneration);
     return { present, proposal: proposeChange(this.#world(), present, request.patch, this.#asking(request.caller)) };
   }
 
