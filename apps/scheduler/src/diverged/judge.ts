@@ -11,6 +11,12 @@ export interface HeldLeg {
   readonly given: NonNullable<LegPart['given']>;
 }
 
+/** What a card has of a volume that another card took over. */
+export interface FencedPart {
+  readonly cardId: string;
+  readonly given: DesiredVolume;
+}
+
 /**
  * How a difference can be settled.
  * - take-over: the volume runs at rest, card and pools agree; `leftovers` are legs that carry nothing.
@@ -27,6 +33,8 @@ export type Verdict =
       readonly observed: ObservedVolume;
       readonly legs: readonly { readonly onCard: DesiredCardLeg; readonly onPool: HeldLeg }[];
       readonly leftovers: readonly HeldLeg[];
+      /** Cards that still have it, and that its pools have shut out since. */
+      readonly fenced: readonly FencedPart[];
     }
   | { readonly kind: 'keep-detached'; readonly legs: readonly HeldLeg[]; readonly leftovers: readonly HeldLeg[] }
   | { readonly kind: 'end'; readonly leftovers: readonly HeldLeg[] }
@@ -47,13 +55,26 @@ export function judge(
   if (one.recorded?.isUnderWay && one.recorded.volume.settledIn === incarnation)
     return refused('a change of it that began after the restore is under way: wait until it is over');
   const { recorded: known } = one;
-  const [part, other] = one.parts.cards.filter((each) => known === null || !isLeaving(known.volume, each));
+  const here = one.parts.cards.filter((each) => known === null || !isLeaving(known.volume, each));
+  const fenced = here.flatMap((each) => fencedPart(each, one.parts.legs));
+  const [part, other] =
+    here.length === fenced.length ? here : here.filter((each) => !fenced.some(({ cardId }) => cardId === each.cardId));
   if (part && other)
     return refused(`it runs on ${part.cardId} and on ${other.cardId}: end it on one of them by hand first`);
   const carried = new Set(part?.given?.stack.legs.map(({ legId }) => legId));
   const leftovers = heldLegs(one.parts.legs.filter(({ legId }) => !carried.has(legId)));
   if (typeof leftovers === 'string') return refused(leftovers);
-  return part ? takeOver(one, part, leftovers, recorded) : withoutCard(one, leftovers);
+  return part ? takeOver(one, part, { leftovers, fenced }, recorded) : withoutCard(one, leftovers);
+}
+
+/** Every leg that the card stands on is served at a later epoch: it was failed over, and no write of this card arrives any more. */
+function fencedPart({ cardId, given }: CardPart, parts: readonly LegPart[]): FencedPart[] {
+  const legs = given?.stack.legs ?? [];
+  const isFenced = legs.every(({ legId, poolId, epoch }) => {
+    const observed = parts.find((part) => part.legId === legId && part.poolId === poolId)?.observed;
+    return observed !== undefined && observed !== null && observed.epoch > epoch;
+  });
+  return given !== null && legs.length > 0 && isFenced ? [{ cardId, given }] : [];
 }
 
 /** What no card has may be gone, or detached: what its pools keep tells, since a pool is told which legs carry a volume. */
@@ -111,7 +132,7 @@ function heldLegs(parts: readonly LegPart[]): HeldLeg[] | string {
 function takeOver(
   { volumeId, parts }: DifferingVolume,
   { cardId, given, observed }: CardPart,
-  leftovers: readonly HeldLeg[],
+  { leftovers, fenced }: Pick<Extract<Verdict, { kind: 'take-over' }>, 'leftovers' | 'fenced'>,
   recorded: readonly RecordedVolume[],
 ): Verdict {
   if (given === null) return refused(`it runs on ${cardId}, whose agent was given nothing of it`);
@@ -129,7 +150,8 @@ function takeOver(
     if (typeof onPool === 'string') return refused(onPool);
     legs.push({ onCard, onPool });
   }
-  return { kind: 'take-over', cardId, given, observed, legs, leftovers };
+  const others = fenced.filter((one) => one.cardId !== cardId);
+  return { kind: 'take-over', cardId, given, observed, legs, leftovers, fenced: others };
 }
 
 /** By its reservation: a volume whose creation was undone still names the function that it was to have. */

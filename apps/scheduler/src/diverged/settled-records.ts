@@ -3,8 +3,8 @@ import type { DesiredWrite } from '../desired/desired-entry.js';
 import type { KeyRecord } from '../keys/key-record.js';
 import type { LegRecord } from '../legs/leg-record.js';
 import type { Asking } from '../volumes/proposal.js';
-import type { VolumeRecord, VolumeWant } from '../volumes/volume-record.js';
-import type { HeldLeg, Verdict } from './judge.js';
+import type { FormerCard, VolumeRecord, VolumeWant } from '../volumes/volume-record.js';
+import type { FencedPart, HeldLeg, Verdict } from './judge.js';
 
 export interface Settling {
   readonly asking: Asking;
@@ -22,7 +22,7 @@ const anywhere: VolumeWant['placement'] = { policy: 'spread', spreadLegsOver: 'r
 export function volumeOf(
   present: Aggregate | null,
   volumeId: string,
-  { given, observed, cardId }: TakeOver,
+  { given, observed, cardId, fenced }: TakeOver,
   { owner, incarnation, deciding }: Settling,
 ): VolumeRecord {
   const generation = Math.max(given.generation, present?.volume.generation ?? 0) + 1;
@@ -54,11 +54,21 @@ export function volumeOf(
     cardOperationId: given.operationId,
     settledIn: incarnation,
     lastOutageUntilMs: present?.volume.lastOutageUntilMs ?? null,
-    formerCards: present?.volume.formerCards ?? [],
+    formerCards: [
+      ...(present?.volume.formerCards ?? []).filter((one) => !fenced.some((other) => other.cardId === one.cardId)),
+      ...fenced.map((one) => formerCard(one, deciding)),
+    ],
     legFaults: present?.volume.legFaults ?? [],
     createdAtMs: present?.volume.createdAtMs ?? deciding.nowMs,
   };
 }
+
+const formerCard = ({ cardId, given }: FencedPart, { nowMs, newId }: Deciding): FormerCard => ({
+  cardId,
+  functionId: given.export.functionId,
+  operationId: newId('op'),
+  sinceMs: nowMs,
+});
 
 /** Of a volume that the books never had and of which only legs are left: as much as takes these away. */
 export function goneVolume(
