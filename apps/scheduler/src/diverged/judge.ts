@@ -67,12 +67,15 @@ export function judge(
   return part ? takeOver(one, part, { leftovers, fenced }, recorded) : withoutCard(one, leftovers);
 }
 
-/** Every leg that the card stands on is served at a later epoch: it was failed over, and no write of this card arrives any more. */
+/**
+ * Every leg that the card stands on is served at a later epoch, or gone from its pool, which has answered: the volume was
+ * failed over, and no write of this card arrives anywhere any more.
+ */
 function fencedPart({ cardId, given }: CardPart, parts: readonly LegPart[]): FencedPart[] {
   const legs = given?.stack.legs ?? [];
   const isFenced = legs.every(({ legId, poolId, epoch }) => {
     const observed = parts.find((part) => part.legId === legId && part.poolId === poolId)?.observed;
-    return observed !== undefined && observed !== null && observed.epoch > epoch;
+    return !observed || observed.epoch > epoch;
   });
   return given !== null && legs.length > 0 && isFenced ? [{ cardId, given }] : [];
 }

@@ -50,4 +50,22 @@ describe('a database restored from a backup, with a volume that was failed over 
       expect(other.functionId).toBe(functionId);
     },
   );
+
+  it('does so too when it was moved since, and the legs that the old card stands on are gone', async () => {
+    const { volumeId, cardId } = await cell.create();
+    await backUp();
+    cell.loseCard(cardId);
+    await cell.failover();
+    await cell.settle();
+    await cell.change({ stack: { layers: [{ kind: 'encryption', cipher: 'aes-xts-256' }] } });
+    await cell.settle();
+    const moved = await cell.volumeNow();
+    await restore();
+    cell.cardReturns(cardId);
+    await cell.settle();
+    await adopt(volumeId);
+    expect(await cell.volumeNow()).toMatchObject({ state: 'ready', cardId: moved.cardId, formerCards: [] });
+    expect((await check()).differences).toEqual([]);
+    expect(await cell.scheduler.checkReservations()).toEqual([]);
+  });
 });
