@@ -11,8 +11,6 @@ import { CHANGE_DEADLINE_MS, changed, end, planeDescriptors } from './subject.js
 import type { SoakScene, Subject } from './subject.js';
 import type { Leaks } from './tally.js';
 
-/** By then is closed what nobody uses any more: connections, and daemons that were told to end. */
-const LEFTOVER_DEADLINE_MS = 30_000;
 const LOOK_AGAIN_MS = 500;
 
 /** What there was before the first volume. */
@@ -114,7 +112,7 @@ async function leftBeside(scene: SoakScene, subjects: readonly Subject[], before
 /** `found`: what leaked before; it is not waited for again. */
 async function leftAfter(scene: SoakScene, before: Before, found: Leaked): Promise<Leaked> {
   const { cluster } = scene;
-  const descriptors = await leastOf(async () =>
+  const descriptors = await leastOf(scene.leftoverMs, async () =>
     [...descriptorsByProgram(cluster.processes)].flatMap(([program, open]) =>
       oneEach(program, before.descriptors.get(program) ?? 0, open),
     ),
@@ -123,28 +121,34 @@ async function leftAfter(scene: SoakScene, before: Before, found: Leaked): Promi
 }
 
 async function leftOver(
-  { cluster, api }: SoakScene,
+  { cluster, api, leftoverMs }: SoakScene,
   volumes: readonly Volume[],
   before: Before,
   found: Leaked,
 ): Promise<Omit<Leaked, 'descriptors'>> {
   const known = idsOf(volumes);
   return {
-    files: await leastOf(async () => strayFiles(await keptPaths(cluster.folders), before.paths, known), found.files),
+    files: await leastOf(
+      leftoverMs,
+      async () => strayFiles(await keptPaths(cluster.folders), before.paths, known),
+      found.files,
+    ),
     processes: await leastOf(
+      leftoverMs,
       async () => strayProcesses(cluster, volumes).map(({ pid }) => `process ${pid}`),
       found.processes,
     ),
-    reservations: await leastOf(() => strayReservations(cluster, api, volumes), found.reservations),
+    reservations: await leastOf(leftoverMs, () => strayReservations(cluster, api, volumes), found.reservations),
   };
 }
 
 /** What is there still when the deadline is over; what goes before is no leak. */
 async function leastOf(
+  withinMs: number,
   look: () => Promise<readonly string[]>,
   known: readonly string[] = [],
 ): Promise<readonly string[]> {
-  const endMs = Date.now() + LEFTOVER_DEADLINE_MS;
+  const endMs = Date.now() + withinMs;
   for (;;) {
     const found = (await look()).filter((one) => !known.includes(one));
     if (found.length === 0 || Date.now() > endMs) return found;

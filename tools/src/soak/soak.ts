@@ -19,6 +19,11 @@ const PROGRESS_MS = 10_000;
 /** For how long a request is repeated that nobody answers: a service that was killed is there again in ten seconds. */
 const PATIENCE_MS = 60_000;
 
+/** By then is closed what nobody uses any more: connections, and daemons that were told to end. */
+const LEFTOVER_MS = 120_000;
+/** What was planted stays, however long it is waited for. */
+const PLANTED_LEFTOVER_MS = 20_000;
+
 export interface SoakOptions {
   readonly minutes: number;
   readonly volumes: number;
@@ -33,7 +38,8 @@ export async function soak(cluster: Cluster, options: SoakOptions, say: Say, sig
   const tally = new Tally((line) => (signal.aborted ? undefined : say(line)));
   const api = new ApiClient(cluster.address, { patienceMs: PATIENCE_MS });
   const reaches = await reachesOf(api);
-  const scene: SoakScene = { cluster, api, tally, reaches };
+  const leftoverMs = options.planted.includes('leak') ? PLANTED_LEFTOVER_MS : LEFTOVER_MS;
+  const scene: SoakScene = { cluster, api, tally, reaches, leftoverMs };
   const subjects: Subjects = Array.from({ length: options.volumes }, () => null);
   const rounds: Rounds = { scene, subjects, cardIds: [...reaches.keys()], tags: new Tags(), random };
   const interrupted = rejectedBy(signal);

@@ -25,6 +25,8 @@ export interface SoakScene {
   readonly tally: Tally;
   /** By card. */
   readonly reaches: ReadonlyMap<string, Reach>;
+  /** For how long what is left over may still go by itself. */
+  readonly leftoverMs: number;
 }
 
 /** The stack that a volume began on, to come back to at the end, and what its data plane had open then. */
