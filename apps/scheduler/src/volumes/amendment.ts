@@ -25,13 +25,18 @@ const amendable: readonly ChangeRecord['state'][] = ['preparing', 'applying', 'r
 /** Whether a patch asks for other limits alone, of a volume whose change is under way and can take them along. */
 export function isAmendment({ volume, change, legs }: Aggregate, patch: VolumePatch): boolean {
   const isUnderWay = amendable.includes(change.state) && (change.kind === 'change' || change.kind === 'heal');
-  if (!isUnderWay || change.from === null) return false;
+  if (!isUnderWay || change.from === null || isBetweenStages(change)) return false;
   const differences = differencesOf(
     volume.want,
     legs.filter((leg) => leg.stackGeneration === volume.want.stackGeneration).map(({ poolId }) => poolId),
     patch,
   );
   return differences.length === 1 && differences[0] === 'qos';
+}
+
+/** The plan of a stage that its card has yet to get was made, and accepted, with the limits of then. */
+function isBetweenStages({ next, state }: ChangeRecord): boolean {
+  return next !== null && (!next.isBegun || state === 'preparing');
 }
 
 /**
