@@ -147,7 +147,8 @@ class Schedule {
       Promise.all(this.#cell.cards.map(({ id }) => reader.desired('card', id, 0))),
     );
     for (const { item } of entries.flat())
-      if ('origin' in item && item.origin === 'person') this.#given.add(item.operationId);
+      // One that takes limits along goes on under another name, held as before.
+      if ('origin' in item && item.origin === 'person' && !item.amends) this.#given.add(item.operationId);
     return this.#given.size;
   }
 

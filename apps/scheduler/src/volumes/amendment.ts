@@ -25,7 +25,8 @@ const amendable: readonly ChangeRecord['state'][] = ['preparing', 'applying', 'r
 /** Whether a patch asks for other limits alone, of a volume whose change is under way and can take them along. */
 export function isAmendment({ volume, change, legs }: Aggregate, patch: VolumePatch): boolean {
   const isUnderWay = amendable.includes(change.state) && (change.kind === 'change' || change.kind === 'heal');
-  if (!isUnderWay || change.from === null || isBetweenStages(change)) return false;
+  // What somebody cancelled ends as it is, by the card's word on that very operation.
+  if (!isUnderWay || change.cancel !== null || change.from === null || isBetweenStages(change)) return false;
   const differences = differencesOf(
     volume.want,
     legs.filter((leg) => leg.stackGeneration === volume.want.stackGeneration).map(({ poolId }) => poolId),
