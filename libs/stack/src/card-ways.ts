@@ -1,8 +1,10 @@
-import type { Capabilities, CardStep, ObservedVolume, Problem } from '@flexbso/contracts';
+import type { Capabilities, CardStep, ObservedStack, ObservedVolume, Problem } from '@flexbso/contracts';
 import { buildSteps, closeStep, isPartOf } from './build-stack.js';
 import { missingOf } from './capabilities.js';
-import { isComplete, isExported, sameLimits, stackOf, windowOf } from './observation.js';
+import { carriersOf, isChainComplete, isComplete, isExported, sameLimits, stackOf, windowOf } from './observation.js';
+import { type ChainLink, chainOf, linksOf } from './overlay.js';
 import type { PlannedVolume } from './planned-volume.js';
+import { problem } from './problems.js';
 import { buildProblem, growProblem, limitsNeed, shrinkProblem, swapGrowProblem } from './refusals.js';
 
 /** What the ways below plan from; checked before for contradictions. */
@@ -26,16 +28,9 @@ export function removeAll({ observed, desired }: Situation): Way {
     protocol,
     functionId,
   }));
-  const beside = observed.stacks.filter(({ stackGeneration }) => stackGeneration !== observed.head?.stackGeneration);
+  const carriers = observed.head ? carriersOf(observed, observed.head.stackGeneration) : [];
   return {
-    steps: [
-      ...unexports,
-      ...closeAll(
-        observed,
-        beside.map(({ stackGeneration }) => stackGeneration),
-      ),
-      { kind: 'stop-data-plane' },
-    ],
+    steps: [...unexports, ...closeAll(observed, generationsBeside(observed, carriers)), { kind: 'stop-data-plane' }],
   };
 }
 
@@ -45,15 +40,21 @@ export function raise(situation: Situation): Way {
   const refusal = buildProblem(cardId, desired, capabilities, []);
   if (refusal) return { problem: refusal };
   const { stackGeneration } = desired.stack;
+  const links = linksOf(desired).toReversed();
+  // What stands on a stack that is to be opened anew is closed first.
+  const misfit = links.findIndex((link) => !fits(situation, link));
+  const above = misfit === -1 ? [] : links.slice(misfit + 1).map(({ stack }) => stack.stackGeneration);
+  const closed = generationsBeside(observed, []).filter((one) => above.includes(one));
   const start: CardStep[] = observed.running ? [] : [{ kind: 'start-data-plane' }];
   const { sizeBytes, qos } = desired;
   return {
     steps: [
       ...start,
-      ...build(situation),
+      ...closeAll(observed, closed),
+      ...links.flatMap((link) => build(situation, link, closed)),
       { kind: 'build-head', stackGeneration, sizeBytes, qos },
       ...missingExport(observed, desired),
-      ...closeAll(observed, generationsBeside(observed, [stackGeneration])),
+      ...closeAll(observed, generationsBeside(observed, generationsOf(desired))),
     ],
   };
 }
@@ -73,9 +74,13 @@ export function adjust({ cardId, observed, desired, capabilities }: Situation, h
       ...limitSteps(head, desired),
       ...growSteps(head, desired, isWindowed),
       ...missingExport(observed, desired),
-      ...closeAll(observed, generationsBeside(observed, [head.stackGeneration, ...abandoned])),
+      ...closeAll(observed, generationsBeside(observed, [...generationsOf(desired), ...abandoned])),
     ],
   };
+}
+
+function generationsOf(desired: PlannedVolume): number[] {
+  return chainOf(desired).map(({ stackGeneration }) => stackGeneration);
 }
 
 /** On a window the rest of a swap is due, which was judged before its cut-over. */
@@ -90,33 +95,86 @@ function sizeProblem(
   return desired.sizeBytes === sizeBytes ? null : growProblem(cardId, desired, sizeBytes, capabilities);
 }
 
-/** The head is on another stack: the wanted one is built beside it, synchronised, and cut over to; then the old is closed. */
+/**
+ * The head is on another stack. The wanted one is built beside it, synchronised, and cut over to; then the old is closed.
+ * An overlay on the old has everything from the start, so that only the cut-over is left; and into its own base an overlay
+ * is written back, where only what it holds is copied.
+ */
 export function swap(situation: Situation, head: Head): Way {
   const { cardId, observed, desired, capabilities } = situation;
+  const how = howToSwap(observed, desired, head);
   const refusal =
     swapGrowProblem(cardId, desired, head.sizeBytes, capabilities) ??
-    buildProblem(cardId, desired, capabilities, ['swap-live']);
+    relationProblem(observed, desired, how) ??
+    buildProblem(cardId, desired, capabilities, how === 'overlay' ? [] : ['swap-live']);
   if (refusal) return { problem: refusal };
-  const obstacles = obstaclesOf(observed, desired);
-  const toStackGeneration = desired.stack.stackGeneration;
-  const from = { fromStackGeneration: head.stackGeneration, toStackGeneration };
-  const { copyBytesPerSecond } = desired;
-  const widen = widenSteps(head, copyBytesPerSecond);
-  const isInSync = observed.copy?.state === 'ready' && obstacles.length === 0;
-  const copy: CardStep[] = isInSync ? [] : [{ kind: 'copy', ...from, bytes: head.sizeBytes, copyBytesPerSecond }];
+  const obstacles = obstaclesOf(observed, desired).filter(
+    (one) => how !== 'commit' || one !== desired.stack.stackGeneration,
+  );
+  const cutOver = { kind: 'cut-over', ...endsOf(head, desired) } as const;
+  const widen = how === 'overlay' ? [] : widenSteps(head, desired.copyBytesPerSecond);
+  const [top] = linksOf(desired);
   return {
     steps: [
       ...closeAll(observed, obstacles),
       ...missingExport(observed, desired),
-      ...build(situation),
+      ...(top && how !== 'commit' ? build(situation, top, obstacles) : []),
       ...widen,
-      ...copy,
-      { kind: 'cut-over', ...from },
+      ...copySteps(situation, head, how, obstacles),
+      how === 'overlay' ? { ...cutOver, onto: 'overlay' } : cutOver,
       ...limitSteps({ ...head, widened: head.widened || widen.length > 0 }, desired),
       ...growSteps(head, desired, windowBytesOf(observed, desired) !== undefined),
-      ...closeAll(observed, generationsBeside(observed, [toStackGeneration, ...obstacles])),
+      ...closeAll(observed, generationsBeside(observed, [...generationsOf(desired), ...obstacles])),
     ],
   };
+}
+
+type SwapKind = 'copy' | 'overlay' | 'commit';
+
+function howToSwap(observed: ObservedVolume, desired: PlannedVolume, head: Head): SwapKind {
+  const { stackGeneration } = desired.stack;
+  if (carriersOf(observed, head.stackGeneration)[1] === stackGeneration) return 'commit';
+  return desired.bases?.[0]?.stackGeneration === head.stackGeneration ? 'overlay' : 'copy';
+}
+
+/** A copy gives a stack that holds everything itself; what lies beneath an overlay is what carried the guest before. */
+function relationProblem(observed: ObservedVolume, desired: PlannedVolume, how: SwapKind): Problem | null {
+  const { volumeId, stack, bases, sizeBytes } = desired;
+  if (how === 'copy') {
+    if (bases === undefined) return null;
+    const detail = `volume ${volumeId}: stack ${stack.stackGeneration} is an overlay on another stack than carries the guest, whose content would change beneath the guest`;
+    return problem('change-refused', detail, { stackGeneration: stack.stackGeneration });
+  }
+  if (sizeBytes !== observed.head?.sizeBytes) {
+    const detail = `volume ${volumeId} cannot change its size in the step that makes or ends an overlay`;
+    return problem('change-refused', detail, { stackGeneration: stack.stackGeneration });
+  }
+  const kept = linksOf(desired).slice(how === 'overlay' ? 1 : 0);
+  const strange = kept.find((link) => !isWhole(stackOf(observed, link.stack.stackGeneration), link));
+  if (!strange) return null;
+  const detail = `volume ${volumeId}: the legs, epochs, layers or key of stack ${strange.stack.stackGeneration}, which it is to stand on, are not the recorded ones; nothing was touched`;
+  return problem('needs-operator', detail, { volumeId });
+}
+
+function isWhole(observed: ObservedStack | undefined, link: ChainLink): boolean {
+  return observed?.windowBytes === undefined && isComplete(observed, link);
+}
+
+function endsOf(head: Head, { stack }: PlannedVolume) {
+  return { fromStackGeneration: head.stackGeneration, toStackGeneration: stack.stackGeneration };
+}
+
+/** None for an overlay, and none where both are the same already. */
+function copySteps(
+  { observed, desired }: Situation,
+  head: Head,
+  how: SwapKind,
+  obstacles: readonly number[],
+): CardStep[] {
+  const { copyBytesPerSecond } = desired;
+  if (how === 'overlay' || (observed.copy?.state === 'ready' && obstacles.length === 0)) return [];
+  const copy = { kind: 'copy', ...endsOf(head, desired), bytes: head.sizeBytes, copyBytesPerSecond } as const;
+  return [how === 'commit' ? { ...copy, commits: true } : copy];
 }
 
 /** Generations to be closed before the copy: the target of a copy that does not go on, and what a concluded one left. */
@@ -129,27 +187,39 @@ function obstaclesOf(observed: ObservedVolume, desired: PlannedVolume): number[]
     copy.toStackGeneration === wanted &&
     copy.state !== 'failed' &&
     windowOf(observed, wanted) === windowBytesOf(observed, desired) &&
-    isComplete(stackOf(observed, wanted), desired.stack);
+    isChainComplete(observed, desired);
   return isOurs ? [] : [copy.toStackGeneration];
 }
 
-/** Opens what is missing of the wanted stack; what is open of it and does not fit is closed first, never joined by a second. */
-function build(situation: Situation): CardStep[] {
+/** Whether what is open of the stack, if anything, can be built on. */
+function fits(situation: Situation, link: ChainLink): boolean {
+  const { observed, desired } = situation;
+  const begun = stackOf(observed, link.stack.stackGeneration);
+  if (!begun) return true;
+  const sizeBytes = link.stack === desired.stack ? windowBytesOf(observed, desired) : undefined;
+  return (
+    (begun.windowBytes === undefined && isPartOf(begun, link)) ||
+    (begun.windowBytes === sizeBytes && isComplete(begun, link))
+  );
+}
+
+/**
+ * Opens what is missing of a wanted stack; what is open of it and does not fit is closed first, never joined by a second.
+ * `closed` are stacks that are closed already by then.
+ */
+function build(situation: Situation, link: ChainLink, closed: readonly number[]): CardStep[] {
   const { observed, desired, appliedStackGeneration } = situation;
-  const wanted = desired.stack;
-  const { stackGeneration } = wanted;
+  const { stackGeneration } = link.stack;
   const begun = stackOf(observed, stackGeneration);
-  const format = appliedStackGeneration !== stackGeneration;
-  const sizeBytes = windowBytesOf(observed, desired);
+  const isTop = link.stack === desired.stack;
+  // What lies beneath an overlay has carried a guest.
+  const how = { format: isTop && appliedStackGeneration !== stackGeneration, sizeBytes: desired.sizeBytes };
+  const sizeBytes = isTop ? windowBytesOf(observed, desired) : undefined;
   const window: CardStep[] = sizeBytes === undefined ? [] : [{ kind: 'build-window', stackGeneration, sizeBytes }];
-  const isCopyTarget = observed.copy?.toStackGeneration === stackGeneration;
-  // The target of a copy that cannot go on is among the obstacles and closed already.
-  const isClosed = isCopyTarget && obstaclesOf(observed, desired).includes(stackGeneration);
-  if (!begun || isClosed) return [...buildSteps(undefined, wanted, format), ...window];
-  if (begun.windowBytes === undefined && isPartOf(begun, wanted))
-    return [...buildSteps(begun, wanted, format), ...window];
-  if (begun.windowBytes === sizeBytes && isComplete(begun, wanted)) return [];
-  return [closeStep(begun), ...buildSteps(undefined, wanted, format), ...window];
+  if (!begun || closed.includes(stackGeneration)) return [...buildSteps(undefined, link, how), ...window];
+  if (begun.windowBytes === undefined && isPartOf(begun, link)) return [...buildSteps(begun, link, how), ...window];
+  if (fits(situation, link)) return [];
+  return [closeStep(begun), ...buildSteps(undefined, link, how), ...window];
 }
 
 /** A swap that grows: as much of the new stack as the guest has now, until the head grows to all of it; else undefined. */
@@ -185,10 +255,10 @@ function closeAll(observed: ObservedVolume, stackGenerations: readonly number[])
   );
 }
 
-/** Every open stack that is not among `kept`, oldest first. */
+/** Every open stack that is not among `kept`, youngest first: an overlay is closed before its base. */
 function generationsBeside(observed: ObservedVolume, kept: readonly number[]): number[] {
   return observed.stacks
     .map(({ stackGeneration }) => stackGeneration)
     .filter((stackGeneration) => !kept.includes(stackGeneration))
-    .toSorted((left, right) => left - right);
+    .toSorted((left, right) => right - left);
 }

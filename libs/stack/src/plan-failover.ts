@@ -3,7 +3,8 @@ import { nothingObserved } from './observation.js';
 import { planCard } from './plan-card.js';
 import { type ChangePlan, planOf } from './plan-change.js';
 import { plannedPoolSteps } from './plan-steps.js';
-import type { PlannedVolume } from './planned-volume.js';
+import { chainOf } from './overlay.js';
+import type { PlannedLeg, PlannedStack, PlannedVolume } from './planned-volume.js';
 import { problem, refused } from './problems.js';
 
 export interface FailoverPlanInput {
@@ -15,6 +16,8 @@ export interface FailoverPlanInput {
   readonly from: PlannedVolume;
   /** The same stack on the other card: its function, and every leg at a higher epoch. */
   readonly to: PlannedVolume;
+  /** Stacks that snapshots keep and the volume does not stand on: their legs go to the other card too. Left out: none. */
+  readonly kept?: { readonly from: readonly PlannedStack[]; readonly to: readonly PlannedStack[] };
 }
 
 /**
@@ -22,8 +25,9 @@ export interface FailoverPlanInput {
  * as it is. Nothing is formatted and nothing copied. Refused `change-refused` when a leg is a file on the machine of
  * the card that is away: nobody else can cut that card off, and it may still be writing.
  */
-export function planFailover({ fromCardId, toCardId, toCapabilities, from, to }: FailoverPlanInput): ChangePlan {
-  const local = fenceProblem(fromCardId, from);
+export function planFailover({ fromCardId, toCardId, toCapabilities, from, to, kept }: FailoverPlanInput): ChangePlan {
+  const legsBefore = [...chainOf(from), ...(kept?.from ?? [])].flatMap(({ legs }) => legs);
+  const local = fenceProblem(fromCardId, legsBefore);
   if (local) return refused(local);
   const card = planCard({
     cardId: toCardId,
@@ -33,9 +37,10 @@ export function planFailover({ fromCardId, toCardId, toCapabilities, from, to }:
     capabilities: toCapabilities,
   });
   if (!card.ok) return card;
-  const fences = to.stack.legs.flatMap(({ legId, poolId, epoch }) =>
+  const legs = [...chainOf(to), ...(kept?.to ?? [])].flatMap((stack) => stack.legs);
+  const fences = legs.flatMap(({ legId, poolId, epoch }) =>
     plannedPoolSteps(poolId, to.volumeId, [
-      { kind: 'fence-leg', legId, fromEpoch: epochOf(from, legId), epoch },
+      { kind: 'fence-leg', legId, fromEpoch: epochOf(legsBefore, legId), epoch },
       { kind: 'serve-leg', legId, epoch, holderCardId: toCardId },
     ]),
   );
@@ -45,16 +50,16 @@ export function planFailover({ fromCardId, toCardId, toCapabilities, from, to }:
 }
 
 /** Why a volume's legs cannot all be fenced from its card, or null. */
-export function fenceProblem(cardId: string, { stack }: PlannedVolume): Problem | null {
-  const local = stack.legs.find(({ addressKind }) => addressKind === 'file');
+export function fenceProblem(cardId: string, legs: readonly PlannedLeg[]): Problem | null {
+  const local = legs.find(({ addressKind }) => addressKind === 'file');
   if (!local) return null;
   const { legId, poolId } = local;
   const detail = `${legId} is a file on pool ${poolId}, in the host of card ${cardId}: nobody else can cut that card off from it. The volume stays unreachable until the card returns`;
   return problem('change-refused', detail, { legId, poolId, cardId });
 }
 
-function epochOf({ volumeId, stack }: PlannedVolume, legId: string): number {
-  const leg = stack.legs.find((one) => one.legId === legId);
-  if (!leg) throw new Error(`a failover keeps the legs of ${volumeId}, and ${legId} is not one of them`);
+function epochOf(legs: readonly PlannedLeg[], legId: string): number {
+  const leg = legs.find((one) => one.legId === legId);
+  if (!leg) throw new Error(`a failover keeps the legs of its volume, and ${legId} is not one of them`);
   return leg.epoch;
 }

@@ -1,4 +1,12 @@
-import type { CompressionAlgorithm, DesiredVolume, Layer, LegAddress, Protocol, QosLimits } from '@flexbso/contracts';
+import type {
+  CompressionAlgorithm,
+  DesiredStack,
+  DesiredVolume,
+  Layer,
+  LegAddress,
+  Protocol,
+  QosLimits,
+} from '@flexbso/contracts';
 import { cardLayersOf } from './layers.js';
 
 /** How a card reaches a leg; what `LegAddress` is once the pool serves it. */
@@ -34,6 +42,8 @@ export interface PlannedVolume {
   readonly qos: QosLimits | null;
   readonly export: { readonly protocol: Protocol; readonly functionId: string };
   readonly stack: PlannedStack;
+  /** The stacks beneath it, the nearest first, where it is an overlay. Left out: none. */
+  readonly bases?: readonly PlannedStack[];
   readonly copyBytesPerSecond: number;
   /** True: the volume is to go. */
   readonly tombstone: boolean;
@@ -43,26 +53,30 @@ export interface PlannedVolume {
 
 /** The part of a desired volume that plans are made of. */
 export function plannedVolumeOf(desired: DesiredVolume): PlannedVolume {
-  const { stack } = desired;
   return {
     volumeId: desired.volumeId,
     sizeBytes: desired.sizeBytes,
     qos: desired.qos,
     export: desired.export,
-    stack: {
-      stackGeneration: stack.stackGeneration,
-      layers: cardLayersOf(stack.layers),
-      keyRef: stack.encryptionKey?.keyRef ?? null,
-      legs: stack.legs.map(({ legId, poolId, epoch, sizeBytes, address }) => ({
-        legId,
-        poolId,
-        epoch,
-        sizeBytes,
-        addressKind: address.kind,
-      })),
-    },
+    stack: plannedStackOf(desired.stack),
+    ...(desired.bases === undefined ? {} : { bases: desired.bases.map(plannedStackOf) }),
     copyBytesPerSecond: desired.copyBytesPerSecond,
     tombstone: desired.tombstone,
     ...(desired.movedTo === undefined ? {} : { movedTo: desired.movedTo }),
+  };
+}
+
+function plannedStackOf(stack: DesiredStack): PlannedStack {
+  return {
+    stackGeneration: stack.stackGeneration,
+    layers: cardLayersOf(stack.layers),
+    keyRef: stack.encryptionKey?.keyRef ?? null,
+    legs: stack.legs.map(({ legId, poolId, epoch, sizeBytes, address }) => ({
+      legId,
+      poolId,
+      epoch,
+      sizeBytes,
+      addressKind: address.kind,
+    })),
   };
 }

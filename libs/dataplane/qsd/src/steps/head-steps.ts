@@ -1,7 +1,7 @@
 import type { CardStep } from '@flexbso/contracts';
 import { widenedLimits } from '@flexbso/stack';
 import { refused } from '../errors.js';
-import { headStack, isExported, objectNames, stackNodes, stackTop, type Graph } from '../graph/graph.js';
+import { headStack, isBeneathHead, isExported, objectNames, stackNodes, stackTop, type Graph } from '../graph/graph.js';
 import { formatExport, HEAD, LIMITS, pskObject, TENANT_LIMITS } from '../graph/node-names.js';
 import { toThrottleLimits } from '../graph/throttle-limits.js';
 import { nothing } from '../qmp/replies.js';
@@ -103,6 +103,8 @@ export async function closeStack(scene: StepScene, step: StepOf<'close-stack'>):
     );
   await endCopyFor(scene, step.stackGeneration);
   const graph = await look(scene);
+  // What overlays beneath the head lie on stays open; a copy into it is over now.
+  if (isBeneathHead(graph, step.stackGeneration)) return;
   for (const { name } of stackNodes(graph, step.stackGeneration)) {
     await removeExport(scene.daemon, formatExport(name));
     await qmp.execute('blockdev-del', { 'node-name': name }, nothing);
