@@ -23,5 +23,7 @@ export const MAX_STRIPED_LEGS = 8;
 export const MAX_IOPS = 10_000_000;
 /** 100 GB a second: above the card's links. */
 export const MAX_BYTES_PER_SECOND = 100_000_000_000;
+/** Of one volume: each keeps legs and their room until it is deleted. */
+export const MAX_SNAPSHOTS = 32;
 /** Overlays of a volume upon each other: a read may look into each, and its data plane holds all their legs open. */
 export const MAX_OVERLAY_DEPTH = 8;

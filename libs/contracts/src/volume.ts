@@ -7,12 +7,14 @@ import {
   keyRefSchema,
   legIdSchema,
   poolIdSchema,
+  snapshotIdSchema,
   tenantIdSchema,
   volumeIdSchema,
 } from './ids.js';
 import { degradedSchema, legFaultsSchema } from './leg-fault.js';
 import { labelsSchema } from './labels.js';
 import { protocolSchema, qosLimitsSchema, stackSpecSchema } from './layers.js';
+import { snapshotNameSchema, snapshotStateSchema } from './snapshot.js';
 import { BLOCK_SIZE_BYTES, MAX_VOLUME_SIZE_BYTES, MIN_VOLUME_SIZE_BYTES } from './limits.js';
 
 export const volumeSizeSchema = z
@@ -74,6 +76,8 @@ export const volumePatchSchema = z
     qos: qosLimitsSchema.nullable(),
     placement: z.strictObject({ poolIds: z.array(poolIdSchema).min(1).max(8) }),
     rekey: z.strictObject({ from: keyRefSchema }),
+    /** It is known that the volume's snapshots stay as they are: not encrypted, or with the key that is to be replaced. */
+    acknowledgeSnapshots: z.literal(true),
   })
   .partial()
   .refine((patch) => Object.keys(patch).length > 0, 'a change names at least one thing to change');
@@ -162,6 +166,9 @@ export const volumeSchema = z.strictObject({
   formerCards: z.array(formerCardSchema),
   /** How a client on the card's host reaches the volume; null until it is served. */
   uri: z.string().nullable(),
+  snapshots: z
+    .array(z.strictObject({ snapshotId: snapshotIdSchema, name: snapshotNameSchema, state: snapshotStateSchema }))
+    .default([]),
   changeId: changeIdSchema.nullable(),
   createdAtMs: z.int(),
 });

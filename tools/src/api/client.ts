@@ -91,6 +91,19 @@ export class ApiClient {
     return changed.parse(await (await this.#send('DELETE', `/v1/volumes/${volumeId}`, undefined, generation)).json());
   }
 
+  /** Takes a snapshot of a volume on the base of the generation that it has now. */
+  async createSnapshot(volumeId: string, name: string): Promise<Changed> {
+    const { generation } = await this.volume(volumeId);
+    const answer = await this.#send('POST', `/v1/volumes/${volumeId}/snapshots`, { name }, generation);
+    return changed.parse(await answer.json());
+  }
+
+  async deleteSnapshot(volumeId: string, snapshot: string): Promise<Changed> {
+    const { generation } = await this.volume(volumeId);
+    const path = `/v1/volumes/${volumeId}/snapshots/${snapshot}`;
+    return changed.parse(await (await this.#send('DELETE', path, undefined, generation)).json());
+  }
+
   /** Waits until a change has ended, also while what answers is away. Throws when it has not by the deadline. */
   async ended(changeId: string, deadlineMs: number): Promise<Change> {
     const until = Date.now() + deadlineMs;

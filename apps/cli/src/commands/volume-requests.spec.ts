@@ -20,6 +20,7 @@ const volume = volumeSchema.parse({
   functionId: 'vf-1',
   legs: [],
   legFaults: [],
+  snapshots: [],
   formerCards: [],
   uri: null,
   changeId: null,

@@ -28,6 +28,8 @@ export interface ChangeOptions {
   readonly safeRead?: 'on' | 'off';
   /** Replaces the key that the volume has now. */
   readonly rekey?: boolean;
+  /** Its snapshots stay as they are, and that is known. */
+  readonly keepSnapshots?: boolean;
   readonly alwaysRedundant?: 'on' | 'off';
   readonly pool?: string[];
   /** Null lifts the limit. */
@@ -89,7 +91,9 @@ export function changeRequest(volume: Volume, options: ChangeOptions): ApiReques
       : { qos: limits(volume.qos ?? {}, options) }),
     ...(options.label === undefined ? {} : { labels: { ...volume.labels, ...options.label } }),
   };
-  if (Object.keys(patch).length > 0) return { ...updateOf(volume), method: 'PATCH', body: patch };
+  const acknowledged = options.keepSnapshots ? { acknowledgeSnapshots: true as const } : {};
+  if (Object.keys(patch).length > 0)
+    return { ...updateOf(volume), method: 'PATCH', body: { ...patch, ...acknowledged } };
   throw new CommandError(
     exitCodes.usage,
     'say what to change: --size, --compression, --encryption, --raid1, --safe-read, --rekey, --always-redundant, --pool, --iops, --bandwidth or --label',

@@ -107,6 +107,7 @@ function changeOptions(command: Command): Command {
       ]),
     )
     .option('--rekey', 'encrypt it with a new key')
+    .option('--keep-snapshots', 'it is known that its snapshots keep what encryption or a new key is to end')
     .addOption(
       new Option('--always-redundant <on|off>', 'demand redundancy at all times, or no more').choices(['on', 'off']),
     )

@@ -1,7 +1,9 @@
 import type { ChangeState, Problem } from '@flexbso/contracts';
 import { acceptedPlanOf } from '@flexbso/stack';
-import { giveCard, givePool, wantedLegs } from '../desired/desired-items.js';
+import { giveCard, givePool } from '../desired/desired-items.js';
 import type { LegRecord } from '../legs/leg-record.js';
+import { keptGenerations } from '../snapshots/kept-stacks.js';
+import type { SnapshotRecord } from '../snapshots/snapshot-record.js';
 import { exactReservations, formerReservations } from '../placement/volume-reservations.js';
 import type { Deciding, Draft } from './draft.js';
 import { holdOf, isUntold, noteHold } from './hold.js';
@@ -81,14 +83,14 @@ function prepare(draft: Draft, deciding: Deciding): void {
     return;
   }
   tellPools(draft, deciding);
-  if (wantedLegs(draft).some((leg) => leg.awaited)) return;
+  if (draft.legs.some((leg) => leg.awaited)) return;
   const origin = change.kind === 'heal' ? 'healing' : 'person';
   giveCard(draft, deciding, { tombstone: false, origin, plan: change.plan.card });
   moveTo(draft, 'applying');
 }
 
 function tellPools(draft: Draft, deciding: Deciding): void {
-  for (const leg of wantedLegs(draft)) {
+  for (const leg of draft.legs) {
     if (!isUntold(draft, leg)) continue;
     leg.changeId = draft.change.changeId;
     leg.operationId = deciding.newId('op');
@@ -150,21 +152,29 @@ export function endFailover(draft: Draft, problem: Problem, endsAs: 'undone' | '
 }
 
 function doomedThings(draft: Draft): string[] {
-  const keeps = draft.change.from?.stackGeneration ?? null;
-  const legs = draft.legs.filter((leg) => leg.stackGeneration !== keeps).map((leg) => `leg ${leg.legId}`);
-  return [...legs, ...draft.keys.filter((key) => key.stackGeneration !== keeps).map((key) => `key ${key.keyRef}`)];
+  const kept = keptStacks(draft) ?? new Set();
+  const legs = draft.legs.filter((leg) => !kept.has(leg.stackGeneration)).map((leg) => `leg ${leg.legId}`);
+  return [...legs, ...draft.keys.filter((key) => !kept.has(key.stackGeneration)).map((key) => `key ${key.keyRef}`)];
 }
 
-/** The stack that stays when the change is over; null: none does. */
-function keptStackGeneration({ volume, change }: Draft): number | null {
+/** The generations of the stacks that stay when the change is over; null: none does, since the volume goes. */
+function keptStacks({ volume, change }: Draft): Set<number> | null {
   const nothingStays = change.reverting ? change.from === null : change.kind === 'delete';
-  return nothingStays ? null : volume.want.stackGeneration;
+  if (nothingStays) return null;
+  const want = change.reverting && change.from !== null ? change.from : volume.want;
+  return keptGenerations(want, snapshotsAfter({ volume, change }));
+}
+
+/** The snapshots that are there when the change is over. One whose deletion was turned back stays, and is not ready again. */
+function snapshotsAfter({ volume, change }: Pick<Draft, 'volume' | 'change'>): SnapshotRecord[] {
+  const ends = change.reverting ? 'making' : 'deleting';
+  return volume.snapshots.filter(({ changeId, state }) => changeId !== change.changeId || state !== ends);
 }
 
 /** Legs that are to go in this change and have not gone yet. */
 export function doomedLegs(draft: Draft): LegRecord[] {
-  const kept = keptStackGeneration(draft);
-  return draft.legs.filter((leg) => leg.stackGeneration !== kept);
+  const kept = keptStacks(draft);
+  return draft.legs.filter((leg) => kept === null || !kept.has(leg.stackGeneration));
 }
 
 /** A pool is told to delete a leg only after the card has closed it, or never had it. */
@@ -189,8 +199,9 @@ export function forgetLeg(draft: Draft, leg: LegRecord): void {
 
 function conclude(draft: Draft, deciding: Deciding): void {
   const { volume, change } = draft;
-  const kept = keptStackGeneration(draft);
-  draft.keys = draft.keys.filter((key) => key.stackGeneration === kept);
+  const kept = keptStacks(draft);
+  draft.keys = draft.keys.filter((key) => kept?.has(key.stackGeneration) ?? false);
+  volume.snapshots = snapshotsAfter(draft);
   volume.settledGeneration = volume.generation;
   change.settledAtMs = deciding.nowMs;
   change.progress = null;

@@ -1,4 +1,3 @@
-import { wantedLegs } from '../desired/desired-items.js';
 import type { LegRecord } from '../legs/leg-record.js';
 import type { Deciding, Draft } from './draft.js';
 import { isUntold } from './hold.js';
@@ -19,7 +18,7 @@ function waitOf(draft: Draft): string | null {
   switch (change.state) {
     case 'preparing':
       return poolWait(
-        wantedLegs(draft).find((leg) => leg.awaited && !isUntold(draft, leg)),
+        draft.legs.find((leg) => leg.awaited && !isUntold(draft, leg)),
         change.kind === 'failover' ? 'to fence' : 'to make',
       );
     case 'needs-operator':

@@ -56,6 +56,7 @@ export function volumeOf(
     lastOutageUntilMs: present?.volume.lastOutageUntilMs ?? null,
     formerCards: present?.volume.formerCards ?? [],
     legFaults: present?.volume.legFaults ?? [],
+    snapshots: present?.volume.snapshots ?? [],
     createdAtMs: present?.volume.createdAtMs ?? deciding.nowMs,
   };
 }
@@ -88,6 +89,7 @@ export function goneVolume(
     lastOutageUntilMs: null,
     formerCards: [],
     legFaults: [],
+    snapshots: [],
     createdAtMs: deciding.nowMs,
   };
 }

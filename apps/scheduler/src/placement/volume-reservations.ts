@@ -1,11 +1,12 @@
 import { cardDemandOf, legDemandOf } from '@flexbso/placement';
 import { cardLayersOf } from '@flexbso/stack';
 import type { LegRecord } from '../legs/leg-record.js';
+import { stacksOf } from '../snapshots/kept-stacks.js';
 import type { VolumeRecord, VolumeWant } from '../volumes/volume-record.js';
 import type { ReservationRecord } from './reservation-record.js';
 
 type Owner = Pick<VolumeRecord, 'volumeId' | 'cardId' | 'functionId'>;
-type Placed = Pick<LegRecord, 'legId' | 'poolId' | 'sizeBytes'>;
+type Placed = Pick<LegRecord, 'legId' | 'poolId' | 'sizeBytes' | 'stackGeneration'>;
 
 /** Under which id what a volume holds on a card is kept when it has been failed over from there. */
 export function formerReservationId(volumeId: string, cardId: string): string {
@@ -27,7 +28,8 @@ export function exactReservations(volume: Owner & { want: VolumeWant }, legs: re
 }
 
 export function cardReservation({ volumeId, cardId, functionId }: Owner, want: VolumeWant): ReservationRecord {
-  const demand = cardDemandOf(layerKindsOf(want), want.qos);
+  // A read may have to pass the layers of every stack beneath.
+  const demand = cardDemandOf(stacksOf(want).flatMap(layerKindsOf), want.qos);
   return {
     reservationId: volumeId,
     volumeId,
@@ -40,18 +42,25 @@ export function cardReservation({ volumeId, cardId, functionId }: Owner, want: V
   };
 }
 
+/** Legs that the volume does not run on are a snapshot's: they hold their room, and nobody reads them. */
 export function legReservations(volumeId: string, want: VolumeWant, legs: readonly Placed[]): ReservationRecord[] {
-  return legs.map(({ legId, poolId, sizeBytes }) => ({
-    reservationId: legId,
-    volumeId,
-    ownerRole: 'pool',
-    ownerId: poolId,
-    functionId: null,
-    labels: {},
-    memoryBytes: 0,
-    armCentiCores: 0,
-    ...legDemandOf(layerKindsOf(want), want.qos, legs.length, sizeBytes),
-  }));
+  const stacks = new Map(stacksOf(want).map((stack) => [stack.stackGeneration, stack]));
+  const counts = Map.groupBy(legs, ({ stackGeneration }) => stackGeneration);
+  return legs.map(({ legId, poolId, sizeBytes, stackGeneration }) => {
+    const stack = stacks.get(stackGeneration);
+    const legCount = counts.get(stackGeneration)?.length ?? 1;
+    return {
+      reservationId: legId,
+      volumeId,
+      ownerRole: 'pool',
+      ownerId: poolId,
+      functionId: null,
+      labels: {},
+      memoryBytes: 0,
+      armCentiCores: 0,
+      ...legDemandOf(stack ? layerKindsOf(stack) : [], stack ? want.qos : null, legCount, sizeBytes),
+    };
+  });
 }
 
 /** Of the layers that the card builds: what pools do takes nothing of it. */

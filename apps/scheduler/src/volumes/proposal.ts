@@ -1,6 +1,14 @@
 import { type Caller, type Capabilities, type Change, type Outage, type Plan, ProblemError } from '@flexbso/contracts';
 import { type Fleet } from '@flexbso/placement';
-import { acceptedPlanOf, destroysOf, digestOf, type PlannedVolume, type PlanOfSteps, planChange } from '@flexbso/stack';
+import {
+  acceptedPlanOf,
+  destroysOf,
+  digestOf,
+  type PlannedStack,
+  type PlannedVolume,
+  type PlanOfSteps,
+  planChange,
+} from '@flexbso/stack';
 import type { ChangeRecord } from '../changes/change-record.js';
 import type { Aggregate, Deciding } from '../changes/draft.js';
 import { derivedId } from '../ids.js';
@@ -35,7 +43,13 @@ export function poolCapabilitiesOf(
   return known;
 }
 
-export function planOrThrow(world: World, cardId: string, from: PlannedVolume | null, to: PlannedVolume): PlanOfSteps {
+export function planOrThrow(
+  world: World,
+  cardId: string,
+  from: PlannedVolume | null,
+  to: PlannedVolume,
+  leaving?: readonly PlannedStack[],
+): PlanOfSteps {
   const { fleet } = world;
   const card = fleet.card(cardId)?.snapshot;
   // Taking away needs no capability, and must be possible for a card that inventory no longer knows.
@@ -51,6 +65,7 @@ export function planOrThrow(world: World, cardId: string, from: PlannedVolume | 
     from,
     to,
     poolCapabilities: poolCapabilitiesOf(world, to.stack.legs),
+    ...(leaving === undefined ? {} : { leaving }),
   });
   if (!planned.ok) throw new ProblemError(planned.problem);
   return planned.plan;

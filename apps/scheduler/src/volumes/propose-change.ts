@@ -5,7 +5,12 @@ import { isFinal } from '../changes/transitions.js';
 import type { LegRecord } from '../legs/leg-record.js';
 import { chooseForLegs } from '../placement/choose.js';
 import { withCompressor } from '../placement/compressor.js';
+import type { ChangeRecord } from '../changes/change-record.js';
+import { keptGenerations, leavingStacks } from '../snapshots/kept-stacks.js';
+import { refuseUnacknowledged, refuseWithSnapshots } from '../snapshots/refusals.js';
+import type { SnapshotRecord } from '../snapshots/snapshot-record.js';
 import { refuseLackOfRedundancy } from './always-redundant.js';
+import { cardOrThrow, refuseUnchangeable } from './changeable.js';
 import { planReservations } from '../placement/plan-reservations.js';
 import {
   bothReservations,
@@ -16,7 +21,6 @@ import {
 } from '../placement/volume-reservations.js';
 import { type Difference, differencesOf, needsNewStack, needsNoWork, patched } from './differences.js';
 import { plannedVolume } from './planned.js';
-import { isCarriedByNobody } from './propose-failover.js';
 import {
   type Asking,
   emptyPlan,
@@ -28,7 +32,7 @@ import {
   type World,
 } from './proposal.js';
 import { keyRefOf, seedOf } from './propose-create.js';
-import type { VolumeWant } from './volume-record.js';
+import type { VolumeRecord, VolumeWant } from './volume-record.js';
 
 /** A volume changes one step at a time, from the generation that the client saw. */
 export function assertChangeable(present: Aggregate, basedOnGeneration: number): void {
@@ -61,19 +65,7 @@ export function assertGeneration({ volume }: Aggregate, basedOnGeneration: numbe
 export function proposeChange(world: World, present: Aggregate, asked: VolumePatch, asking: Asking): Proposal {
   const { volume } = present;
   const patch = withKnownCompressor(world, present, asked);
-  if (volume.state === 'failed') {
-    throw new ProblemError({
-      code: 'change-refused',
-      detail: `volume ${volume.name} was never made (${present.change.problem?.detail ?? 'its creation failed'}); delete it and create it again`,
-    });
-  }
-  if (isCarriedByNobody(present)) {
-    throw new ProblemError({
-      code: 'change-refused',
-      detail: `nothing carries volume ${volume.name}: its failover ${present.change.changeId} was ${present.change.state} (${present.change.problem?.detail ?? 'no reason given'}); fail it over again, to the same card or another`,
-      facts: { changeId: present.change.changeId },
-    });
-  }
+  refuseUnchangeable(present);
   const presentLegs = legsOfStack(present, volume.want);
   const presentPools = presentLegs.map(({ poolId }) => poolId);
   const differences = differencesOf(volume.want, presentPools, patch);
@@ -81,6 +73,7 @@ export function proposeChange(world: World, present: Aggregate, asked: VolumePat
   refuseKeyOfNothing(volume, want, patch);
   refuseSurplusPools(patch.placement?.poolIds ?? [], legCountOf(want.stack.layers));
   refuseLackOfRedundancy(volume, want, differences);
+  refuseUnacknowledged(volume, want, differences, asked);
   if (needsNoWork(differences)) return withoutWork(world, present, want, differences, asking);
   return needsNewStack(differences) || growsOntoLargerLeg(world, presentLegs, volume.want, want)
     ? swap(world, present, want, differences, asking)
@@ -100,7 +93,8 @@ function withKnownCompressor({ fleet }: World, { volume }: Aggregate, patch: Vol
  */
 function growsOntoLargerLeg(world: World, legs: readonly LegRecord[], from: VolumeWant, to: VolumeWant): boolean {
   if (to.sizeBytes <= from.sizeBytes || legs.length !== 1) return false;
-  return !growsInPlace(legs, poolCapabilitiesOf(world, legs));
+  // An overlay's tables are made for one size.
+  return from.bases !== undefined || !growsInPlace(legs, poolCapabilitiesOf(world, legs));
 }
 
 /**
@@ -165,7 +159,7 @@ function inPlace(
   const grows = want.sizeBytes > present.volume.want.sizeBytes && card !== undefined;
   const legBytes = grows ? legSizeBytes(want.stack.layers, want.sizeBytes, card.capabilities) : 0;
   const legs = present.legs.map((leg): LegRecord => {
-    if (leg.sizeBytes >= legBytes) return leg;
+    if (leg.sizeBytes >= legBytes || leg.stackGeneration !== want.stackGeneration) return leg;
     return { ...leg, sizeBytes: legBytes, awaited: true };
   });
   return proposal(world, present, want, legs, { differences, asking, deciding });
@@ -184,15 +178,12 @@ function swap(
   const { volume } = present;
   const invalid = validateStack(patchedWant.stack.layers);
   if (invalid) throw new ProblemError(invalid);
-  const card = fleet.card(volume.cardId)?.snapshot;
-  if (!card)
-    throw new ProblemError({
-      code: 'unavailable',
-      detail: `card ${volume.cardId} is not known at the moment: inventory has published no snapshot of it`,
-    });
+  const card = cardOrThrow(fleet, volume.cardId);
   const stackGeneration = volume.generation + 1;
+  // Copied flat: what lies beneath overlays stays with the snapshots.
+  const { bases: _, ...flat } = patchedWant;
   const want = {
-    ...patchedWant,
+    ...flat,
     stackGeneration,
     keyRef: keyRefOf(volume.volumeId, patchedWant.stack, stackGeneration),
   };
@@ -239,18 +230,26 @@ function refuseSurplusPools(named: readonly string[], legCount: number): void {
   throw new ProblemError({ code: 'no-placement', detail, facts: { named: named.length, legs: legCount } });
 }
 
-function proposal(
-  world: World,
-  present: Aggregate,
-  want: VolumeWant,
-  legs: LegRecord[],
-  { differences, asking, deciding }: { differences: Difference[]; asking: Asking; deciding: World['deciding'] },
-): Proposal {
+interface How {
+  readonly kind?: 'change' | 'snapshot' | 'delete-snapshot';
+  readonly differences: Difference[];
+  readonly asking: Asking;
+  readonly deciding: World['deciding'];
+  /** As they are from now on; left out: as they were. */
+  readonly snapshots?: SnapshotRecord[];
+  /** Those that are there once the change is settled; left out: all. */
+  readonly remaining?: readonly SnapshotRecord[];
+}
+
+/** From the present want to another, on legs of which those that nobody refers to any more go when it is applied. */
+export function proposal(world: World, present: Aggregate, want: VolumeWant, legs: LegRecord[], how: How): Proposal {
   const { volume } = present;
+  const { kind = 'change', differences, asking, deciding, snapshots = volume.snapshots, remaining = snapshots } = how;
   const rate = deciding.copyBytesPerSecond;
-  const wantedLegs = legs.filter((leg) => leg.stackGeneration === want.stackGeneration);
+  const kept = keptGenerations(want, remaining);
+  const keptLegs = legs.filter((leg) => kept.has(leg.stackGeneration));
   const before = present.reservations;
-  const wanted = [cardReservation(volume, want), ...legReservations(volume.volumeId, want, wantedLegs)];
+  const wanted = [cardReservation(volume, want), ...legReservations(volume.volumeId, want, keptLegs)];
   const reservations = bothReservations(before, wanted);
   const after = [...wanted, ...formerReservations(volume, before)];
   const plan = {
@@ -259,20 +258,27 @@ function proposal(
       volume.cardId,
       plannedVolume(volume, volume.want, present.legs, rate),
       plannedVolume(volume, want, legs, rate),
+      leavingStacks(volume, present.legs, kept),
     ),
     reservations: planReservations({ before, during: reservations, after }),
   };
   const generation = volume.generation + 1;
   const next = { ...volume, want, generation, state: 'changing' as const };
   const about = {
-    kind: 'change' as const,
+    kind,
     differences,
     fromGeneration: volume.generation,
     toGeneration: generation,
     plan,
     from: volume.want,
   };
-  return { volume: next, change: newChange(next, about, asking, deciding), legs, reservations };
+  const change = newChange(next, about, asking, deciding);
+  return { volume: { ...next, snapshots: ownedBy(change, volume, snapshots) }, change, legs, reservations };
+}
+
+/** A snapshot that the change makes or deletes is the change's from now on. */
+function ownedBy({ changeId }: ChangeRecord, before: VolumeRecord, snapshots: readonly SnapshotRecord[]) {
+  return snapshots.map((one) => (before.snapshots.includes(one) ? one : { ...one, changeId }));
 }
 
 function legsOfStack({ legs }: Aggregate, want: VolumeWant): LegRecord[] {
@@ -283,6 +289,7 @@ function legsOfStack({ legs }: Aggregate, want: VolumeWant): LegRecord[] {
 export function proposeDelete(world: World, present: Aggregate, asking: Asking): Proposal {
   const { deciding } = world;
   const { volume, legs } = present;
+  refuseWithSnapshots(volume);
   const rate = deciding.copyBytesPerSecond;
   const from = legs.length > 0 ? plannedVolume(volume, volume.want, legs, rate) : null;
   const { reservations } = present;

@@ -61,6 +61,7 @@ function proposeStack(world: World, spec: VolumeSpec, facts: CreateFacts, asking
     lastOutageUntilMs: null,
     formerCards: [],
     legFaults: [],
+    snapshots: [],
     settledIn: facts.incarnation,
     createdAtMs: deciding.nowMs,
   };

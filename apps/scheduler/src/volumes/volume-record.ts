@@ -9,6 +9,7 @@ import type {
   volumeStateSchema,
 } from '@flexbso/contracts';
 import type { z } from 'zod';
+import type { BaseStack, SnapshotRecord } from '../snapshots/snapshot-record.js';
 
 export type VolumeState = z.infer<typeof volumeStateSchema>;
 
@@ -24,6 +25,8 @@ export interface VolumeWant {
   /** The generation at which this stack became wanted; its legs and its key carry the same number. */
   stackGeneration: number;
   keyRef: string | null;
+  /** The stacks beneath it, the nearest first, where it is an overlay. Left out: none. */
+  bases?: BaseStack[];
 }
 
 /** A card that a volume was failed over from, until it reports that nothing of the volume is left there. */
@@ -58,6 +61,8 @@ export interface VolumeRecord {
   formerCards: FormerCard[];
   /** What its cards told of bad legs, by leg and kind; of legs that it still has. */
   legFaults: LegFault[];
+  /** Oldest first. */
+  snapshots: SnapshotRecord[];
   /**
    * The life of the database in which it was made, or taken over by an operator: what cards and pools are told of it
    * since is an order of that life, and no difference from it. Null: an older one.

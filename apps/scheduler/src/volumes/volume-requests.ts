@@ -6,6 +6,7 @@ import type { Decision, Decisions } from '../decisions.js';
 import { BookEntries } from '../placement/books.js';
 import { readAggregate } from '../store/commit.js';
 import type { StoreReader } from '../store/store.js';
+import { proposeDeleteSnapshot, proposeSnapshot } from '../snapshots/propose-snapshot.js';
 import { accept, assertSamePlan } from './accept.js';
 import { assertWriter, tenantOf } from './callers.js';
 import { assertChangeable, assertGeneration, proposeChange, proposeDelete } from './propose-change.js';
@@ -43,6 +44,22 @@ export class VolumeRequests {
 
   failover(request: Request<'failover-volume'>): Promise<Accepted> {
     return this.#write('failover-volume', request, ({ tx, read }) => this.#proposeFailover(tx, read, request));
+  }
+
+  createSnapshot(request: Request<'create-snapshot'>): Promise<Accepted> {
+    return this.#write('create-snapshot', request, ({ tx, read }) => this.#proposeSnapshot(tx, read, request));
+  }
+
+  deleteSnapshot(request: Request<'delete-snapshot'>): Promise<Accepted> {
+    return this.#write('delete-snapshot', request, ({ tx, read }) => this.#proposeDeleteSnapshot(tx, read, request));
+  }
+
+  planCreateSnapshot(request: Request<'plan-create-snapshot'>): Promise<Plan> {
+    return this.#plan((reader) => this.#proposeSnapshot(reader, readingFrom(reader), request));
+  }
+
+  planDeleteSnapshot(request: Request<'plan-delete-snapshot'>): Promise<Plan> {
+    return this.#plan((reader) => this.#proposeDeleteSnapshot(reader, readingFrom(reader), request));
   }
 
   planFailover(request: Request<'plan-failover'>): Promise<Plan> {
@@ -126,6 +143,25 @@ export class VolumeRequests {
   ): Promise<Proposed> {
     const present = await this.#changeable(reader, read, request);
     return { present, proposal: proposeDelete(this.#world(), present, this.#asking(request.caller)) };
+  }
+
+  async #proposeSnapshot(
+    reader: StoreReader,
+    read: Decision['read'],
+    request: Pick<Request<'plan-create-snapshot'>, 'caller' | 'volume' | 'basedOnGeneration' | 'spec'>,
+  ): Promise<Proposed> {
+    const present = await this.#changeable(reader, read, request);
+    return { present, proposal: proposeSnapshot(this.#world(), present, request.spec, this.#asking(request.caller)) };
+  }
+
+  async #proposeDeleteSnapshot(
+    reader: StoreReader,
+    read: Decision['read'],
+    request: Pick<Request<'plan-delete-snapshot'>, 'caller' | 'volume' | 'basedOnGeneration' | 'snapshot'>,
+  ): Promise<Proposed> {
+    const present = await this.#changeable(reader, read, request);
+    const asking = this.#asking(request.caller);
+    return { present, proposal: proposeDeleteSnapshot(this.#world(), present, request.snapshot, asking) };
   }
 
   async #proposeFailover(

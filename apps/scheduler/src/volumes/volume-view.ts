@@ -27,6 +27,7 @@ export function volumeView(record: VolumeRecord, legs: readonly LegRecord[], sur
     placement: want.placement,
     state: stateOf(record, surroundings),
     degraded: degradedOf(record, legs),
+    snapshots: record.snapshots.map(({ snapshotId, name, state }) => ({ snapshotId, name, state })),
     formerCards: record.formerCards.map(({ cardId, functionId, sinceMs }) => ({ cardId, functionId, sinceMs })),
     legs: legs.map(({ legId, poolId, sizeBytes, epoch, stackGeneration, state, role }) => ({
       legId,
