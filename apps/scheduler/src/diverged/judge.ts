@@ -1,6 +1,8 @@
 import type { DesiredCardLeg, DesiredVolume, ObservedVolume } from '@flexbso/contracts';
-import { isSettled, plannedVolumeOf } from '@flexbso/stack';
+import { desiredStacks, isSettled, plannedVolumeOf } from '@flexbso/stack';
 import type { RecordedVolume } from '../check/compare.js';
+import type { LegRecord } from '../legs/leg-record.js';
+import type { SnapshotRecord } from '../snapshots/snapshot-record.js';
 import { type DifferingVolume, isLeaving } from './differences.js';
 import type { CardPart, LegPart, Reality } from './reality.js';
 
@@ -22,7 +24,16 @@ export type Verdict =
       readonly cardId: string;
       readonly given: DesiredVolume;
       readonly observed: ObservedVolume;
-      readonly legs: readonly { readonly onCard: DesiredCardLeg; readonly onPool: HeldLeg }[];
+      /** Of the stack that carries the guest, and of those beneath it. */
+      readonly legs: readonly {
+        readonly onCard: DesiredCardLeg;
+        readonly onPool: HeldLeg;
+        readonly stackGeneration: number;
+        readonly position: number;
+      }[];
+      /** Snapshots that the books know and of which every leg is there, with those legs that the card does not stand on. */
+      readonly snapshots: readonly SnapshotRecord[];
+      readonly frozen: readonly LegRecord[];
       readonly leftovers: readonly HeldLeg[];
     }
   | { readonly kind: 'let-go'; readonly leftovers: readonly HeldLeg[] }
@@ -45,10 +56,42 @@ export function judge(
   const [part, other] = one.parts.cards.filter((each) => known === null || !isLeaving(known.volume, each));
   if (part && other)
     return refused(`it runs on ${part.cardId} and on ${other.cardId}: end it on one of them by hand first`);
-  const carried = new Set(part?.given?.stack.legs.map(({ legId }) => legId));
+  const kept = part ? keptSnapshots(one) : { snapshots: [], legs: [] };
+  const onCard = part?.given ? desiredStacks(part.given).flatMap(({ legs }) => legs) : [];
+  const carried = new Set([...onCard, ...kept.legs].map(({ legId }) => legId));
   const leftovers = heldLegs(one.parts.legs.filter(({ legId }) => !carried.has(legId)));
   if (typeof leftovers === 'string') return refused(leftovers);
-  return part ? takeOver(one, part, leftovers, recorded) : { kind: 'let-go', leftovers };
+  const strange = leftovers.find(({ given }) => given.role === 'frozen' && !given.tombstone);
+  if (strange)
+    return refused(
+      `pool ${strange.poolId} keeps ${strange.given.legId} for a snapshot that the copy does not know: a newer copy may; here it would be deleted`,
+    );
+  return part ? takeOver(one, part, { leftovers, kept }, recorded) : { kind: 'let-go', leftovers };
+}
+
+interface Kept {
+  readonly snapshots: readonly SnapshotRecord[];
+  readonly legs: readonly LegRecord[];
+}
+
+/**
+ * What the books know of snapshots, as far as it is there: one that lacks a leg was deleted since, and on one that the
+ * guest writes to the volume was never put an overlay, or that was written back.
+ */
+function keptSnapshots({ recorded, parts }: DifferingVolume): Kept {
+  if (recorded === null) return { snapshots: [], legs: [] };
+  const there = new Set(
+    parts.legs.filter(({ observed, given }) => observed !== null && !given?.tombstone).map(({ legId }) => legId),
+  );
+  const legsOf = (snapshot: SnapshotRecord) => {
+    const generations = [snapshot, ...snapshot.bases].map(({ stackGeneration }) => stackGeneration);
+    return recorded.legs.filter(({ stackGeneration }) => generations.includes(stackGeneration));
+  };
+  const writable = parts.cards.map(({ given }) => given?.stack.stackGeneration);
+  const snapshots = recorded.volume.snapshots.filter(
+    (one) => !writable.includes(one.stackGeneration) && legsOf(one).every(({ legId }) => there.has(legId)),
+  );
+  return { snapshots, legs: [...new Set(snapshots.flatMap(legsOf))] };
 }
 
 /** Whoever may have something of the volume has to have answered. */
@@ -56,7 +99,9 @@ function silentOf({ recorded, parts }: DifferingVolume, { failures, answered }: 
   const cards = [recorded?.volume.cardId, ...parts.legs.map(({ given }) => given?.holder.cardId)];
   const pools = [
     ...(recorded?.legs.map(({ poolId }) => poolId) ?? []),
-    ...parts.cards.flatMap(({ given }) => given?.stack.legs.map(({ poolId }) => poolId) ?? []),
+    ...parts.cards.flatMap(({ given }) =>
+      given ? desiredStacks(given).flatMap(({ legs }) => legs.map(({ poolId }) => poolId)) : [],
+    ),
   ];
   const names = [
     ...cards.filter((id) => id !== undefined).map((id) => `card ${id}`),
@@ -81,7 +126,7 @@ function heldLegs(parts: readonly LegPart[]): HeldLeg[] | string {
 function takeOver(
   { volumeId, parts }: DifferingVolume,
   { cardId, given, observed }: CardPart,
-  leftovers: readonly HeldLeg[],
+  { leftovers, kept }: { readonly leftovers: readonly HeldLeg[]; readonly kept: Kept },
   recorded: readonly RecordedVolume[],
 ): Verdict {
   if (given === null) return refused(`it runs on ${cardId}, whose agent was given nothing of it`);
@@ -93,13 +138,16 @@ function takeOver(
     return refused(
       `the books hold ${given.export.functionId} of ${cardId} for ${holder.volume.name} (${holder.volume.volumeId}): settle that first`,
     );
-  const legs: { onCard: DesiredCardLeg; onPool: HeldLeg }[] = [];
-  for (const onCard of given.stack.legs) {
-    const onPool = legOnPool(onCard, cardId, parts.legs);
-    if (typeof onPool === 'string') return refused(onPool);
-    legs.push({ onCard, onPool });
-  }
-  return { kind: 'take-over', cardId, given, observed, legs, leftovers };
+  const legs: Extract<Verdict, { kind: 'take-over' }>['legs'][number][] = [];
+  for (const { stackGeneration, legs: ofStack } of desiredStacks(given))
+    for (const [position, onCard] of ofStack.entries()) {
+      const onPool = legOnPool(onCard, cardId, parts.legs);
+      if (typeof onPool === 'string') return refused(onPool);
+      legs.push({ onCard, onPool, stackGeneration, position });
+    }
+  const { snapshots } = kept;
+  const frozen = kept.legs.filter(({ legId }) => !legs.some(({ onCard }) => onCard.legId === legId));
+  return { kind: 'take-over', cardId, given, observed, legs, leftovers, snapshots, frozen };
 }
 
 /** By its reservation: a volume whose creation was undone still names the function that it was to have. */

@@ -56,13 +56,15 @@ function takenOver(present: Aggregate | null, volumeId: string, found: TakeOver,
   const change = begun(newChange(volume, about, asking, deciding), deciding);
   volume.changeId = change.changeId;
   const { stackGeneration } = volume.want;
-  const legs = found.legs.map(({ onCard, onPool }, position): LegRecord => ({
-    ...legOf(onPool, { stackGeneration, position }),
+  const carrying = found.legs.map(({ onCard, onPool, ...at }): LegRecord => ({
+    ...legOf(onPool, at),
+    role: at.stackGeneration === stackGeneration ? 'current' : 'frozen',
     heldByCard: true,
     addressKind: onCard.address.kind,
     address: onCard.address,
     access: onCard.access,
   }));
+  const legs = [...carrying, ...found.frozen.map((leg): LegRecord => ({ ...leg, state: 'ready', role: 'frozen' }))];
   const left = found.leftovers.map((one) => leftover(present, one));
   const reservations = [
     ...exactReservations(volume, legs),

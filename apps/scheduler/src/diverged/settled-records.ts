@@ -1,3 +1,4 @@
+import { desiredStacks } from '@flexbso/stack';
 import type { Aggregate, Deciding } from '../changes/draft.js';
 import type { DesiredWrite } from '../desired/desired-entry.js';
 import type { KeyRecord } from '../keys/key-record.js';
@@ -22,7 +23,7 @@ const anywhere: VolumeWant['placement'] = { policy: 'spread', spreadLegsOver: 'r
 export function volumeOf(
   present: Aggregate | null,
   volumeId: string,
-  { given, observed, cardId }: TakeOver,
+  { given, observed, cardId, snapshots }: TakeOver,
   { owner, incarnation, deciding }: Settling,
 ): VolumeRecord {
   const generation = Math.max(given.generation, present?.volume.generation ?? 0) + 1;
@@ -48,6 +49,15 @@ export function volumeOf(
       placement: present?.volume.want.placement ?? anywhere,
       stackGeneration: given.stack.stackGeneration,
       keyRef: given.stack.encryptionKey?.keyRef ?? null,
+      ...(given.bases === undefined
+        ? {}
+        : {
+            bases: given.bases.map(({ stackGeneration, layers, encryptionKey }) => ({
+              stackGeneration,
+              stack: { layers },
+              keyRef: encryptionKey?.keyRef ?? null,
+            })),
+          }),
     },
     uri: observed.exports[0]?.uri ?? null,
     changeId: null,
@@ -56,7 +66,7 @@ export function volumeOf(
     lastOutageUntilMs: present?.volume.lastOutageUntilMs ?? null,
     formerCards: present?.volume.formerCards ?? [],
     legFaults: present?.volume.legFaults ?? [],
-    snapshots: present?.volume.snapshots ?? [],
+    snapshots: snapshots.map((one) => ({ ...one, state: one.state === 'making' ? ('ready' as const) : one.state })),
     createdAtMs: present?.volume.createdAtMs ?? deciding.nowMs,
   };
 }
@@ -123,15 +133,20 @@ export function leftover(present: Aggregate | null, one: HeldLeg): LegRecord {
   return { ...leg, state: 'retiring', role: 'retiring' };
 }
 
-/** The key as the books have it; else as the card has it, which alone can open it. */
-export function keysOf(present: Aggregate | null, volumeId: string, { given, legs }: TakeOver): KeyRecord[] {
-  const { encryptionKey, stackGeneration } = given.stack;
-  if (encryptionKey === null) return [];
-  const { keyRef, sealedKey } = encryptionKey;
-  const known = present?.keys.find((key) => key.keyRef === keyRef);
-  if (known) return [known];
+/** Each key as the books have it; else as the card has it, which alone can open it. */
+export function keysOf(present: Aggregate | null, volumeId: string, { given, legs, snapshots }: TakeOver): KeyRecord[] {
   const sealedTo = legs[0]?.onPool.given.holder.sealingKey ?? '';
-  return [{ keyRef, volumeId, stackGeneration, wrapped: null, sealed: sealedKey, sealedTo }];
+  const carrying = desiredStacks(given).flatMap(({ encryptionKey, stackGeneration }): KeyRecord[] => {
+    if (encryptionKey === null) return [];
+    const { keyRef, sealedKey } = encryptionKey;
+    const known = present?.keys.find((key) => key.keyRef === keyRef);
+    return [known ?? { keyRef, volumeId, stackGeneration, wrapped: null, sealed: sealedKey, sealedTo }];
+  });
+  const refs = new Set(snapshots.flatMap((one) => [one, ...one.bases].map(({ keyRef }) => keyRef)));
+  const others = (present?.keys ?? []).filter(
+    ({ keyRef }) => refs.has(keyRef) && !carrying.some((key) => key.keyRef === keyRef),
+  );
+  return [...carrying, ...others];
 }
 
 /** What agents were to do of it by the books, and is not so: said to nobody any more. */

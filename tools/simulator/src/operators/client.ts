@@ -59,6 +59,9 @@ export class Client {
     const volume = await this.#volume();
     if (volume === null) return this.#ask('create-volume', { spec: newVolume(chance, name, poolIds) });
     const wish = { volume: volume.volumeId, basedOnGeneration: volume.generation };
+    const snapshot = volume.snapshots.length === 0 ? null : chance.pick(volume.snapshots).snapshotId;
+    if (snapshot !== null && chance.isOneIn(3)) return this.#ask('delete-snapshot', { ...wish, snapshot });
+    if (chance.isOneIn(6)) return this.#ask('create-snapshot', { ...wish, spec: { name: `at-${volume.generation}` } });
     if (chance.isOneIn(12)) return this.#ask('delete-volume', wish);
     await this.#ask('change-volume', { ...wish, patch: patchOf(chance, volume, poolIds) });
   }

@@ -27,6 +27,8 @@ export function patchOf(chance: Chance, volume: Volume, poolIds: readonly string
   ];
   chance.pick(wishes)();
   if (chance.isOneIn(3)) chance.pick(wishes)();
+  // Some ask without knowing of snapshots, and are refused.
+  if (volume.snapshots.length > 0 && !chance.isOneIn(4)) patch.acknowledgeSnapshots = true;
   return patch;
 }
 

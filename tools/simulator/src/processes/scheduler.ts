@@ -149,6 +149,10 @@ function answer(scheduler: Scheduler, { sender, verb, payload }: Question): Prom
       return scheduler.volumes.change(verbs[verb].request.parse(payload));
     case 'delete-volume':
       return scheduler.volumes.delete(verbs[verb].request.parse(payload));
+    case 'create-snapshot':
+      return scheduler.volumes.createSnapshot(verbs[verb].request.parse(payload));
+    case 'delete-snapshot':
+      return scheduler.volumes.deleteSnapshot(verbs[verb].request.parse(payload));
     case 'failover-volume':
       return scheduler.volumes.failover(verbs[verb].request.parse(payload));
     case 'get-volume':

@@ -48,6 +48,16 @@ export class Books {
     return this.#contents.reservations.all();
   }
 
+  /** The legs of snapshots that are whole. */
+  frozenLegs(): string[] {
+    const legs = Map.groupBy(this.#contents.legs.all(), ({ volumeId }) => volumeId);
+    return this.volumes.flatMap(({ volumeId, snapshots }) => {
+      const stacks = snapshots.filter(({ state }) => state === 'ready').flatMap((one) => [one, ...one.bases]);
+      const generations = new Set(stacks.map(({ stackGeneration }) => stackGeneration));
+      return (legs.get(volumeId) ?? []).filter((leg) => generations.has(leg.stackGeneration)).map(({ legId }) => legId);
+    });
+  }
+
   hasChange(changeId: string): boolean {
     return this.#contents.changes.get(changeId) !== null;
   }

@@ -33,6 +33,8 @@ export class Judge {
   readonly #running = new Set<string>();
   /** Generations that were said to be applied, and were. */
   readonly #applied = new Set<string>();
+  /** Writes that each leg of a snapshot has. */
+  readonly #frozen = new Map<string, number | null>();
   #hasActed = false;
   #commits = 0;
 
@@ -83,7 +85,10 @@ export class Judge {
       this.#lookAtApplied();
       this.#lookAtAccepted();
     }
-    if (hasCommitted || this.#hasActed) this.#lookAtReservations();
+    if (hasCommitted || this.#hasActed) {
+      this.#lookAtReservations();
+      this.#lookAtSnapshots();
+    }
     this.#hasActed = false;
   }
 
@@ -149,7 +154,9 @@ export class Judge {
       const last = this.guests.lastWrite(volumeId);
       const isComplete = this.orders
         .stacksOf(volumeId)
-        .some((legIds) => legIds.every((legId) => (this.#parts.world.legs.get(legId)?.writes ?? -1) >= last));
+        .some((chain) =>
+          chain.some((legIds) => legIds.every((legId) => (this.#parts.world.legs.get(legId)?.writes ?? -1) >= last)),
+        );
       if (!isComplete) this.violated(completeness, `no stack of ${volumeId} holds all of its guest's ${last} writes`);
     }
   }
@@ -179,6 +186,21 @@ export class Judge {
     if (name !== null) this.violated(once, `${name} was changed more often than its client was told`);
   }
 
+  /** What was put back may know snapshots that were deleted since. */
+  #lookAtSnapshots(): void {
+    const { books, world } = this.#parts;
+    const held = this.isRestored ? [] : books.frozenLegs();
+    const before = new Map(this.#frozen);
+    this.#frozen.clear();
+    for (const legId of held) {
+      const writes = world.legs.get(legId)?.writes ?? null;
+      this.#frozen.set(legId, writes);
+      const was = before.get(legId) ?? writes;
+      if (writes === null) this.violated(frozen, `${legId} of a snapshot is gone`);
+      else if (was !== writes) this.violated(frozen, `${legId} of a snapshot had ${was} writes and has ${writes}`);
+    }
+  }
+
   #lookAtReservations(): void {
     if (this.isRestored) return;
     const { books } = this.#parts;
@@ -204,4 +226,5 @@ const reserved: Invariant = 'reservations: whatever is in use is reserved';
 const acknowledged: Invariant = 'acknowledged: a request that was accepted is not forgotten';
 const once: Invariant = 'once: a request is carried out at most once, and one that was refused is not carried out';
 const completeness: Invariant = 'complete: every volume has one complete current stack';
+const frozen: Invariant = 'frozen: a leg that a snapshot refers to is never written or deleted';
 const absence: Invariant = 'absence: nothing is deleted without a tombstone';

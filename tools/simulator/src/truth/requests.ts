@@ -28,7 +28,7 @@ export class Requests {
     const made = new Map<string, number>();
     for (const { kind, volumeName, requestedBy } of changes) {
       if (requestedBy !== CLIENT) continue;
-      if (kind === 'create' || kind === 'change' || kind === 'delete')
+      if (kind !== 'heal' && kind !== 'failover' && kind !== 'adopt')
         made.set(volumeName, (made.get(volumeName) ?? 0) + 1);
     }
     for (const [name, { open, accepted }] of this.#tallies) if ((made.get(name) ?? 0) > open + accepted) return name;
