@@ -59,6 +59,8 @@ export const desiredStackSchema = z.strictObject({
   layers: z.array(layerSchema),
   encryptionKey: z.strictObject({ keyRef: keyRefSchema, sealedKey: sealedSecretSchema }).nullable(),
   legs: z.array(desiredCardLegSchema).min(1),
+  /** There beneath a clone: another volume's data plane may have the same legs open. None of them is ever written. */
+  shared: z.literal(true).optional(),
 });
 export type DesiredStack = z.infer<typeof desiredStackSchema>;
 

@@ -59,6 +59,11 @@ export const volumeSpecSchema = z.strictObject({
   stack: stackSpecSchema.default({ layers: [] }),
   alwaysRedundant: alwaysRedundantSchema.default(false),
   qos: qosLimitsSchema.nullable().default(null),
+  /**
+   * Makes it a clone, which begins with what the snapshot holds: of the snapshot's size and layers, on the card of the
+   * snapshot's volume. `volume` and `snapshot` by id or name.
+   */
+  fromSnapshot: z.strictObject({ volume: z.string().min(1).max(63), snapshot: z.string().min(1).max(63) }).optional(),
   placement: placementWishSchema.default({ policy: 'spread', spreadLegsOver: 'rack', spreadRequired: false }),
 });
 export type VolumeSpec = z.infer<typeof volumeSpecSchema>;
@@ -169,6 +174,8 @@ export const volumeSchema = z.strictObject({
   snapshots: z
     .array(z.strictObject({ snapshotId: snapshotIdSchema, name: snapshotNameSchema, state: snapshotStateSchema }))
     .default([]),
+  /** Of a clone, for as long as it reads what it has not written itself from there; null: it holds everything itself. */
+  standsOn: z.strictObject({ volumeId: volumeIdSchema, snapshotId: snapshotIdSchema }).nullable().default(null),
   changeId: changeIdSchema.nullable(),
   createdAtMs: z.int(),
 });

@@ -5,9 +5,12 @@ import { snapshotSchema, type Volume } from '@flexbso/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BlockLedger } from '../load/block-ledger.js';
 import { fillVolume, readWholeVolume } from '../load/fio.js';
+import { dataPlanesIn } from '../cluster/data-planes.js';
+import { killProcesses } from '../cluster/processes.js';
+import { until } from '../api/until.js';
 import { refusalOf } from './testing/refusal.js';
 import { checked, subjectsOn } from './testing/subjects.js';
-import { MiB, START_OR_END_MS, System } from './testing/system.js';
+import { DEADLINE_MS, MiB, START_OR_END_MS, System } from './testing/system.js';
 
 const system = new System();
 beforeAll(() => system.start(), START_OR_END_MS);
@@ -22,6 +25,41 @@ async function frozenOf({ volumeId }: Volume, snapshot: string): Promise<string[
     readFile(join(system.cluster.folders.pools, poolId, `${legId}.raw`)),
   );
   return (await Promise.all(contents)).map((content) => createHash('sha256').update(content).digest('hex'));
+}
+
+/** All that a volume shows its client. */
+const imageOf = (volume: Volume): Promise<string> =>
+  system.targetOf(volume).withImage(async (image) =>
+    createHash('sha256')
+      .update(await readFile(image))
+      .digest('hex'),
+  );
+
+/** A clone that was written to while it stood on its snapshot, and after it was copied flat. */
+async function triedOut(name: string, from: string, image: string): Promise<void> {
+  const { api } = system;
+  const { status, stderr } = await system.flexbso(
+    'create',
+    'volume',
+    name,
+    '--from',
+    from,
+    '--protocol',
+    'nbd',
+    '--wait',
+  );
+  expect([status, stderr]).toEqual([0, expect.anything()]);
+  const clone = await api.volume(name);
+  expect(clone.standsOn).not.toBeNull();
+  expect(await imageOf(clone)).toBe(image);
+  const ledger = new BlockLedger(clone.sizeBytes);
+  await fillVolume(system.targetOf(clone), ledger);
+  const moved = await system.underLoad(clone, ledger, async () => {
+    await system.settled((await api.changeVolume(clone.volumeId, { stack: { layers: [] } })).change);
+  });
+  expect(moved).toMatchObject(nothingWrong);
+  expect(await system.wrongBlocks(clone, ledger)).toEqual([]);
+  await system.remove(clone);
 }
 
 const nothingWrong = { failedIo: 0, wrongBlocks: 0 };
@@ -44,6 +82,27 @@ describe('a snapshot under verified I/O', { timeout: 240_000 }, () => {
     expect(await frozenOf(volume, 'monday')).toEqual(frozen);
     expect(await system.wrongBlocks(volume, ledger)).toEqual([]);
     expect((await refusalOf(api.deleteVolume(volumeId))).code).toBe('has-snapshots');
+    const clone = await system.create('kept', {
+      sizeBytes: volume.sizeBytes,
+      fromSnapshot: { volume: volumeId, snapshot: 'monday' },
+      placement: {},
+    });
+    // One plain leg holds exactly what the volume showed.
+    expect(await imageOf(clone)).toBe(frozen[0]);
+    expect((await refusalOf(api.deleteSnapshot(volumeId, 'monday'))).code).toBe('change-refused');
+    await system.cluster.kill('agent-card-1', 'SIGKILL');
+    await killProcesses(dataPlanesIn(join(cluster.folders.run, 'card-1')));
+    await system.cluster.restart('agent-card-1');
+    await until(
+      'both are served again',
+      DEADLINE_MS,
+      async () =>
+        (await system.isServed(await api.volume(volumeId))) &&
+        (await system.isServed(await api.volume(clone.volumeId))),
+    );
+    expect(await imageOf(clone)).toBe(frozen[0]);
+    expect(await system.wrongBlocks(volume, ledger)).toEqual([]);
+    await system.remove(clone);
     expect(await checked(system)).toEqual({ differences: [], underWay: 0 });
 
     const deleted = await system.underLoad(volume, ledger, async () => {
@@ -68,10 +127,10 @@ describe('a snapshot under verified I/O', { timeout: 240_000 }, () => {
     const ledger = new BlockLedger(volume.sizeBytes);
     await fillVolume(system.targetOf(volume), ledger);
     const { volumeId } = volume;
-    const taken = await system.underLoad(volume, ledger, async () => {
-      await system.settled((await api.createSnapshot(volumeId, 'monday')).change);
-    });
-    expect(taken).toMatchObject(nothingWrong);
+    const image = await imageOf(volume);
+    await system.settled((await api.createSnapshot(volumeId, 'monday')).change);
+    const written = await system.underLoad(volume, ledger, () => triedOut('trial', 'mirrored/monday', image));
+    expect(written).toMatchObject(nothingWrong);
     const frozen = await frozenOf(volume, 'monday');
     const rekey = { from: String((await api.volume(volumeId)).keyRef) };
     expect((await refusalOf(api.changeVolume(volumeId, { rekey }))).code).toBe('snapshots-keep-old-state');

@@ -3,7 +3,8 @@ import type { ApiRequest } from '../client/api-client.js';
 import { CommandError, exitCodes } from '../exit-codes.js';
 
 export interface CreateOptions {
-  readonly size: number;
+  readonly size?: number;
+  readonly from?: { readonly volume: string; readonly snapshot: string };
   readonly protocol?: string;
   readonly compression?: boolean;
   readonly encryption?: boolean;
@@ -44,7 +45,7 @@ export interface FailoverOptions {
 
 /**
  * The request that asks for a volume.
- * @throws CommandError `usage` when reads are to be checked without a mirror
+ * @throws CommandError `usage` when reads are to be checked without a mirror, or no size is given
  */
 export function createRequest(name: string, options: CreateOptions): ApiRequest {
   const layers: unknown[] = [
@@ -53,6 +54,8 @@ export function createRequest(name: string, options: CreateOptions): ApiRequest 
     ...(options.raid1 === undefined ? [] : [{ kind: 'raid1', legCount: options.raid1, safeRead: options.safeRead }]),
   ];
   if (options.safeRead && options.raid1 === undefined) throw noMirror();
+  if (options.size === undefined)
+    throw new CommandError(exitCodes.usage, 'say how large it is to be: --size 1GiB, or --from VOLUME/SNAPSHOT');
   const qos = limits({}, options);
   const placement = {
     ...(options.card === undefined ? {} : { cardId: options.card }),
@@ -64,6 +67,7 @@ export function createRequest(name: string, options: CreateOptions): ApiRequest 
     ...(options.protocol === undefined ? {} : { protocol: options.protocol }),
     ...(options.label === undefined ? {} : { labels: options.label }),
     ...(layers.length === 0 ? {} : { stack: { layers } }),
+    ...(options.from === undefined ? {} : { fromSnapshot: options.from }),
     ...(options.alwaysRedundant ? { alwaysRedundant: true } : {}),
     ...(qos === null ? {} : { qos }),
     ...(Object.keys(placement).length === 0 ? {} : { placement }),

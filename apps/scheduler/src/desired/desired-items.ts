@@ -3,7 +3,7 @@ import { acceptedPlanOf, legCompressionOf } from '@flexbso/stack';
 import type { Deciding, Draft } from '../changes/draft.js';
 import type { LegRecord } from '../legs/leg-record.js';
 import { carriersOf, stacksOf } from '../snapshots/kept-stacks.js';
-import type { BaseStack } from '../snapshots/snapshot-record.js';
+import type { BaseLeg, BaseStack } from '../snapshots/snapshot-record.js';
 import type { FormerCard } from '../volumes/volume-record.js';
 
 /** Gives the card what the volume wants now, under a new operation. All legs of the wanted stack must be ready. */
@@ -74,8 +74,9 @@ export function takeFromCard(
   });
 }
 
-function desiredStack(draft: Draft, { stackGeneration, stack, keyRef }: BaseStack): DesiredStack {
-  const legs = draft.legs
+function desiredStack(draft: Draft, base: BaseStack): DesiredStack {
+  const { stackGeneration, stack, keyRef, origin } = base;
+  const legs = (base.legs ?? draft.legs)
     .filter((leg) => leg.stackGeneration === stackGeneration)
     .toSorted((left, right) => left.position - right.position);
   return {
@@ -83,6 +84,7 @@ function desiredStack(draft: Draft, { stackGeneration, stack, keyRef }: BaseStac
     layers: stack.layers,
     encryptionKey: sealedKeyOf(draft, keyRef),
     legs: legs.map(cardLegOf),
+    ...(origin === undefined ? {} : { shared: true }),
   };
 }
 
@@ -93,7 +95,7 @@ function sealedKeyOf({ volume, keys }: Draft, keyRef: string | null): DesiredSta
   return { keyRef, sealedKey: key.sealed };
 }
 
-function cardLegOf({ legId, poolId, epoch, sizeBytes, address, access }: LegRecord): DesiredCardLeg {
+function cardLegOf({ legId, poolId, epoch, sizeBytes, address, access }: BaseLeg): DesiredCardLeg {
   if (address === null)
     throw new Error(`leg ${legId} has no address yet: a card is given only what its pool reported as ready`);
   return { legId, poolId, epoch, sizeBytes, address, access };

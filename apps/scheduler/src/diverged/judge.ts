@@ -124,7 +124,7 @@ function heldLegs(parts: readonly LegPart[]): HeldLeg[] | string {
 }
 
 function takeOver(
-  { volumeId, parts }: DifferingVolume,
+  { volumeId, parts, recorded: books }: DifferingVolume,
   { cardId, given, observed }: CardPart,
   { leftovers, kept }: { readonly leftovers: readonly HeldLeg[]; readonly kept: Kept },
   recorded: readonly RecordedVolume[],
@@ -138,8 +138,13 @@ function takeOver(
     return refused(
       `the books hold ${given.export.functionId} of ${cardId} for ${holder.volume.name} (${holder.volume.volumeId}): settle that first`,
     );
+  const unknown = given.bases?.find((base) => base.shared && !standsOn(books, base.stackGeneration));
+  if (unknown)
+    return refused(
+      `it is a clone that was made since, and the copy does not know on whose snapshot it stands (stack ${unknown.stackGeneration}): only a newer copy does`,
+    );
   const legs: Extract<Verdict, { kind: 'take-over' }>['legs'][number][] = [];
-  for (const { stackGeneration, legs: ofStack } of desiredStacks(given))
+  for (const { stackGeneration, legs: ofStack } of desiredStacks(given).filter(({ shared }) => !shared))
     for (const [position, onCard] of ofStack.entries()) {
       const onPool = legOnPool(onCard, cardId, parts.legs);
       if (typeof onPool === 'string') return refused(onPool);
@@ -148,6 +153,11 @@ function takeOver(
   const { snapshots } = kept;
   const frozen = kept.legs.filter(({ legId }) => !legs.some(({ onCard }) => onCard.legId === legId));
   return { kind: 'take-over', cardId, given, observed, legs, leftovers, snapshots, frozen };
+}
+
+function standsOn(books: RecordedVolume | null, stackGeneration: number): boolean {
+  const bases = books?.volume.want.bases ?? [];
+  return bases.some((base) => base.origin !== undefined && base.stackGeneration === stackGeneration);
 }
 
 /** By its reservation: a volume whose creation was undone still names the function that it was to have. */

@@ -52,11 +52,14 @@ export function volumeOf(
       ...(given.bases === undefined
         ? {}
         : {
-            bases: given.bases.map(({ stackGeneration, layers, encryptionKey }) => ({
-              stackGeneration,
-              stack: { layers },
-              keyRef: encryptionKey?.keyRef ?? null,
-            })),
+            bases: given.bases.map(
+              ({ stackGeneration, layers, encryptionKey }) =>
+                present?.volume.want.bases?.find((base) => base.origin && base.stackGeneration === stackGeneration) ?? {
+                  stackGeneration,
+                  stack: { layers },
+                  keyRef: encryptionKey?.keyRef ?? null,
+                },
+            ),
           }),
     },
     uri: observed.exports[0]?.uri ?? null,

@@ -46,6 +46,16 @@ export class TypeormReader implements StoreReader {
     return this.#volumesByAge(tenantId, after).andWhere("volume.snapshots <> '[]'").take(limit).getMany();
   }
 
+  volumesFrom(snapshotId: string): Promise<VolumeRecord[]> {
+    // In the text that the columns hold: nothing but a reference to a snapshot is followed by a closing brace.
+    const origin = `%"snapshotId":"${snapshotId}"}%`;
+    return this.manager
+      .createQueryBuilder(VolumeRow, 'volume')
+      .where('(volume.want LIKE :origin OR volume.snapshots LIKE :origin)', { origin })
+      .orderBy('volume.createdAtMs', 'ASC')
+      .getMany();
+  }
+
   #volumesByAge(tenantId: string | null, after: Cursor | null) {
     const query = this.manager.createQueryBuilder(VolumeRow, 'volume');
     if (tenantId !== null) query.andWhere('volume.tenantId = :tenantId', { tenantId });

@@ -39,11 +39,20 @@ export function plannedLegs(legs: readonly PlannableLeg[], stackGeneration: numb
     .map(({ legId, poolId, epoch, sizeBytes, addressKind }) => ({ legId, poolId, epoch, sizeBytes, addressKind }));
 }
 
-export function plannedBase(
-  { stackGeneration, stack, keyRef }: BaseStack,
-  legs: readonly PlannableLeg[],
-): PlannedStack {
-  return { stackGeneration, layers: cardLayersOf(stack.layers), keyRef, legs: plannedLegs(legs, stackGeneration) };
+export function plannedBase(base: BaseStack, legs: readonly PlannableLeg[]): PlannedStack {
+  const { stackGeneration, stack, keyRef } = base;
+  return {
+    stackGeneration,
+    layers: cardLayersOf(stack.layers),
+    keyRef,
+    legs: plannedLegs(base.legs ?? legs, stackGeneration),
+  };
+}
+
+/** The snapshot that a volume, or what is kept of it, still reads from; null: it holds everything itself. */
+export function originOf({ want, snapshots }: Pick<VolumeRecord, 'want' | 'snapshots'>): BaseStack['origin'] | null {
+  const stacks = [...stacksOf(want), ...snapshots.flatMap(stacksOfSnapshot)];
+  return stacks.find(({ origin }) => origin !== undefined)?.origin ?? null;
 }
 
 /** The stacks of a volume's legs that nobody refers to any more once `want` is what runs and these are its snapshots. */
@@ -56,7 +65,7 @@ export function leavingStacks(
     [...snapshotsBefore.flatMap(stacksOfSnapshot), ...stacksOf(before)].map((stack) => [stack.stackGeneration, stack]),
   );
   return [...known.values()]
-    .filter(({ stackGeneration }) => !kept.has(stackGeneration))
+    .filter(({ stackGeneration, origin }) => !kept.has(stackGeneration) && origin === undefined)
     .map((stack) => plannedBase(stack, legs))
     .filter((stack) => stack.legs.length > 0)
     .toSorted((left, right) => right.stackGeneration - left.stackGeneration);

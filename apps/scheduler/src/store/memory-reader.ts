@@ -48,6 +48,15 @@ export class MemoryReader implements StoreReader {
         .slice(0, limit),
     );
 
+  volumesFrom = (snapshotId: string) =>
+    this.connection.answer(
+      this.contents.volumes.where(({ want, snapshots }) =>
+        [...(want.bases ?? []), ...snapshots.flatMap(({ bases }) => bases)].some(
+          ({ origin }) => origin?.snapshotId === snapshotId,
+        ),
+      ),
+    );
+
   legsOf = (volumeId: string) =>
     this.connection.answer(
       this.contents.legs

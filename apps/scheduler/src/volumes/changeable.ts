@@ -1,5 +1,4 @@
-import { type CardSnapshot, ProblemError } from '@flexbso/contracts';
-import type { Fleet } from '@flexbso/placement';
+import { ProblemError } from '@flexbso/contracts';
 import type { Aggregate } from '../changes/draft.js';
 import { isCarriedByNobody } from './propose-failover.js';
 
@@ -17,15 +16,5 @@ export function refuseUnchangeable(present: Aggregate): void {
     code: 'change-refused',
     detail: `nothing carries volume ${volume.name}: its failover ${change.changeId} was ${change.state} (${change.problem?.detail ?? 'no reason given'}); fail it over again, to the same card or another`,
     facts: { changeId: change.changeId },
-  });
-}
-
-/** @throws ProblemError `unavailable` */
-export function cardOrThrow(fleet: Fleet, cardId: string): CardSnapshot {
-  const card = fleet.card(cardId)?.snapshot;
-  if (card) return card;
-  throw new ProblemError({
-    code: 'unavailable',
-    detail: `card ${cardId} is not known at the moment: inventory has published no snapshot of it`,
   });
 }

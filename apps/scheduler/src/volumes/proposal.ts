@@ -1,4 +1,12 @@
-import { type Caller, type Capabilities, type Change, type Outage, type Plan, ProblemError } from '@flexbso/contracts';
+import {
+  type Caller,
+  type Capabilities,
+  type CardSnapshot,
+  type Change,
+  type Outage,
+  type Plan,
+  ProblemError,
+} from '@flexbso/contracts';
 import { type Fleet } from '@flexbso/placement';
 import {
   acceptedPlanOf,
@@ -28,6 +36,16 @@ export type Proposal = Omit<Aggregate, 'keys' | 'given'>;
 export interface World {
   readonly fleet: Fleet;
   readonly deciding: Deciding;
+}
+
+/** @throws ProblemError `unavailable` */
+export function cardOrThrow(fleet: Fleet, cardId: string): CardSnapshot {
+  const card = fleet.card(cardId)?.snapshot;
+  if (card) return card;
+  throw new ProblemError({
+    code: 'unavailable',
+    detail: `card ${cardId} is not known at the moment: inventory has published no snapshot of it`,
+  });
 }
 
 /** Of the pools that these legs are on, as far as inventory knows them. */

@@ -10,7 +10,7 @@ import { keptGenerations, leavingStacks } from '../snapshots/kept-stacks.js';
 import { refuseUnacknowledged, refuseWithSnapshots } from '../snapshots/refusals.js';
 import type { SnapshotRecord } from '../snapshots/snapshot-record.js';
 import { refuseLackOfRedundancy } from './always-redundant.js';
-import { cardOrThrow, refuseUnchangeable } from './changeable.js';
+import { refuseUnchangeable } from './changeable.js';
 import { planReservations } from '../placement/plan-reservations.js';
 import {
   bothReservations,
@@ -23,6 +23,7 @@ import { type Difference, differencesOf, needsNewStack, needsNoWork, patched } f
 import { plannedVolume } from './planned.js';
 import {
   type Asking,
+  cardOrThrow,
   emptyPlan,
   newChange,
   newLegs,
@@ -295,7 +296,13 @@ export function proposeDelete(world: World, present: Aggregate, asking: Asking):
   const { reservations } = present;
   const plan = from
     ? {
-        ...planOrThrow(world, volume.cardId, from, { ...from, tombstone: true }),
+        ...planOrThrow(
+          world,
+          volume.cardId,
+          from,
+          { ...from, tombstone: true },
+          leavingStacks(volume, legs, new Set()),
+        ),
         reservations: planReservations({ before: reservations, during: reservations, after: [] }),
       }
     : emptyPlan;

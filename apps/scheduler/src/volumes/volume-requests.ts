@@ -6,7 +6,9 @@ import type { Decision, Decisions } from '../decisions.js';
 import { BookEntries } from '../placement/books.js';
 import { readAggregate } from '../store/commit.js';
 import type { StoreReader } from '../store/store.js';
-import { proposeDeleteSnapshot, proposeSnapshot } from '../snapshots/propose-snapshot.js';
+import { refuseCloned } from '../snapshots/clone.js';
+import { cloneSource, refuseTorn } from '../snapshots/clone-lookup.js';
+import { findSnapshot, proposeDeleteSnapshot, proposeSnapshot } from '../snapshots/propose-snapshot.js';
 import { accept, assertSamePlan } from './accept.js';
 import { assertWriter, tenantOf } from './callers.js';
 import { assertChangeable, assertGeneration, proposeChange, proposeDelete } from './propose-change.js';
@@ -123,7 +125,8 @@ export class VolumeRequests {
       throw new ProblemError({ code: 'name-taken', detail, facts: { volumeId: taken.volumeId } });
     }
     const earlierCreations = await reader.creationsOf(tenantId, spec.name);
-    const facts = { tenantId, incarnation: this.#decisions.incarnation, earlierCreations };
+    const source = spec.fromSnapshot ? await cloneSource(reader, caller, spec.fromSnapshot) : null;
+    const facts = { tenantId, incarnation: this.#decisions.incarnation, earlierCreations, source };
     return { present: null, proposal: proposeCreate(this.#world(), spec, facts, this.#asking(caller)) };
   }
 
@@ -160,6 +163,8 @@ export class VolumeRequests {
     request: Pick<Request<'plan-delete-snapshot'>, 'caller' | 'volume' | 'basedOnGeneration' | 'snapshot'>,
   ): Promise<Proposed> {
     const present = await this.#changeable(reader, read, request);
+    const { snapshotId, name } = findSnapshot(present, request.snapshot);
+    refuseCloned(`snapshot ${name} is not deleted`, await reader.volumesFrom(snapshotId));
     const asking = this.#asking(request.caller);
     return { present, proposal: proposeDeleteSnapshot(this.#world(), present, request.snapshot, asking) };
   }
@@ -172,6 +177,7 @@ export class VolumeRequests {
     const found = await this.#found(reader, read, request);
     assertCertainStack(found);
     assertGeneration(found, request.basedOnGeneration);
+    await refuseTorn(reader, found.volume);
     const wish = { cardId: request.cardId };
     return { present: found, proposal: proposeFailover(this.#world(), found, wish, this.#asking(request.caller)) };
   }

@@ -7,7 +7,7 @@ import type { NbdClient } from '../nbd/nbd-client.js';
 import { QmpCommandError } from '../qmp/errors.js';
 import { nothing } from '../qmp/replies.js';
 import { isAllZeros, readFirstBytes, withBytes, writeFirstBytes } from './first-bytes.js';
-import { look, type StepScene } from './step-scene.js';
+import { isShared, look, type StepScene } from './step-scene.js';
 
 type Format = Extract<CardStep, { kind: 'format-encryption' }>;
 type Open = Extract<CardStep, { kind: 'open-encryption' }>;
@@ -51,7 +51,7 @@ export async function openEncryption(scene: StepScene, step: Open): Promise<void
   const name = luksNode(step.stackGeneration, step.keyRef);
   if (graph.nodes.has(name)) return;
   const beneath = beneathEncryption(graph, step.stackGeneration);
-  await addLuksNode(scene, step.keyRef, name, beneath, false);
+  await addLuksNode(scene, step.keyRef, name, beneath, isShared(scene, step.stackGeneration));
 }
 
 export async function closeEncryption(scene: StepScene, step: Open): Promise<void> {

@@ -9,7 +9,7 @@ import { headStack } from '../graph/graph.js';
 import { legNode, pskObject } from '../graph/node-names.js';
 import { QmpCommandError } from '../qmp/errors.js';
 import { nothing } from '../qmp/replies.js';
-import { desiredLeg, look, type StepScene } from './step-scene.js';
+import { desiredLeg, isShared, look, type StepScene } from './step-scene.js';
 
 type OpenLeg = Extract<CardStep, { kind: 'open-leg' }>;
 
@@ -64,7 +64,9 @@ export async function closeLeg(scene: StepScene, step: OpenLeg): Promise<void> {
 
 async function addLeg(scene: StepScene, step: OpenLeg, leg: DesiredCardLeg, name: string): Promise<void> {
   const { address } = leg;
-  if (address.kind === 'file') return addFileNode(scene.daemon.qmp, name, address.path, address.buffered ?? false);
+  const shared = isShared(scene, step.stackGeneration);
+  if (address.kind === 'file')
+    return addFileNode(scene.daemon.qmp, name, address.path, address.buffered ?? false, shared);
   if (address.kind === 'memory') throw refused('missing-capability', 'a leg in memory exists in simulations only');
   const { config, daemon } = scene;
   const credentials = await loadLegKey(scene, step);
@@ -78,6 +80,7 @@ async function addLeg(scene: StepScene, step: OpenLeg, leg: DesiredCardLeg, name
       'reconnect-delay': config.reconnectDelaySeconds,
       'open-timeout': config.openTimeoutSeconds,
       discard: 'unmap',
+      'read-only': shared,
       ...(credentials === null ? {} : { 'tls-creds': credentials }),
     },
     nothing,

@@ -8,7 +8,7 @@ import { makeOverlay } from '../overlay/qcow2.js';
 import { nothing } from '../qmp/replies.js';
 import { beneathEncryption } from './encryption-steps.js';
 import { isAllZeros, readFirstBytes, withBytes, writeFirstBytes } from './first-bytes.js';
-import { look, type StepScene } from './step-scene.js';
+import { isShared, look, type StepScene } from './step-scene.js';
 
 type StepOf<Kind extends CardStep['kind']> = Extract<CardStep, { kind: Kind }>;
 
@@ -93,7 +93,7 @@ export async function buildOverlay(scene: StepScene, step: StepOf<'build-overlay
     await qmp.execute('blockdev-add', { ...filter, 'read-only': true }, nothing);
   }
   const node = { driver: 'qcow2', 'node-name': overlay, file: top, backing: between, discard: 'unmap' };
-  await qmp.execute('blockdev-add', node, nothing);
+  await qmp.execute('blockdev-add', { ...node, 'read-only': isShared(scene, stackGeneration) }, nothing);
 }
 
 function assertSameBase(graph: Graph, { stackGeneration, baseStackGeneration }: StepOf<'build-overlay'>): void {

@@ -28,3 +28,9 @@ export function desiredLeg(scene: StepScene, legId: string): DesiredCardLeg {
     );
   return leg;
 }
+
+/** Whether other volumes may have the stack's legs open: nothing of it is opened for writing. */
+export const isShared = (scene: StepScene, stackGeneration: number): boolean =>
+  desiredStacks(scene.context.desired).some(
+    (stack) => stack.stackGeneration === stackGeneration && stack.shared === true,
+  );
