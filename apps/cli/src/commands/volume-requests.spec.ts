@@ -21,6 +21,7 @@ const volume = volumeSchema.parse({
   legs: [],
   legFaults: [],
   snapshots: [],
+  standsOn: null,
   formerCards: [],
   uri: null,
   changeId: null,
