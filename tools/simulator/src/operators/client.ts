@@ -13,6 +13,8 @@ const acceptedSchema = z.looseObject({
 
 export interface ClientParts {
   readonly name: string;
+  /** Of all clients' volumes: one that has a snapshot may be cloned. */
+  readonly names: readonly string[];
   readonly asker: Asker;
   readonly chance: Chance;
   readonly books: Books;
@@ -56,8 +58,11 @@ export class Client {
 
   async #once(): Promise<void> {
     const { name, chance, poolIds } = this.#parts;
-    const volume = await this.#volume();
-    if (volume === null) return this.#ask('create-volume', { spec: newVolume(chance, name, poolIds) });
+    const volume = await this.#volume(name);
+    if (volume === null) {
+      const other = chance.isOneIn(2) ? await this.#volume(chance.pick(this.#parts.names)) : null;
+      return this.#ask('create-volume', { spec: newVolume(chance, name, poolIds, other) });
+    }
     const wish = { volume: volume.volumeId, basedOnGeneration: volume.generation };
     const snapshot = volume.snapshots.length === 0 ? null : chance.pick(volume.snapshots).snapshotId;
     if (snapshot !== null && chance.isOneIn(3)) return this.#ask('delete-snapshot', { ...wish, snapshot });
@@ -66,9 +71,9 @@ export class Client {
     await this.#ask('change-volume', { ...wish, patch: patchOf(chance, volume, poolIds) });
   }
 
-  async #volume(): Promise<Volume | null> {
+  async #volume(name: string): Promise<Volume | null> {
     try {
-      return volumeSchema.parse(await this.#parts.asker.read('get-volume', { volume: this.#parts.name }));
+      return volumeSchema.parse(await this.#parts.asker.read('get-volume', { volume: name }));
     } catch (error) {
       if (error instanceof ProblemError && error.code === 'not-found') return null;
       throw error;

@@ -155,11 +155,12 @@ export class Run {
     this.#scheduler.start();
     for (const agent of this.#agents) agent.start();
     const poolIds = this.#agents.filter(({ machine }) => machine.role === 'pool').map(({ machine }) => machine.id);
-    for (let number = 1; number <= VOLUMES; number += 1) {
-      const name = `vol-${number}`;
+    const names = Array.from({ length: VOLUMES }, (_, index) => `vol-${index + 1}`);
+    for (const name of names) {
       const asker = this.#asker(`client ${name}`, tenant);
       const client = new Client({
         name,
+        names,
         asker,
         chance: this.#chance,
         books: this.#books,

@@ -134,7 +134,9 @@ export class Judge {
     const writers = new Map<string, string>();
     for (const card of this.#parts.cards) {
       for (const volumeId of card.volumeIds()) {
+        const read = this.orders.sharedLegs(volumeId);
         for (const { legId, epoch } of card.openLegs(volumeId)) {
+          if (read.has(legId)) continue;
           const leg = this.#parts.world.legs.get(legId);
           const isWritable = leg?.serving?.holderCardId === card.cardId && leg.serving.epoch === epoch;
           if (!isWritable) continue;

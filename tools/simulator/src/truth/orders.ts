@@ -47,6 +47,14 @@ export class Orders {
     return (this.#volumes.get(volumeId) ?? []).some(({ item }) => item.tombstone && item.movedTo === undefined);
   }
 
+  /** Legs that the volume was only ever to read: of the snapshot that it was cloned from. */
+  sharedLegs(volumeId: string): Set<string> {
+    const shared = (this.#volumes.get(volumeId) ?? []).flatMap(({ item }) =>
+      (item.bases ?? []).filter((base) => base.shared === true),
+    );
+    return new Set(shared.flatMap(({ legs }) => legs.map(({ legId }) => legId)));
+  }
+
   /** Of every stack that the volume was ever to have: its legs, and those of the stacks beneath it. */
   stacksOf(volumeId: string): string[][][] {
     const stacks = new Map<string, string[][]>();
