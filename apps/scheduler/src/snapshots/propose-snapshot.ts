@@ -1,5 +1,5 @@
-import { MAX_OVERLAY_DEPTH, MAX_SNAPSHOTS, ProblemError, type SnapshotSpec } from '@flexbso/contracts';
-import { legSizeBytes, overlayBytes } from '@flexbso/stack';
+import { MAX_OVERLAY_DEPTH, MAX_SNAPSHOTS, MAX_VOLUME_LEGS, ProblemError, type SnapshotSpec } from '@flexbso/contracts';
+import { legCountOf, legSizeBytes, overlayBytes } from '@flexbso/stack';
 import type { Aggregate } from '../changes/draft.js';
 import { derivedId } from '../ids.js';
 import { chooseForLegs } from '../placement/choose.js';
@@ -105,11 +105,16 @@ function refuseTaken({ volume }: Aggregate, name: string): void {
   throw new ProblemError({ code: 'name-taken', detail, facts: { snapshotId: taken.snapshotId } });
 }
 
-function refuseTooMany({ volume }: Aggregate): void {
+function refuseTooMany({ volume, legs }: Aggregate): void {
   const { name, snapshots, want } = volume;
   if (snapshots.length >= MAX_SNAPSHOTS) {
     const detail = `volume ${name} has ${snapshots.length} snapshots, and may have ${MAX_SNAPSHOTS}; delete one first`;
     throw new ProblemError({ code: 'change-refused', detail, facts: { limit: MAX_SNAPSHOTS } });
+  }
+  const legCount = legs.length + legCountOf(want.stack.layers);
+  if (legCount > MAX_VOLUME_LEGS) {
+    const detail = `volume ${name} and its snapshots would have ${legCount} legs, and may have ${MAX_VOLUME_LEGS}; delete snapshots first`;
+    throw new ProblemError({ code: 'change-refused', detail, facts: { limit: MAX_VOLUME_LEGS } });
   }
   const depth = want.bases?.length ?? 0;
   if (depth < MAX_OVERLAY_DEPTH) return;
