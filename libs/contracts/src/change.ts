@@ -54,8 +54,19 @@ export const changeSchema = z.strictObject({
   changeId: changeIdSchema,
   volumeId: volumeIdSchema,
   /** `heal`: its card built it again (`outage`), or a bad leg is replaced. `adopt`: after a restore, the books took over what runs. */
-  kind: z.enum(['create', 'change', 'delete', 'heal', 'failover', 'adopt', 'snapshot', 'delete-snapshot']),
-  /** What differs, in words of the API: labels, qos, size, stack, pools, key, alwaysRedundant, snapshot. */
+  kind: z.enum([
+    'create',
+    'change',
+    'delete',
+    'heal',
+    'failover',
+    'adopt',
+    'detach',
+    'attach',
+    'snapshot',
+    'delete-snapshot',
+  ]),
+  /** What differs, in words of the API: labels, qos, size, stack, pools, key, alwaysRedundant, snapshot, attached, card, function. */
   differences: z.array(z.string()).max(16),
   fromGeneration: z.int().min(0),
   toGeneration: z.int().min(1),

@@ -102,6 +102,11 @@ export const desiredVolumeSchema = z.strictObject({
   cancelled: z.literal(true).optional(),
   /** No further step of the operation is to begin, where the card has not passed that point. */
   paused: z.literal(true).optional(),
+  /**
+   * The operation that this one goes on with, under other limits: its steps and its end count as this one's, and the
+   * limits are set at once. Of several in a row the first.
+   */
+  amends: operationIdSchema.optional(),
   copyBytesPerSecond: z.int().min(1),
   plan: acceptedPlanSchema,
   trace: traceHeadersSchema,

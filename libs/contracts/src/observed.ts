@@ -63,5 +63,10 @@ export const observedLegSchema = z.strictObject({
   holderCardId: cardIdSchema.nullable(),
   /** Null while it is not served. */
   serving: z.strictObject({ epoch: z.int().min(1), holderCardId: cardIdSchema }).nullable(),
+  /**
+   * What is wrong with its bytes, in the pool's words, with what to do; there only when something is. Such a leg is
+   * neither served nor grown until it is mended.
+   */
+  damage: z.string().max(500).optional(),
 });
 export type ObservedLeg = z.infer<typeof observedLegSchema>;

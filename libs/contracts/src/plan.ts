@@ -206,10 +206,15 @@ export const planSchema = z.strictObject({
   steps: z.array(shownStepSchema).max(200),
   /** Over all steps: what a client binds itself to with `planDigest`. */
   digest: digestSchema,
-  /** Over the card's steps alone: what travels in its desired state. */
+  /** Over the card's steps alone: what travels in its desired state. Of two stages the one that is under way, or comes next. */
   card: acceptedPlanSchema,
-  /** Index into steps, or null when nothing is swapped. */
+  /** Index into steps, or null when nothing is swapped. Of two stages the first cut-over. */
   cutOverIndex: z.int().nullable(),
+  /**
+   * Where the second of two stages begins, as an index into steps; null: there is one. Each has at most one cut-over of
+   * its own, and the second begins when the first is settled.
+   */
+  secondStageAt: z.int().nullable().default(null),
   destroys: z.array(z.string().max(80)).max(64),
   bytesToCopy: z.int().min(0),
   expectedSeconds: z.number().min(0),
@@ -217,7 +222,10 @@ export const planSchema = z.strictObject({
   reservations: z.array(planReservationSchema).max(64).default([]),
   /** How it grows: where it is, or by a swap onto larger legs of which a window shows the old size first. Null: it does not. */
   grows: z.enum(['in-place', 'window']).nullable().default(null),
-  /** What the volume has now and lacks from the cut-over on; until then the old stack is whole. */
+  /**
+   * What the volume has now and lacks from the cut-over on; until then the old stack is whole. Of two stages: from the
+   * first cut-over to the second.
+   */
   lacks: z.array(z.enum(['redundancy', 'encryption', 'compression'])).default([]),
   /** What the guest can notice, in words; null: nothing. */
   guestFeels: z.string().max(600).nullable(),

@@ -14,6 +14,7 @@ export const problemTable = {
   'name-taken': { status: 409, title: 'The name is in use' },
   'stale-generation': { status: 409, title: 'The update is based on an older generation' },
   'change-in-flight': { status: 409, title: 'Another change of this volume is still under way' },
+  'volume-detached': { status: 409, title: 'The volume is detached: no card carries it' },
   'plan-changed': { status: 409, title: 'The plan is no longer the one that was accepted' },
   'change-over': { status: 409, title: 'The change has ended' },
   cancelled: { status: 409, title: 'The change was cancelled' },

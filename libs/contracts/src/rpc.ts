@@ -20,6 +20,7 @@ import { cardSnapshotSchema, poolSnapshotSchema } from './registration.js';
 import { snapshotSchema, snapshotSpecSchema } from './snapshot.js';
 import { traceSchema } from './trace.js';
 import {
+  attachRequestSchema,
   failoverRequestSchema,
   volumeNameSchema,
   volumePatchSchema,
@@ -120,6 +121,29 @@ export const rpc = {
       }),
       reply: z.strictObject({ volume: volumeSchema, change: changeSchema }),
     },
+    /** Takes a volume off its card; its legs stay as they are. */
+    'detach-volume': {
+      request: z.strictObject({
+        ...request,
+        ...write,
+        volume: volumeRef,
+        basedOnGeneration: z.int().min(1),
+        planDigest: digestSchema.optional(),
+      }),
+      reply: z.strictObject({ volume: volumeSchema, change: changeSchema }),
+    },
+    /** Shows a detached volume again, on its card or another; or an attached one on another function. */
+    'attach-volume': {
+      request: z.strictObject({
+        ...request,
+        ...write,
+        volume: volumeRef,
+        basedOnGeneration: z.int().min(1),
+        ...attachRequestSchema.shape,
+        planDigest: digestSchema.optional(),
+      }),
+      reply: z.strictObject({ volume: volumeSchema, change: changeSchema }),
+    },
     'plan-create': { request: z.strictObject({ ...request, spec: volumeSpecSchema }), reply: planSchema },
     'plan-change': {
       request: z.strictObject({
@@ -132,6 +156,19 @@ export const rpc = {
     },
     'plan-delete': {
       request: z.strictObject({ ...request, volume: volumeRef, basedOnGeneration: z.int().min(1) }),
+      reply: planSchema,
+    },
+    'plan-detach': {
+      request: z.strictObject({ ...request, volume: volumeRef, basedOnGeneration: z.int().min(1) }),
+      reply: planSchema,
+    },
+    'plan-attach': {
+      request: z.strictObject({
+        ...request,
+        volume: volumeRef,
+        basedOnGeneration: z.int().min(1),
+        ...attachRequestSchema.shape,
+      }),
       reply: planSchema,
     },
     'plan-failover': {

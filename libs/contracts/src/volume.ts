@@ -97,6 +97,8 @@ export const volumeStateSchema = z.enum([
   'unreachable',
   'diverged',
   'needs-operator',
+  /** No card shows it: its legs are kept on their pools until it is attached. */
+  'detached',
 ]);
 
 export const volumeLegSchema = z.strictObject({
@@ -138,6 +140,16 @@ export const formerCardSchema = z.strictObject({
 /** What a failover asks for; without a card one is chosen. */
 export const failoverRequestSchema = z.strictObject({ cardId: cardIdSchema.optional() });
 
+/**
+ * Where a volume is to be shown. Without a card: on the one that it is, or was last, on. Without a function: on the one
+ * that it was last shown on, where that is free, else one is chosen. Of an attached volume only the function can be
+ * another.
+ */
+export const attachRequestSchema = z.strictObject({
+  cardId: cardIdSchema.optional(),
+  functionId: functionIdSchema.optional(),
+});
+
 /** A volume as the API shows it. */
 export const volumeSchema = z.strictObject({
   volumeId: volumeIdSchema,
@@ -157,6 +169,9 @@ export const volumeSchema = z.strictObject({
   generation: z.int(),
   appliedGeneration: z.int(),
   settledGeneration: z.int(),
+  /** Whether it is to be shown to a guest; false once its detachment is asked for. */
+  attached: z.boolean().default(true),
+  /** Where it is shown; of a detached volume where it was last. */
   cardId: cardIdSchema,
   functionId: functionIdSchema,
   legs: z.array(volumeLegSchema),

@@ -71,18 +71,22 @@ export interface LegDemand extends Rate {
   readonly capacityBytes: number;
 }
 
-/** A stripe spreads the rate over its legs; a mirror or a parity set may have to give all of it from each. */
+/**
+ * A stripe spreads the rate over its legs; a mirror or a parity set may have to give all of it from each. `copy` is what
+ * a copy from or to the stack takes beside the guest, for as long as it runs.
+ */
 export function legDemandOf(
   layers: readonly LayerKind[],
   qos: QosLimits | null,
   legCount: number,
   legSizeBytes: number,
+  copy: Rate = { iops: 0, bytesPerSecond: 0 },
 ): LegDemand {
   const rate = rateOf(qos);
   const share = layers.includes('raid0') ? legCount : 1;
   return {
     capacityBytes: legSizeBytes,
-    iops: Math.ceil(rate.iops / share),
-    bytesPerSecond: Math.ceil(rate.bytesPerSecond / share),
+    iops: Math.ceil((rate.iops + copy.iops) / share),
+    bytesPerSecond: Math.ceil((rate.bytesPerSecond + copy.bytesPerSecond) / share),
   };
 }

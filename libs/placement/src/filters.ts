@@ -59,10 +59,14 @@ export function poolExclusion(pool: FleetPool, request: LegsRequest): PoolConstr
   return poolBudget(pool, request);
 }
 
-function poolBudget({ snapshot: { budget }, use }: FleetPool, { leg }: LegsRequest): PoolConstraint | null {
+function poolBudget(
+  { snapshot: { budget, poolId }, use }: FleetPool,
+  { leg, beside }: LegsRequest,
+): PoolConstraint | null {
+  const { iops = 0, bytesPerSecond = 0 } = beside?.get(poolId) ?? {};
   if (!fits(use.capacityBytes, leg.capacityBytes, budget.capacityBytes)) return 'pool-capacity';
-  if (!fits(use.iops, leg.iops, budget.iops)) return 'pool-iops';
-  return fits(use.bytesPerSecond, leg.bytesPerSecond, budget.bytesPerSecond) ? null : 'pool-bandwidth';
+  if (!fits(use.iops, leg.iops + iops, budget.iops)) return 'pool-iops';
+  return fits(use.bytesPerSecond, leg.bytesPerSecond + bytesPerSecond, budget.bytesPerSecond) ? null : 'pool-bandwidth';
 }
 
 /** Whether the card can use legs of the pool: same host or over the network, in a way that it can open. */

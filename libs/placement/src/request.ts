@@ -1,11 +1,13 @@
 import type { CapabilityName, Labels, PlacementWish, Problem, Protocol } from '@flexbso/contracts';
-import type { CardDemand, LegDemand } from './costs.js';
+import type { CardDemand, LegDemand, Rate } from './costs.js';
 
 /** Where legs are wanted. `legCount` and `leg.capacityBytes` come from the stack: headers included. */
 export interface LegsRequest {
   readonly legCount: number;
   readonly leg: LegDemand;
   readonly wish: PlacementWish;
+  /** What the same change takes of pools beside the new legs, by pool id: a copy reads from where the old ones are. */
+  readonly beside?: ReadonlyMap<string, Rate>;
   /** Pools of bad legs: a new one goes elsewhere. */
   readonly avoidPoolIds?: readonly string[];
   /** What each pool must be able to do besides serving legs. */

@@ -31,14 +31,17 @@ export function isPartOf(observed: ObservedStack, { stack: wanted, baseStackGene
 }
 
 /**
+/**
  * Steps that open what is missing of the wanted stack, from the legs up. `format`: whether encryption header and overlay
- * are still to be written; false for a stack that has ever carried the guest. `sizeBytes` is the volume's.
+ * are still to be written; false for a stack that has ever carried the guest. `sizeBytes` is the volume's. `legBytes`: as
+ * much as a leg has to hold; what a growth that was taken back has left beyond is not shown.
  */
 export function buildSteps(
   observed: ObservedStack | undefined,
   link: ChainLink,
-  { format, sizeBytes }: { format: boolean; sizeBytes: number },
+  how: { readonly format: boolean; readonly sizeBytes: number; readonly legBytes: number },
 ): CardStep[] {
+  const { format, legBytes } = how;
   const wanted = link.stack;
   const begun = observed
     ? { legIds: new Set(observed.legs.map(({ legId }) => legId)), layerCount: observed.layers.length }
@@ -46,15 +49,15 @@ export function buildSteps(
   const { stackGeneration } = wanted;
   const legs = wanted.legs
     .filter(({ legId }) => !begun.legIds.has(legId))
-    .map(({ legId, epoch, sizeBytes: legBytes }): CardStep => ({
+    .map(({ legId, epoch, sizeBytes }): CardStep => ({
       kind: 'open-leg',
       stackGeneration,
       legId,
       epoch,
-      sizeBytes: legBytes,
+      sizeBytes: Math.min(sizeBytes, legBytes),
     }));
   const missing = wanted.layers.slice(0, wanted.layers.length - begun.layerCount).toReversed();
-  const overlay = observed?.baseStackGeneration === undefined ? overlaySteps(link, format, sizeBytes) : [];
+  const overlay = observed?.baseStackGeneration === undefined ? overlaySteps(link, format, how.sizeBytes) : [];
   return [...legs, ...missing.flatMap((layer) => layerSteps(layer, wanted, format)), ...overlay];
 }
 

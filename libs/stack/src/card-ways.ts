@@ -1,7 +1,17 @@
-import type { Capabilities, CardStep, ObservedStack, ObservedVolume, Problem } from '@flexbso/contracts';
+import type { Capabilities, CardStep, ObservedStack, ObservedVolume, Problem, QosLimits } from '@flexbso/contracts';
 import { buildSteps, closeStep, isPartOf } from './build-stack.js';
 import { missingOf } from './capabilities.js';
-import { carriersOf, isChainComplete, isComplete, isExported, sameLimits, stackOf, windowOf } from './observation.js';
+import { legSizeBytes } from './layers.js';
+import {
+  carriersOf,
+  isChainComplete,
+  isComplete,
+  isExported,
+  isWantedExport,
+  sameLimits,
+  stackOf,
+  windowOf,
+} from './observation.js';
 import { type ChainLink, chainOf, linksOf } from './overlay.js';
 import type { PlannedVolume } from './planned-volume.js';
 import { problem } from './problems.js';
@@ -23,14 +33,13 @@ export function removeAll({ observed, desired }: Situation): Way {
   if (!observed.running) return { steps: [] };
   // Closing in order would wait for I/O that no leg will ever answer.
   if (desired.movedTo !== undefined) return { steps: [{ kind: 'stop-data-plane', evenIfAttached: true }] };
-  const unexports = observed.exports.map(({ protocol, functionId }): CardStep => ({
-    kind: 'unexport-volume',
-    protocol,
-    functionId,
-  }));
   const carriers = observed.head ? carriersOf(observed, observed.head.stackGeneration) : [];
   return {
-    steps: [...unexports, ...closeAll(observed, generationsBeside(observed, carriers)), { kind: 'stop-data-plane' }],
+    steps: [
+      ...observed.exports.map(unexportStep),
+      ...closeAll(observed, generationsBeside(observed, carriers)),
+      { kind: 'stop-data-plane' },
+    ],
   };
 }
 
@@ -59,7 +68,7 @@ export function raise(situation: Situation): Way {
   };
 }
 
-/** The head is on the wanted stack: limits, size and export are set where they are, and leftovers closed. */
+/** The head is on the wanted stack: limits, size and function are set where they are, and leftovers closed. */
 export function adjust({ cardId, observed, desired, capabilities }: Situation, head: Head): Way {
   const needed = sameLimits(head.qos, desired.qos) ? [] : limitsNeed(desired.qos);
   const isWindowed = windowOf(observed, head.stackGeneration) !== undefined;
@@ -71,8 +80,9 @@ export function adjust({ cardId, observed, desired, capabilities }: Situation, h
   return {
     steps: [
       ...closeAll(observed, abandoned),
-      ...limitSteps(head, desired),
+      ...limitSteps(head, desired.qos),
       ...growSteps(head, desired, isWindowed),
+      ...formerExports(observed, desired),
       ...missingExport(observed, desired),
       ...closeAll(observed, generationsBeside(observed, [...generationsOf(desired), ...abandoned])),
     ],
@@ -112,7 +122,10 @@ export function swap(situation: Situation, head: Head): Way {
     (one) => how !== 'commit' || one !== desired.stack.stackGeneration,
   );
   const cutOver = { kind: 'cut-over', ...endsOf(head, desired) } as const;
-  const widen = how === 'overlay' ? [] : widenSteps(head, desired.copyBytesPerSecond);
+  const limits = desired.limitsAtOnce ? desired.qos : head.qos;
+  // An overlay takes no copy, so there is none to make room for.
+  const widen = how === 'overlay' ? limitSteps(head, limits) : widenSteps(head, limits, desired.copyBytesPerSecond);
+  const isWidened = how !== 'overlay' && !isUnlimited(limits) && (head.widened || widen.length > 0);
   const [top] = linksOf(desired);
   return {
     steps: [
@@ -122,7 +135,7 @@ export function swap(situation: Situation, head: Head): Way {
       ...widen,
       ...copySteps(situation, head, how, obstacles),
       how === 'overlay' ? { ...cutOver, onto: 'overlay' } : cutOver,
-      ...limitSteps({ ...head, widened: head.widened || widen.length > 0 }, desired),
+      ...limitSteps({ ...head, qos: limits, widened: isWidened }, desired.qos),
       ...growSteps(head, desired, windowBytesOf(observed, desired) !== undefined),
       ...closeAll(observed, generationsBeside(observed, [...generationsOf(desired), ...obstacles])),
     ],
@@ -212,14 +225,27 @@ function build(situation: Situation, link: ChainLink, closed: readonly number[])
   const { stackGeneration } = link.stack;
   const begun = stackOf(observed, stackGeneration);
   const isTop = link.stack === desired.stack;
+  const { sizeBytes } = desired;
   // What lies beneath an overlay has carried a guest.
-  const how = { format: isTop && appliedStackGeneration !== stackGeneration, sizeBytes: desired.sizeBytes };
-  const sizeBytes = isTop ? windowBytesOf(observed, desired) : undefined;
-  const window: CardStep[] = sizeBytes === undefined ? [] : [{ kind: 'build-window', stackGeneration, sizeBytes }];
+  const format = isTop && appliedStackGeneration !== stackGeneration;
+  const how = { format, sizeBytes, legBytes: legBytesOf(situation, link) };
+  const windowBytes = isTop ? windowBytesOf(observed, desired) : undefined;
+  const window: CardStep[] =
+    windowBytes === undefined ? [] : [{ kind: 'build-window', stackGeneration, sizeBytes: windowBytes }];
   if (!begun || closed.includes(stackGeneration)) return [...buildSteps(undefined, link, how), ...window];
   if (begun.windowBytes === undefined && isPartOf(begun, link)) return [...buildSteps(begun, link, how), ...window];
   if (fits(situation, link)) return [];
   return [closeStep(begun), ...buildSteps(undefined, link, how), ...window];
+}
+
+/**
+ * How large a header is that another card has written is not known here, nor an overlay's tables: such a leg is as large
+ * as it is.
+ */
+function legBytesOf({ desired: { sizeBytes }, capabilities }: Situation, link: ChainLink): number {
+  const { layers } = link.stack;
+  const isKnown = link.baseStackGeneration === null && !layers.some(({ kind }) => kind === 'encryption');
+  return isKnown ? legSizeBytes(layers, sizeBytes, capabilities) : Number.POSITIVE_INFINITY;
 }
 
 /** A swap that grows: as much of the new stack as the guest has now, until the head grows to all of it; else undefined. */
@@ -234,19 +260,34 @@ function growSteps(head: Head, { sizeBytes }: PlannedVolume, isWindowed: boolean
   return sizeBytes === head.sizeBytes ? [] : [grow];
 }
 
-function widenSteps(head: Head, copyBytesPerSecond: number): CardStep[] {
-  if (head.widened || head.qos === null || Object.keys(head.qos).length === 0) return [];
-  return [{ kind: 'widen-limits', from: head.qos, copyBytesPerSecond }];
+/** The tenant's limits while the copy runs: those that the head has, or others that are to hold at once. */
+function widenSteps(head: Head, limits: QosLimits | null, copyBytesPerSecond: number): CardStep[] {
+  const isSame = sameLimits(head.qos, limits);
+  if (limits !== null && !isUnlimited(limits))
+    return head.widened && isSame ? [] : [{ kind: 'widen-limits', from: limits, copyBytesPerSecond }];
+  if (head.widened) return [{ kind: 'restore-limits', to: limits }];
+  return isSame ? [] : [{ kind: 'set-limits', from: head.qos, to: limits }];
 }
 
-function limitSteps(head: Head, desired: PlannedVolume): CardStep[] {
-  if (head.widened) return [{ kind: 'restore-limits', to: desired.qos }];
-  return sameLimits(head.qos, desired.qos) ? [] : [{ kind: 'set-limits', from: head.qos, to: desired.qos }];
+const isUnlimited = (limits: QosLimits | null) => sameLimits(limits, null);
+
+function limitSteps(head: Head, limits: QosLimits | null): CardStep[] {
+  if (head.widened) return [{ kind: 'restore-limits', to: limits }];
+  return sameLimits(head.qos, limits) ? [] : [{ kind: 'set-limits', from: head.qos, to: limits }];
 }
 
 function missingExport(observed: ObservedVolume, desired: PlannedVolume): CardStep[] {
   const { protocol, functionId } = desired.export;
   return isExported(observed, desired) ? [] : [{ kind: 'export-volume', protocol, functionId }];
+}
+
+/** It was shown on another function, and is on one at a time. */
+function formerExports(observed: ObservedVolume, desired: PlannedVolume): CardStep[] {
+  return observed.exports.filter((shown) => !isWantedExport(shown, desired)).map(unexportStep);
+}
+
+function unexportStep({ protocol, functionId }: ObservedVolume['exports'][number]): CardStep {
+  return { kind: 'unexport-volume', protocol, functionId };
 }
 
 function closeAll(observed: ObservedVolume, stackGenerations: readonly number[]): CardStep[] {

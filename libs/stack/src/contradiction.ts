@@ -62,7 +62,9 @@ function headReason(
   if (!head) return null;
   const wanted = desired.stack;
   const strange = observed.exports.find((shown) => !isWantedExport(shown, desired));
-  if (strange)
+  // A volume moves to another function beneath no swap: what is shown elsewhere then is nobody's wish.
+  const isMove = strange?.protocol === desired.export.protocol && head.stackGeneration === wanted.stackGeneration;
+  if (strange && !isMove)
     return `it is exported as ${strange.protocol} on function ${strange.functionId}, and is to be on ${desired.export.functionId} as ${desired.export.protocol}`;
   const carrier = stackOf(observed, head.stackGeneration);
   if (!carrier || carrier.legs.length === 0)

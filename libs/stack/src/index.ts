@@ -11,17 +11,19 @@ export { canonicalDigest, canonicalJson, copyOf, isSame } from './canonical.js';
 export {
   cardLayersOf,
   compressionOf,
+  isRigid,
   legCompressionOf,
   legCountOf,
   legSizeBytes,
   survivesALostLeg,
   validateStack,
 } from './layers.js';
-export { widenedLimits } from './limits.js';
+export { type CopyRate, copyRateOf, widenedLimits } from './limits.js';
 export { applyCardStep, undoCardStep } from './model.js';
-export { expectedObservation, isApplied, isSettled, nothingObserved } from './observation.js';
+export { expectedObservation, isApplied, isSettled, isWantedExport, nothingObserved } from './observation.js';
+export { type AttachPlanInput, localLegProblem, planAttach, planDetach } from './plan-attach.js';
 export { type CardPlan, type CardPlanInput, planCard } from './plan-card.js';
-export { type ChangePlan, type ChangePlanInput, type PlanOfSteps, planChange } from './plan-change.js';
+export { type ChangePlan, type ChangePlanInput, joinedPlan, type PlanOfSteps, planChange } from './plan-change.js';
 export { type FailoverPlanInput, fenceProblem, planFailover } from './plan-failover.js';
 export { type PlannedPoolLeg, type PoolLegPlan, type PoolLegPlanInput, planPoolLeg } from './plan-pool-leg.js';
 export { acceptedPlanOf, destroysOf, digestOf } from './plan-steps.js';

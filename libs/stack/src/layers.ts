@@ -92,6 +92,14 @@ function invalid(index: number, reason: string): Refusal {
   };
 }
 
+/**
+ * Whether a card would build a layer that has a fixed size: nothing above a mirror, a stripe or compression can be told
+ * of more bytes. What pools compress grows as any leg does.
+ */
+export function isRigid(layers: readonly Layer[]): boolean {
+  return cardLayersOf(layers).some(({ kind }) => kind !== 'encryption');
+}
+
 /** Whether a stack keeps all that is on it when one of its legs is lost. */
 export function survivesALostLeg(layers: readonly Layer[]): boolean {
   return layers.some(({ kind }) => kind === 'raid1' || kind === 'raid5f');

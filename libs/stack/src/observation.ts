@@ -24,7 +24,7 @@ export function expectedStack({ stack, baseStackGeneration }: ChainLink): Observ
  * knows it, and no plan depends on it.
  */
 export function expectedObservation(desired: PlannedVolume): ObservedVolume {
-  if (desired.tombstone) return nothingObserved(desired.volumeId);
+  if (desired.tombstone || desired.detached) return nothingObserved(desired.volumeId);
   return {
     volumeId: desired.volumeId,
     running: true,

@@ -136,10 +136,12 @@ describe('the plan of a change', () => {
     expect(plan.guestFeels).toContain('goes away');
   });
 
-  it('has no steps for no difference, and refuses another function', () => {
+  it('has no steps for no difference, and refuses another protocol', () => {
     const from = volume(stackOfLayers(1, [], SIZE));
     expect(change(from, from).steps).toEqual([]);
-    expect(() => change(from, { ...from, export: { protocol: 'nbd', functionId: 'fn-9' } })).toThrow('change-refused');
+    expect(() => change(from, { ...from, export: { protocol: 'virtio-blk', functionId: 'fn-0' } })).toThrow(
+      'change-refused',
+    );
   });
 
   it('is shown with a sentence and a time for each step, which no digest covers', () => {
@@ -202,6 +204,14 @@ describe('the plan of a leg on its pool', () => {
     expect(stepsOf(settled)).toEqual([]);
     expect(stepsOf({ ...settled, serving: null })).toEqual(['serve-leg']);
     expect(stepsOf({ ...settled, sizeBytes: 0, serving: null })).toEqual(['create-leg', 'serve-leg']);
+  });
+
+  it('neither serves nor grows a damaged leg, but cuts its old holder off, and deletes it', () => {
+    const damaged = { ...settled, serving: null, damage: 'half of its bytes are gone' };
+    expect(stepsOf(damaged)).toMatch(/^needs-operator: .*half of its bytes are gone/);
+    expect(stepsOf(damaged, { sizeBytes: 2 * SIZE })).toMatch(/^needs-operator/);
+    expect(stepsOf({ ...settled, damage: 'gone' }, { epoch: 3, holder: { cardId: 'card-2' } })).toEqual(['fence-leg']);
+    expect(stepsOf(damaged, { tombstone: true })).toEqual(['delete-leg']);
   });
 
   it('cuts the old holder off before it serves a new epoch, and only grows', () => {

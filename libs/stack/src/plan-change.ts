@@ -8,7 +8,6 @@ import type {
   Problem,
 } from '@flexbso/contracts';
 import { missingOf } from './capabilities.js';
-import { isSame } from './canonical.js';
 import { survivesALostLeg } from './layers.js';
 import { expectedObservation, nothingObserved, sameLimits } from './observation.js';
 import { planCard } from './plan-card.js';
@@ -69,10 +68,10 @@ function refusalOf({ from, to, poolCapabilities }: ChangePlanInput): Problem | n
   if (!from || to.tombstone) return null;
   if (from.volumeId !== to.volumeId)
     return problem('change-refused', `a plan is for one volume, not from ${from.volumeId} to ${to.volumeId}`);
-  if (!isSame(from.export, to.export)) {
+  if (from.export.protocol !== to.export.protocol) {
     return problem(
       'change-refused',
-      `volume ${to.volumeId}: its protocol and function cannot change while it is attached (${from.export.protocol} on ${from.export.functionId})`,
+      `volume ${to.volumeId}: its protocol cannot change (${from.export.protocol} on ${from.export.functionId})`,
     );
   }
   for (const { now } of grownLegs(from, to)) {
@@ -155,10 +154,27 @@ export function planOf(
     digest: digestOf(steps),
     card: acceptedPlanOf(cardSteps),
     cutOverIndex: cutOverIndex === -1 ? null : cutOverIndex,
+    secondStageAt: null,
     destroys: destroysOf(steps),
     bytesToCopy: steps.reduce((bytes, { step }) => bytes + (step.kind === 'copy' ? step.bytes : 0), 0),
     expectedSeconds: steps.reduce((ms, { step }) => ms + rowOf(step).expectedMs(), 0) / 1000,
     ...said,
+  };
+}
+
+/** The plan of one change that is made in two stages, the second from where the first ends. */
+export function joinedPlan(first: PlanOfSteps, second: PlanOfSteps): PlanOfSteps {
+  const steps = [...first.steps, ...second.steps];
+  const cutOverIndex = steps.findIndex(({ cutOver }) => cutOver);
+  return {
+    ...first,
+    steps,
+    digest: digestOf(steps),
+    cutOverIndex: cutOverIndex === -1 ? null : cutOverIndex,
+    secondStageAt: first.steps.length,
+    destroys: destroysOf(steps),
+    bytesToCopy: first.bytesToCopy + second.bytesToCopy,
+    expectedSeconds: first.expectedSeconds + second.expectedSeconds,
   };
 }
 
@@ -186,11 +202,16 @@ function dutiesOf({ stack: { layers, legs } }: PlannedVolume): Plan['lacks'] {
   ];
 }
 
+export const goesAway = ({ export: { functionId } }: PlannedVolume) => `its device on function ${functionId} goes away`;
+
 /** A swap is not felt; what is asked for on purpose (another size, other limits, no device) is said. */
 function feltOf(steps: readonly PlannedCardStep[], from: PlannedVolume | null, to: PlannedVolume): string | null {
   const kinds = new Set(steps.map(({ step }) => step.kind));
-  if (kinds.has('unexport-volume')) return `its device on function ${to.export.functionId} goes away`;
+  if (to.tombstone) return kinds.has('unexport-volume') ? goesAway(to) : null;
   const felt = [
+    ...(from && kinds.has('unexport-volume')
+      ? [`${goesAway(from)}, and appears as a new one on function ${to.export.functionId}`]
+      : []),
     ...(kinds.has('grow-head') ? ['its device becomes larger'] : []),
     ...(from && !sameLimits(from.qos, to.qos) ? [`its limits become: ${limitsText(to.qos)}`] : []),
   ];

@@ -17,7 +17,7 @@ export interface FailoverPlanInput {
   /** The same stack on the other card: its function, and every leg at a higher epoch. */
   readonly to: PlannedVolume;
   /** Stacks that snapshots keep and the volume does not stand on: their legs go to the other card too. Left out: none. */
-  readonly kept?: { readonly from: readonly PlannedStack[]; readonly to: readonly PlannedStack[] };
+  readonly kept?: { readonly from: readonly PlannedStack[]; readonly to: readonly PlannedStack[] } | undefined;
 }
 
 /**
@@ -26,9 +26,17 @@ export interface FailoverPlanInput {
  * the card that is away: nobody else can cut that card off, and it may still be writing.
  */
 export function planFailover({ fromCardId, toCardId, toCapabilities, from, to, kept }: FailoverPlanInput): ChangePlan {
-  const legsBefore = [...chainOf(from), ...(kept?.from ?? [])].flatMap(({ legs }) => legs);
-  const local = fenceProblem(fromCardId, legsBefore);
+  const local = fenceProblem(fromCardId, legsOf(from, kept?.from));
   if (local) return refused(local);
+  const felt = `its device on card ${fromCardId} fails: I/O waits for its legs and ends in errors. It is shown anew on card ${toCardId}, function ${to.export.functionId}`;
+  return planTakingOver({ toCardId, toCapabilities, from, to, kept }, felt);
+}
+
+/** The stack as it is, built on a card that has nothing of it; legs at a higher epoch than before are fenced first. */
+export function planTakingOver(
+  { toCardId, toCapabilities, from, to, kept }: Omit<FailoverPlanInput, 'fromCardId'>,
+  guestFeels: string | null,
+): ChangePlan {
   const card = planCard({
     cardId: toCardId,
     observed: nothingObserved(to.volumeId),
@@ -37,16 +45,22 @@ export function planFailover({ fromCardId, toCardId, toCapabilities, from, to, k
     capabilities: toCapabilities,
   });
   if (!card.ok) return card;
-  const legs = [...chainOf(to), ...(kept?.to ?? [])].flatMap((stack) => stack.legs);
-  const fences = legs.flatMap(({ legId, poolId, epoch }) =>
-    plannedPoolSteps(poolId, to.volumeId, [
-      { kind: 'fence-leg', legId, fromEpoch: epochOf(legsBefore, legId), epoch },
+  const before = legsOf(from, kept?.from);
+  const fences = legsOf(to, kept?.to).flatMap(({ legId, poolId, epoch }) => {
+    const fromEpoch = epochOf(to.volumeId, before, legId);
+    if (fromEpoch === epoch) return [];
+    return plannedPoolSteps(poolId, to.volumeId, [
+      { kind: 'fence-leg', legId, fromEpoch, epoch },
       { kind: 'serve-leg', legId, epoch, holderCardId: toCardId },
-    ]),
-  );
-  const felt = `its device on card ${fromCardId} fails: I/O waits for its legs and ends in errors. It is shown anew on card ${toCardId}, function ${to.export.functionId}`;
-  const said = { guestFeels: felt, grows: null, lacks: [] };
+    ]);
+  });
+  const said = { guestFeels, grows: null, lacks: [] };
   return { ok: true, plan: planOf([...fences, ...card.steps], card.steps, said) };
+}
+
+/** Of a volume, and of what snapshots keep of it. */
+export function legsOf(volume: PlannedVolume, kept: readonly PlannedStack[] = []): PlannedLeg[] {
+  return [...chainOf(volume), ...kept].flatMap(({ legs }) => legs);
 }
 
 /** Why a volume's legs cannot all be fenced from its card, or null. */
@@ -58,8 +72,9 @@ export function fenceProblem(cardId: string, legs: readonly PlannedLeg[]): Probl
   return problem('change-refused', detail, { legId, poolId, cardId });
 }
 
-function epochOf(legs: readonly PlannedLeg[], legId: string): number {
+function epochOf(volumeId: string, legs: readonly PlannedLeg[], legId: string): number {
   const leg = legs.find((one) => one.legId === legId);
-  if (!leg) throw new Error(`a failover keeps the legs of its volume, and ${legId} is not one of them`);
+  if (!leg)
+    throw new Error(`whoever takes a volume over keeps the legs of ${volumeId}, and ${legId} is not one of them`);
   return leg.epoch;
 }

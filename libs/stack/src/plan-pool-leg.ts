@@ -31,8 +31,8 @@ export type PoolLegPlan = { readonly ok: true; readonly steps: PlannedPoolStep[]
 
 /**
  * The steps that bring one leg on its pool from what is observed to what is desired; none when that is so already.
- * Refused: `needs-operator` when the leg belongs to another volume, a newer epoch or another holder, and
- * `change-refused` when it would have to shrink.
+ * Refused: `needs-operator` when the leg belongs to another volume, a newer epoch or another holder, or its bytes are
+ * damaged, and `change-refused` when it would have to shrink.
  */
 export function planPoolLeg({ poolId, observed, desired }: PoolLegPlanInput): PoolLegPlan {
   const refusal = observed && refusalOf(poolId, observed, desired);
@@ -67,13 +67,19 @@ function upkeep(observed: ObservedLeg | null, desired: PlannedPoolLeg): PoolStep
     };
     return [create, serve];
   }
-  const fromEpoch = observed.serving?.epoch ?? observed.epoch;
-  // Epoch 0: it was never served, so there is nobody to cut off.
-  const fence: PoolStep[] = fromEpoch > 0 && fromEpoch < epoch ? [{ kind: 'fence-leg', legId, fromEpoch, epoch }] : [];
+  const fence = fenceOf(observed, desired);
+  // Whoever held it is cut off from damaged bytes as well; nobody is given them.
+  if (observed.damage !== undefined) return fence;
   const grow: PoolStep[] =
     observed.sizeBytes < sizeBytes ? [{ kind: 'grow-leg', legId, fromSizeBytes: observed.sizeBytes, sizeBytes }] : [];
   const isServed = observed.serving?.epoch === epoch;
   return [...fence, ...grow, ...(isServed ? [] : [serve])];
+}
+
+function fenceOf({ serving, epoch: lastEpoch }: ObservedLeg, { legId, epoch }: PlannedPoolLeg): PoolStep[] {
+  const fromEpoch = serving?.epoch ?? lastEpoch;
+  // Epoch 0: it was never served, so there is nobody to cut off.
+  return fromEpoch > 0 && fromEpoch < epoch ? [{ kind: 'fence-leg', legId, fromEpoch, epoch }] : [];
 }
 
 /** Who holds the leg at an epoch; null: nobody, or it is at another one. A fence that was cut short leaves an older one serving. */
@@ -90,6 +96,7 @@ function refusalOf(poolId: string, observed: ObservedLeg, desired: PlannedPoolLe
   if (observed.volumeId !== desired.volumeId)
     return stop(`it belongs to volume ${observed.volumeId}, not to ${desired.volumeId}`);
   if (desired.tombstone) return null;
+  if (observed.damage !== undefined && fenceOf(observed, desired).length === 0) return stop(observed.damage);
   const epoch = Math.max(observed.epoch, observed.serving?.epoch ?? 0);
   if (epoch > desired.epoch)
     return stop(`it is at epoch ${epoch}, and epoch ${desired.epoch} is wanted: an epoch never goes back`);

@@ -45,8 +45,12 @@ export interface PlannedVolume {
   /** The stacks beneath it, the nearest first, where it is an overlay. Left out: none. */
   readonly bases?: readonly PlannedStack[];
   readonly copyBytesPerSecond: number;
+  /** True: limits that differ are set before the copy goes on, not after the cut-over. */
+  readonly limitsAtOnce?: boolean;
   /** True: the volume is to go. */
   readonly tombstone: boolean;
+  /** No card has anything of it: its legs lie on their pools. Of what a volume was, never of what a card is to make. */
+  readonly detached?: true;
   /** With a tombstone: the card that carries it now. What runs here is ended with its guest attached. */
   readonly movedTo?: string;
 }
@@ -62,6 +66,7 @@ export function plannedVolumeOf(desired: DesiredVolume): PlannedVolume {
     ...(desired.bases === undefined ? {} : { bases: desired.bases.map(plannedStackOf) }),
     copyBytesPerSecond: desired.copyBytesPerSecond,
     tombstone: desired.tombstone,
+    ...(desired.amends === undefined ? {} : { limitsAtOnce: true }),
     ...(desired.movedTo === undefined ? {} : { movedTo: desired.movedTo }),
   };
 }

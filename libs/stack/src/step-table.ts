@@ -129,7 +129,7 @@ export const cardStepTable: CardTable = {
         ? `write what stack ${step.fromStackGeneration} holds into stack ${step.toStackGeneration} beneath it, at up to ${bytes(step.copyBytesPerSecond)}/s, and keep both the same`
         : `copy ${bytes(step.bytes)} from stack ${step.fromStackGeneration} to ${step.toStackGeneration} at up to ${bytes(step.copyBytesPerSecond)}/s and keep both the same`,
     expectedMs: copyMs,
-    // Four times the planned duration: a busy pool halves the rate, and the guest's own writes are copied too.
+    // Four times the planned duration: a copy that gives way to its guest goes on at a quarter of its rate.
     overdueAfterMs: (step) => 60_000 + 4 * copyMs(step),
   },
   'cut-over': {

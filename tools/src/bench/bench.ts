@@ -9,6 +9,8 @@ export interface BenchSetting {
   /** For files of the benchmark's own. */
   readonly folder: string;
   readonly say: (line: string) => void;
+  /** Only what is called so, of a benchmark that measures several; empty: all of it. */
+  readonly part: string;
 }
 
 export type Bench = (setting: BenchSetting) => Promise<Measurement[]>;

@@ -1,10 +1,13 @@
-import { changesFor } from '../demo/changes.js';
+import { poolSnapshotSchema } from '@flexbso/contracts';
+import { z } from 'zod';
+import { ApiClient } from '../api/client.js';
 import type { DemoClient } from '../demo/changes.js';
 import { requireClient } from '../demo/client.js';
 import { runChanges } from '../demo/run-changes.js';
 import { LONGEST_IO_LIMIT_MS } from '../demo/table.js';
 import type { ChangeUnderLoad } from '../load/change-under-load.js';
 import type { Bench } from './bench.js';
+import { feltChanges } from './felt-changes.js';
 import { atMost, median } from './measurement.js';
 import type { Measurement } from './measurement.js';
 
@@ -15,12 +18,14 @@ const TIMINGS = { warmUpMs: 5_000, baselineMs: 10_000 };
 const MOST_TIMES = 2;
 const MOST_MORE_MS = 25;
 
-/** What each change of the demo made a client feel. */
+/** What each kind of change made a client feel. */
 export const feltBy =
   (client: DemoClient): Bench =>
-  async ({ cluster, folder, say }) => {
+  async ({ cluster, folder, say, part }) => {
     requireClient(client);
-    const changes = changesFor(client);
+    const canCompress = await canPoolCompress(new ApiClient(cluster.address));
+    if (!canCompress) say('  without compression: pool-5 cannot');
+    const changes = feltChanges(client, canCompress).filter(({ name }) => name.includes(part));
     const repeats: ChangeUnderLoad[][] = [];
     while (repeats.length < REPEATS) {
       const rows = await runChanges({
@@ -41,6 +46,12 @@ export const feltBy =
       return feltMeasurements(`${client}: ${name}`, rows);
     });
   };
+
+async function canPoolCompress(api: ApiClient): Promise<boolean> {
+  const { items } = await api.get('/v1/pools', z.object({ items: z.array(poolSnapshotSchema) }));
+  const pool = items.find(({ poolId }) => poolId === 'pool-5');
+  return pool?.capabilities.has.some(({ name }) => name === 'compress-leg') ?? false;
+}
 
 const listOf = (rows: readonly ChangeUnderLoad[], valueOf: (row: ChangeUnderLoad) => number, digits = 1): string =>
   rows.map((row) => valueOf(row).toFixed(digits)).join(', ');

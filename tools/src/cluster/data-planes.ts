@@ -12,14 +12,18 @@ export async function stopDataPlanes(runFolder: string): Promise<void> {
 }
 
 export function dataPlanesIn(runFolder: string): ProcessRecord[] {
-  const found: ProcessRecord[] = [];
-  for (const entry of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-    const pid = Number(entry);
+  return processesWhose((commandLine) => servesSocketIn(runFolder, commandLine), 'data plane');
+}
+
+/** Every running process whose command line, its words apart by NUL, is such a one; called `name` in what is returned. */
+export function processesWhose(isSuch: (commandLine: string) => boolean, name: string): ProcessRecord[] {
+  const pids = readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry))
+    .map(Number);
+  return pids.flatMap((pid) => {
     const startTicks = startTicksOf(pid);
-    if (startTicks !== null && servesSocketIn(runFolder, commandLineOf(pid)))
-      found.push({ name: 'data plane', pid, startTicks });
-  }
-  return found;
+    return startTicks !== null && isSuch(commandLineOf(pid)) ? [{ name, pid, startTicks }] : [];
+  });
 }
 
 /** A guest names such a socket too, as its client. */

@@ -1,11 +1,16 @@
-import type { VolumePatch } from '@flexbso/contracts';
+import type { Volume, VolumePatch } from '@flexbso/contracts';
 
 /** Who uses the demo's volume: a virtual machine as its disk, or fio on this machine over NBD. */
 export const demoClients = ['guest', 'nbd'] as const;
 export type DemoClient = (typeof demoClients)[number];
 
-/** One change of the demo: as it is asked of the API, or a process of the system that is restarted. */
-export type DemoChange = { readonly name: string } & ({ readonly patch: VolumePatch } | { readonly restart: string });
+/** One change of the demo or a benchmark: as it is asked of the API, or a process of the system that is restarted. */
+export type DemoChange = { readonly name: string } & (
+  | { readonly patch: VolumePatch }
+  /** Of a volume as it is by then. */
+  | { readonly patchOf: (volume: Volume) => VolumePatch }
+  | { readonly restart: string }
+);
 
 export const demoVolume = {
   name: 'demo',

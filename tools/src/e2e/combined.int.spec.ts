@@ -24,8 +24,8 @@ const mirror = { kind: 'raid1', legCount: 3, safeRead: false } as const;
 const encryption = { kind: 'encryption', cipher: 'aes-xts-256' } as const;
 
 /**
- * The first begins on one plain leg of pool-1; the second and third are how a redundant volume grows. What has grown
- * onto a plain leg reads as zeros, which is looked at too.
+ * The first begins on one plain leg of pool-1; the second and third grow a redundant volume by two changes, the fourth
+ * by one. What has grown onto a plain leg reads as zeros, which is looked at too.
  */
 const changes = (mayGrow: boolean): DemoChange[] => [
   {
@@ -49,10 +49,18 @@ const changes = (mayGrow: boolean): DemoChange[] => [
     name: 'mirrored and encrypted again, with the size that it has now',
     patch: { stack: { layers: [encryption, mirror] }, placement: { poolIds: ['pool-1', 'pool-4', 'pool-5'] } },
   },
+  ...(mayGrow
+    ? [
+        {
+          name: 'a larger mirror without encryption, by way of one leg, in one change of two stages',
+          patch: { stack: { layers: [mirror] }, sizeBytes: 384 * MiB },
+        },
+      ]
+    : []),
 ];
 
 describe('several differences in one change under verified I/O', { timeout: 420_000 }, () => {
-  it('are made by one swap each, with every byte kept', async () => {
+  it('are made by one swap each, or one in each of two stages, with every byte kept', async () => {
     const client = installedTools().guest === null ? 'nbd' : 'guest';
     const wanted = changes(client === 'guest');
     const quick = { warmUpMs: 1000, baselineMs: 1000, planted: null, say: () => undefined };
@@ -63,7 +71,7 @@ describe('several differences in one change under verified I/O', { timeout: 420_
     expect(made).toHaveLength(wanted.length);
     for (const { state, plan } of made) {
       expect(state).toBe('settled');
-      expect(plan.steps.filter(({ cutOver }) => cutOver)).toHaveLength(1);
+      expect(plan.steps.filter(({ cutOver }) => cutOver)).toHaveLength(plan.secondStageAt === null ? 1 : 2);
     }
   });
 });

@@ -115,7 +115,7 @@ describe('a whole system refuses with a reason, changes nothing and goes on', { 
     const patched = (base: number, patch: { qos: { iopsTotal: number } } | { sizeBytes: number }) =>
       refusalOf(system.api.patchVolume(volumeId, base, patch));
     const { change } = await system.api.patchVolume(volumeId, generation, { placement: { poolIds: ['pool-4'] } });
-    expect(await patched(change.toGeneration, { qos: { iopsTotal: 100 } })).toMatchObject({
+    expect(await patched(change.toGeneration, { sizeBytes: 128 * MiB })).toMatchObject({
       status: 409,
       code: 'change-in-flight',
     });

@@ -53,7 +53,8 @@ describe('a mirror with safe reads under verified I/O', { timeout: 240_000 }, ()
     for (const other of others) expect(other.equals(one ?? Buffer.alloc(0))).toBe(true);
 
     const events = await system.flexbso('get', 'events', volumeId);
-    expect(events.stdout).toMatch(/leg-bad[^]*leg-repaired/);
+    // The newest comes first.
+    expect(events.stdout).toMatch(/leg-repaired[^]*leg-bad/);
     const described = await system.flexbso('describe', 'volume', volumeId);
     expect(described.stdout).toContain('raid1(3, safe read)');
     expect(described.stdout).toMatch(new RegExp(`${bad?.legId}\\s+differs`));

@@ -65,7 +65,7 @@ export class NumberedWrites {
   static async start(uri: string, { firstNumber = 1, after = new BlockNumbers() } = {}): Promise<NumberedWrites> {
     const writes = new NumberedWrites(new BlockNumbers(after), firstNumber);
     const clients: NbdClient[] = [];
-    for (let index = 0; index < WRITERS; index += 1) clients.push(await open(uri));
+    for (let index = 0; index < WRITERS; index += 1) clients.push(await openVolume(uri));
     writes.#ended = Promise.all(clients.map((client, index) => writes.#write(client, index)));
     return writes;
   }
@@ -110,7 +110,7 @@ export class NumberedWrites {
 
 /** All that a volume holds, as its front end shows it. */
 export async function contentOf(uri: string): Promise<Buffer> {
-  const client = await open(uri);
+  const client = await openVolume(uri);
   try {
     const pieces: Buffer[] = [];
     for (let offset = 0; offset < client.sizeBytes; offset += PIECE_BYTES)
@@ -121,7 +121,8 @@ export async function contentOf(uri: string): Promise<Buffer> {
   }
 }
 
-function open(uri: string): Promise<NbdClient> {
+/** Connects to a volume by the NBD address that it says. */
+export function openVolume(uri: string): Promise<NbdClient> {
   const { pathname, searchParams } = new URL(uri);
   const socket = searchParams.get('socket');
   if (socket === null) throw new Error(`${uri} names no socket`);

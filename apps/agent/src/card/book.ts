@@ -40,6 +40,8 @@ export type Operation = z.infer<typeof operationSchema>;
 
 const conclusionSchema = z.strictObject({
   operationId: desiredVolumeSchema.shape.operationId,
+  /** As its desired state had it. */
+  amends: desiredVolumeSchema.shape.amends,
   generation: desiredVolumeSchema.shape.generation,
   phase: volumePhaseSchema,
   problem: problemSchema.nullable(),
@@ -84,6 +86,8 @@ export const bookEntrySchema = z.discriminatedUnion('kind', [
   /** Stands for all entries before it. */
   z.strictObject({ kind: z.literal('book'), book: volumeBookSchema }),
   z.strictObject({ kind: z.literal('begin'), desired: desiredVolumeSchema, plan: z.array(plannedCardStepSchema) }),
+  /** The open operation goes on as this one, which differs from it in its limits alone. */
+  z.strictObject({ kind: z.literal('amended'), desired: desiredVolumeSchema }),
   z.strictObject({ kind: z.literal('intent'), index: z.int(), planned: plannedCardStepSchema, atMs }),
   z.strictObject({ kind: z.literal('done'), index: z.int(), atMs }),
   z.strictObject({ kind: z.literal('failed'), index: z.int(), atMs, problem: problemSchema }),
@@ -113,6 +117,8 @@ function entered(book: VolumeBook, entry: BookEntry): VolumeBook {
       return entry.book;
     case 'begin':
       return begun(book, entry.desired, entry.plan);
+    case 'amended':
+      return amended(book, entry.desired);
     case 'healing':
       return book;
     case 'applied':
@@ -139,7 +145,13 @@ function begun(book: VolumeBook, desired: DesiredVolume, plan: PlannedCardStep[]
     undone: false,
   };
   const former = [...book.formerLegIds, ...legIdsOf(book.applied), ...legIdsOf(book.operation?.desired ?? null)];
+  // What the operation before it said as its end is nobody's news any more once it is amended.
+  if (book.concluded && isSameWork(book.concluded, desired)) former.push(...book.concluded.closedLegIds);
   return { ...book, desired, operation, concluded: null, formerLegIds: [...new Set(former)] };
+}
+
+function amended(book: VolumeBook, desired: DesiredVolume): VolumeBook {
+  return book.operation ? { ...book, desired, operation: { ...book.operation, desired } } : book;
 }
 
 function concluded(book: VolumeBook, conclusion: Conclusion, formerLegIds: string[]): VolumeBook {
@@ -151,7 +163,7 @@ function concluded(book: VolumeBook, conclusion: Conclusion, formerLegIds: strin
 type OperationEntry = Exclude<
   BookEntry,
   {
-    kind: 'book' | 'begin' | 'healing' | 'applied' | 'away' | 'back' | 'concluded';
+    kind: 'book' | 'begin' | 'amended' | 'healing' | 'applied' | 'away' | 'back' | 'concluded';
   }
 >;
 
@@ -202,6 +214,13 @@ function takenBack(step: BookedStep, endedAtMs: number): BookedStep {
   return { ...step, outcome: { ...step.outcome, outcome: 'undone', endedAtMs } };
 }
 
+type Named = Pick<DesiredVolume, 'operationId' | 'amends'>;
+
+/** Whether both are the same operation, or one of them goes on with the other under other limits. */
+export function isSameWork(left: Named, right: Named): boolean {
+  return (left.amends ?? left.operationId) === (right.amends ?? right.operationId);
+}
+
 export function legIdsOf(desired: DesiredVolume | null): string[] {
   return desired === null ? [] : desiredStacks(desired).flatMap(({ legs }) => legs.map(({ legId }) => legId));
 }
@@ -225,11 +244,18 @@ export function indexOfStep(operation: Operation, step: CardStep): number {
  */
 export function isPastReturn({ desired, cutOverIntended, mayCarryGuest, steps }: Operation): boolean {
   if (cutOverIntended || mayCarryGuest) return true;
-  return desired.tombstone ? steps.length > 0 : steps.some(({ planned }) => planned.step.kind === 'grow-head');
+  const kinds = steps.map(({ planned }) => planned.step.kind);
+  // A device that was taken off its function, or that its guest would not let go, is shown again.
+  return desired.tombstone ? kinds.some((kind) => kind !== 'unexport-volume') : kinds.includes('grow-head');
 }
 
 /** The phases after which an operation is not tried again by itself. */
-const stoppedPhases: readonly VolumePhase[] = ['undone', 'refused', 'plan-changed', 'needs-operator'];
+const stoppedPhases = ['undone', 'refused', 'plan-changed', 'needs-operator'] as const;
+export type StoppedPhase = (typeof stoppedPhases)[number];
+
+export function isStopped(phase: VolumePhase): phase is StoppedPhase {
+  return stoppedPhases.some((one) => one === phase);
+}
 
 /** Why an operation is not tried again, or null when it may be. */
 export function stoppedBy(
@@ -237,6 +263,6 @@ export function stoppedBy(
   operationId: string,
 ): { phase: VolumePhase; problem: Problem | null } | null {
   const { concluded: end } = book;
-  if (end === null || end.operationId !== operationId || !stoppedPhases.includes(end.phase)) return null;
+  if (end === null || end.operationId !== operationId || !isStopped(end.phase)) return null;
   return { phase: end.phase, problem: end.problem };
 }

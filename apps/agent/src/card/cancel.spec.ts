@@ -4,31 +4,12 @@ import { expectedObservation, isSettled, plannedVolumeOf } from '@flexbso/stack'
 import { describe, expect, it } from 'vitest';
 import { CardFixture, VOLUME_ID, type Wish } from '../testing/card-fixture.js';
 import { Fuse } from '../testing/fuse.js';
+import { Trigger } from '../testing/trigger.js';
 
 const encrypted: Wish = { newStack: true, layers: [{ kind: 'encryption' }] };
 
 function cancel(card: CardFixture, desired: DesiredVolume, isNudged = true): Promise<void> {
   return card.scheduler.want(VOLUME_ID, { ...desired, cancelled: true }, isNudged);
-}
-
-/** Calls `act` once, at the agent's n-th moment. */
-class Trigger extends Fuse {
-  readonly #at: number;
-  readonly #act: () => Promise<void>;
-  #isDone = false;
-
-  constructor(at: number, act: () => Promise<void>) {
-    super();
-    this.#at = at;
-    this.#act = act;
-  }
-
-  override async moment(name: string): Promise<void> {
-    await super.moment(name);
-    if (this.#isDone || this.moments.length < this.#at) return;
-    this.#isDone = true;
-    await this.#act();
-  }
 }
 
 describe('a change that is cancelled', () => {
@@ -66,7 +47,7 @@ describe('a change that is cancelled', () => {
     ['a swap that is cut over', {}, encrypted, 'cut-over'],
     ['a volume that is shown to its guest', null, {}, 'export-volume'],
     ['a volume that grows where it is', {}, { sizeBytes: 128 * 1024 ** 2 }, 'grow-head'],
-    ['a volume that is deleted', {}, { tombstone: true }, 'unexport-volume'],
+    ['a volume that is to go', {}, { tombstone: true }, 'stop-data-plane'],
   ] as const)('is completed where there is no way back: %s', async (_what, before, change: Wish, kind) => {
     const card = new CardFixture();
     let isMet = false;
@@ -110,6 +91,7 @@ const changes: readonly { name: string; before: Wish | null; change: Wish }[] = 
   { name: 'set limits', before: {}, change: { qos: { iopsTotal: 500 } } },
   { name: 'swap with limits', before: { qos: { iopsTotal: 500 } }, change: encrypted },
   { name: 'grow by a swap', before: {}, change: { ...encrypted, sizeBytes: 128 * 1024 ** 2 } },
+  { name: 'detach', before: { qos: { iopsTotal: 500 } }, change: { tombstone: true } },
 ];
 
 interface Ended {
@@ -128,17 +110,18 @@ async function ended(
   wanted: DesiredVolume,
 ): Promise<Ended> {
   const phase = () => card.scheduler.said(wanted.operationId)?.phase ?? 'nothing said';
-  await card.clock.runUntil('it ended', () => ['settled', 'undone'].includes(phase()));
+  await card.clock.runUntil('it ended', () => ['settled', 'gone', 'undone'].includes(phase()));
   const { exports: _, ...observed } = card.observed();
   const now = phase() === 'undone' ? previous : wanted;
   const { exports: _e, ...expected } = now
     ? expectedObservation(plannedVolumeOf(now))
     : { exports: [], volumeId: VOLUME_ID, running: false, head: null, stacks: [], copy: null };
   return {
-    phase: phase(),
+    phase: phase() === 'gone' ? 'settled' : phase(),
     observed,
     wanted: expected,
-    read: observed.head ? card.card.guestReads(VOLUME_ID) : 0,
+    // Of what is gone from its card nothing can be read.
+    read: observed.head ? card.card.guestReads(VOLUME_ID) : phase() === 'gone' ? written : 0,
     written,
   };
 }
@@ -148,7 +131,9 @@ function hasNoWayBack(card: CardFixture, { operationId }: DesiredVolume): boolea
   const lines = card.journal.lines.get(VOLUME_ID) ?? [];
   const begun = lines.findLastIndex((line) => line.startsWith('{"kind":"begin"') && line.includes(operationId));
   const own = begun === -1 ? [] : lines.slice(begun + 1);
-  const isIntended = own.some((line) => /^\{"kind":"intent".*"kind":"(cut-over|export-volume)"/.test(line));
+  const isIntended = own.some((line) =>
+    /^\{"kind":"intent".*"kind":"(cut-over|export-volume|stop-data-plane)"/.test(line),
+  );
   const isDone = lines.some((line) => /^\{"kind":"(book|applied)"/.test(line) && line.includes(operationId));
   return isIntended || isDone;
 }
@@ -173,7 +158,9 @@ describe.each(changes)('$name', ({ before, change }) => {
         if (!card.wanted || card.wanted === previous) return;
         // What is being written just then may be the intent; and limits that are set are only looked at any more.
         const isOpen = trigger.moments.at(-1)?.includes('journal') || change.qos !== undefined;
-        if (!isOpen) wayBack = hasNoWayBack(card, card.wanted) ? 'gone' : 'there';
+        const isPassed = hasNoWayBack(card, card.wanted);
+        // Of what is gone the journal is gone too.
+        if (!isOpen && (isPassed || !change.tombstone)) wayBack = isPassed ? 'gone' : 'there';
         await cancel(card, card.wanted);
       });
       await card.start(trigger);
@@ -204,7 +191,7 @@ describe.each(changes)('$name', ({ before, change }) => {
       const desired = await card.want(change);
       await card.clock.runUntil(
         'the agent is dead or done',
-        () => fuse.blown || card.scheduler.said(desired.operationId)?.phase === 'settled',
+        () => fuse.blown || ['settled', 'gone'].includes(card.scheduler.said(desired.operationId)?.phase ?? ''),
       );
       await cancel(card, desired, false);
       await card.start();

@@ -24,6 +24,38 @@ describe('a card agent in trouble that lasts', () => {
     expect(card.observed().head?.qos).toEqual({ iopsTotal: 500 });
   });
 
+  it('says once that it needs somebody to build a volume again, and that it is settled when that was mended', async () => {
+    let isMissing = false;
+    const card = new CardFixture();
+    await card.start(undefined, {
+      before: ({ method, step }) => {
+        if (isMissing && method === 'perform' && step?.kind === 'open-leg')
+          throw new DataPlaneError({ code: 'step-failed', detail: 'half of its bytes are gone' });
+      },
+    });
+    const desired = await card.settle({});
+    isMissing = true;
+    card.card.kill(VOLUME_ID);
+    await card.untilSaid(desired, 'needs-operator');
+    const report = card.scheduler.said(desired.operationId);
+    expect(report?.problem).toMatchObject({ code: 'step-failed', detail: 'half of its bytes are gone' });
+    const count = card.scheduler.volumeReports.length;
+    await card.clock.run(60_000);
+    expect(card.scheduler.volumeReports.filter(({ phase }) => phase === 'needs-operator')).toHaveLength(1);
+    expect(card.scheduler.volumeReports.length).toBe(count);
+    isMissing = false;
+    await card.untilSaid(desired, 'settled');
+    expect(card.observed().head).not.toBeNull();
+  });
+
+  it('clears a journal away that a crash left empty', async () => {
+    const card = new CardFixture();
+    card.journal.lines.set(VOLUME_ID, []);
+    await card.start();
+    await card.clock.run(1_000);
+    expect(card.journal.lines.size).toBe(0);
+  });
+
   it.each([
     { name: 'a step past the cut-over', kind: 'restore-limits', fails: 'the swap' },
     { name: 'the healing of what was applied', kind: 'open-leg', fails: 'the healing' },

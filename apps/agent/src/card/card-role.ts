@@ -182,9 +182,10 @@ export class CardRole implements RolePart<DesiredVolume> {
     this.#awaited.delete(volumeId);
     const known = journal?.book.desired ?? null;
     const desired = known && (!item || known.revision > item.revision) ? known : item;
-    const isGone = item === null && journal?.book.concluded?.phase === 'gone';
+    // One that tells of nothing was made and never written to.
+    const isGone = item === null && (journal?.book.concluded?.phase === 'gone' || known === null);
     if (journal && desired && !isGone) return this.#begin(journal, desired);
-    if (isGone) await this.#removeJournal(volumeId, journal);
+    if (isGone && journal) await this.#removeJournal(volumeId, journal);
     this.#volumes.delete(volumeId);
     // It may have become wanted meanwhile.
     if (this.#awaited.has(volumeId)) this.#open(volumeId);
@@ -207,6 +208,7 @@ export class CardRole implements RolePart<DesiredVolume> {
     const reconciler = new VolumeReconciler(desired, journal, {
       ...this.#ports,
       capabilities: () => this.#discovery.found?.capabilities ?? { has: [], lacks: [] },
+      otherVolumeOn: (legId) => this.#otherVolumeOn(legId, desired.volumeId),
       secretsOf: (wanted) => secretsOf(sealer, wanted),
       report: (what, wanted, urgent) => report(wanted.volumeId, what, wanted.trace, urgent),
     });
@@ -220,6 +222,15 @@ export class CardRole implements RolePart<DesiredVolume> {
     this.#ready.set(desired.volumeId, volume);
     if (!this.#stop.signal.aborted) worker.start();
     return volume;
+  }
+
+  /** By what was seen to be applied: that is what a guest's bytes are on. */
+  #otherVolumeOn(legId: string, volumeId: string): string | null {
+    for (const [id, { journal }] of this.#ready) {
+      const legs = journal.book.applied?.stack.legs ?? [];
+      if (id !== volumeId && legs.some((leg) => leg.legId === legId)) return id;
+    }
+    return null;
   }
 
   /**

@@ -1,6 +1,6 @@
 import type { Capabilities, DesiredVolume, ObservedVolume, PlannedCardStep, Problem } from '@flexbso/contracts';
-import { acceptedPlanOf, isApplied, isSettled, planCard, plannedVolumeOf } from '@flexbso/stack';
-import { type Operation, type VolumeBook, isPastReturn, stoppedBy } from './book.js';
+import { acceptedPlanOf, isApplied, isSettled, isWantedExport, planCard, plannedVolumeOf } from '@flexbso/stack';
+import { type Operation, type VolumeBook, isPastReturn, isSameWork, isStopped, stoppedBy } from './book.js';
 
 export interface DecisionInput {
   readonly cardId: string;
@@ -14,15 +14,18 @@ export interface DecisionInput {
  * What to do about a volume next.
  * - rest: nothing; it is as it should be, or an operator must decide.
  * - run: carry out `steps` for the operation of `desired`, begun before or not.
+ * - amend: go on with the open operation as that of `desired`, which wants other limits.
  * - heal: build again what was applied, by `steps`.
  * - undo: take the open operation back, for `problem`.
  * - withdraw: the intended cut-over is shown not to have happened: take it back for `problem`.
  * - conclude: the operation ends in `phase`.
+ * - stand-off: nothing, before an operator has mended it: what runs is not what the journal says.
  * - wait: look again; `reason` says for what.
  */
 export type Decision =
   | { readonly kind: 'rest' }
   | { readonly kind: 'run'; readonly desired: DesiredVolume; readonly steps: readonly PlannedCardStep[] }
+  | { readonly kind: 'amend'; readonly desired: DesiredVolume }
   | { readonly kind: 'heal'; readonly desired: DesiredVolume; readonly steps: readonly PlannedCardStep[] }
   | { readonly kind: 'undo'; readonly problem: Problem }
   | { readonly kind: 'withdraw'; readonly problem: Problem }
@@ -32,6 +35,7 @@ export type Decision =
       readonly phase: 'settled' | 'gone' | 'undone' | 'refused' | 'plan-changed' | 'needs-operator';
       readonly problem: Problem | null;
     }
+  | { readonly kind: 'stand-off'; readonly problem: Problem }
   | { readonly kind: 'wait'; readonly reason: string; readonly problem: Problem | null };
 
 /** Pure: from what is wanted, remembered and observed to what is done next. Observation outweighs memory. */
@@ -40,6 +44,8 @@ export function decide(input: DecisionInput): Decision {
   const { operation } = book;
   const stopped = stoppedBy(book, desired.operationId);
   if (stopped?.phase === 'needs-operator') return { kind: 'rest' };
+  const amendment = onAmendment(input);
+  if (amendment) return amendment;
   if (operation?.cutOverIntended) {
     const contradiction = afterCutOverIntent(input, operation);
     if (contradiction) return contradiction;
@@ -49,6 +55,8 @@ export function decide(input: DecisionInput): Decision {
     const cancelled = onCancel(input);
     if (cancelled) return cancelled;
   }
+  const disagreement = disagreementOf(input);
+  if (disagreement) return { kind: 'stand-off', problem: disagreement };
   if (stopped) return keepApplied(input);
   // An operation past its cut-over is completed before a newer one is looked at.
   const wanted = operation?.cutOverIntended ? operation.desired : desired;
@@ -97,13 +105,27 @@ function takeBack(input: DecisionInput, operation: Operation): Decision {
   return { kind: 'conclude', desired: operation.desired, phase: 'undone', problem };
 }
 
+/**
+ * Null: what is wanted amends nothing that is open or has ended here. What ended without being carried out has ended for
+ * its amendment too; what was carried out is amended by an operation of its own, which is planned like any other.
+ */
+function onAmendment({ desired, book: { operation, concluded } }: DecisionInput): Decision | null {
+  const { operationId } = desired;
+  if (operation)
+    return operation.desired.operationId !== operationId && isSameWork(operation.desired, desired)
+      ? { kind: 'amend', desired }
+      : null;
+  if (!concluded || concluded.operationId === operationId || !isSameWork(concluded, desired)) return null;
+  const { phase, problem } = concluded;
+  return isStopped(phase) ? { kind: 'conclude', desired, phase, problem } : null;
+}
+
 /** Null: it was not cancelled, or what was cancelled has passed the point from which it is completed. */
 function onCancel(input: DecisionInput): Decision | null {
   const { desired, observed } = input;
   const { operation, concluded, applied } = input.book;
-  const { operationId, tombstone } = desired;
-  if (!desired.cancelled || tombstone) return null;
-  if (concluded?.operationId === operationId || applied?.operationId === operationId) return null;
+  if (!desired.cancelled) return null;
+  if ((concluded && isSameWork(concluded, desired)) || (applied && isSameWork(applied, desired))) return null;
   const problem: Problem = { code: 'cancelled', detail: 'it was cancelled before its cut-over' };
   if (operation) return isPastReturn(operation) ? null : { kind: 'undo', problem };
   const notBegun: Decision = { kind: 'conclude', desired, phase: 'undone', problem };
@@ -111,6 +133,26 @@ function onCancel(input: DecisionInput): Decision | null {
   if (applied) return isSettled(observed, plannedVolumeOf(applied)) ? notBegun : keepApplied(input);
   // Without a journal only a first generation of which nothing runs is certain never to have been begun.
   return desired.generation === 1 && !observed.running ? notBegun : null;
+}
+
+/**
+ * Why what runs cannot be what the journal says was applied last, or null. Of an operation that is open its own plan
+ * tells; a deletion needs no agreement on what is deleted.
+ */
+function disagreementOf({ cardId, desired, book, observed, capabilities }: DecisionInput): Problem | null {
+  const { applied, operation } = book;
+  if (operation || applied === null || applied.tombstone || desired.tombstone) return null;
+  const planned = plannedVolumeOf(applied);
+  if (isSettled(observed, planned)) return null;
+  const { stackGeneration: appliedStackGeneration } = planned.stack;
+  const plan = planCard({ cardId, observed, desired: planned, appliedStackGeneration, capabilities });
+  if (!plan.ok) return plan.problem.code === 'needs-operator' ? plan.problem : null;
+  // Planning takes it for a move to another function; that would be an open operation.
+  const strange = observed.exports.find((shown) => !isWantedExport(shown, planned));
+  if (!strange) return null;
+  const { volumeId, export: shown } = planned;
+  const detail = `volume ${volumeId}: it is shown as ${strange.protocol} on function ${strange.functionId}, and was applied on ${shown.functionId} as ${shown.protocol}; nothing was touched`;
+  return { code: 'needs-operator', detail };
 }
 
 /** A data plane that is gone comes back with what the guest had, before anything new is begun on it. */
@@ -181,7 +223,9 @@ function checkedAgainstAccepted(
   const { plan: accepted } = wanted;
   const isRemainderOfDelete = wanted.tombstone && input.observed.head === null;
   if (now.digest !== accepted.digest && isMemoryLost(input, wanted)) return memoryLost(wanted);
-  const mustBeSame = wanted.origin === 'person' && !isBegun && !isRemainderOfDelete;
+  // The accepted plan had other limits, so it binds what is amended in what it destroys.
+  const isAmended = wanted.amends !== undefined;
+  const mustBeSame = wanted.origin === 'person' && !isBegun && !isAmended && !isRemainderOfDelete;
   if (mustBeSame && now.digest !== accepted.digest) {
     const kinds = steps.map(({ step }) => step.kind).join(', ');
     const detail = `the plan accepted for generation ${wanted.generation} (${accepted.digest.slice(0, 12)}) is not the one that is right now (${now.digest.slice(0, 12)}: ${kinds}); nothing was begun`;

@@ -2,33 +2,9 @@ import type { ObservedVolume } from '@flexbso/contracts';
 import { expectedObservation, plannedVolumeOf } from '@flexbso/stack';
 import { describe, expect, it } from 'vitest';
 import { CARRIED_WRITES, CardFixture, VOLUME_ID, type Wish } from '../testing/card-fixture.js';
+import { changes } from '../testing/changes.js';
 import { Fuse } from '../testing/fuse.js';
-
-/** What the volume is before the change, and the change. */
-const changes: readonly { name: string; before: Wish | null; change: Wish }[] = [
-  { name: 'create', before: null, change: {} },
-  { name: 'create encrypted', before: null, change: { layers: [{ kind: 'encryption' }] } },
-  { name: 'set limits', before: {}, change: { qos: { iopsTotal: 500 } } },
-  {
-    name: 'swap to encrypted with limits',
-    before: { qos: { iopsTotal: 500 } },
-    change: { newStack: true, layers: [{ kind: 'encryption' }] },
-  },
-  { name: 're-key', before: { layers: [{ kind: 'encryption' }] }, change: { newStack: true } },
-  {
-    name: 'grow by a swap to encrypted with limits',
-    before: { qos: { iopsTotal: 500 } },
-    change: { newStack: true, layers: [{ kind: 'encryption' }], sizeBytes: 128 * 1024 ** 2 },
-  },
-  { name: 'swap to two legs', before: {}, change: { newStack: true, layers: [{ kind: 'raid1' }] } },
-  {
-    name: 'take over from another card',
-    before: null,
-    change: { carried: true, layers: [{ kind: 'encryption' }, { kind: 'raid1', legCount: 3 }] },
-  },
-  { name: 'give up to another card', before: {}, change: { tombstone: true, movedTo: 'card-2', origin: 'healing' } },
-  { name: 'delete', before: { layers: [{ kind: 'encryption' }] }, change: { tombstone: true } },
-];
+import { keptCount } from '../testing/kept-counts.js';
 
 /** The volume before the change, with a write of the guest on it. */
 async function prepared(before: Wish | null, change: Wish): Promise<{ card: CardFixture; written: number }> {
@@ -93,6 +69,8 @@ function withoutUris(observed: ObservedVolume) {
   return { ...observed, exports: observed.exports.map(({ protocol, functionId }) => ({ protocol, functionId })) };
 }
 
+let cases = 0;
+
 describe.each(changes)('$name, with the agent killed at each of its moments', ({ before, change }) => {
   const end = change.tombstone ? 'gone' : 'settled';
 
@@ -101,6 +79,7 @@ describe.each(changes)('$name, with the agent killed at each of its moments', ({
     const { moments } = await killedAt(card, change, Infinity);
     expect(moments.length).toBeGreaterThan(10);
     for (let moment = 1; moment <= moments.length; moment++) {
+      cases++;
       const after = await afterDeath(before, change, moment, false);
       expect(after).toEqual({ ...after, ended: end, observed: after.wanted, read: after.written });
     }
@@ -112,9 +91,14 @@ describe.each(changes)('$name, with the agent killed at each of its moments', ({
     const { moments } = await killedAt(card, change, Infinity);
     const ends = before && change.newStack ? [end, 'undone'] : [end];
     for (let moment = 1; moment <= moments.length; moment++) {
+      cases++;
       const after = await afterDeath(before, change, moment, true);
       expect(ends).toContain(after.ended);
       expect(after).toEqual({ ...after, observed: after.wanted, read: after.written });
     }
   });
+});
+
+it('has not become smaller', () => {
+  expect(cases).toBeGreaterThanOrEqual(keptCount('killsInMemory'));
 });

@@ -11,6 +11,8 @@ export interface StepRun {
   readonly cardId: string;
   readonly desired: DesiredVolume;
   readonly plane: CardDataPlane;
+  /** Which other volume of this card runs on a leg; null: none does. */
+  readonly otherVolumeOn: (legId: string) => string | null;
   readonly secrets: CardSecrets;
   readonly clock: Clock;
   readonly attempts: Attempts;
@@ -112,11 +114,21 @@ async function performOne(
   const { step } = planned;
   run.onStep(step, run.clock.nowMs());
   try {
+    assertUnclaimed(run, step);
     await inStepSpan(run, step, step.kind, index, () => run.plane.perform(run.volumeId, step, contextOf(run)));
     return null;
   } catch (error) {
     return run.signal.aborted ? 'interrupted' : failureOf(error, step.kind);
   }
+}
+
+/** Two stacks that write to one leg destroy both volumes. Pools give a leg to one volume; this holds also if a scheduler errs. */
+function assertUnclaimed(run: StepRun, step: CardStep): void {
+  if (step.kind !== 'open-leg') return;
+  const other = run.otherVolumeOn(step.legId);
+  if (other === null) return;
+  const detail = `${step.legId} is wanted for ${run.volumeId}, and ${other} runs on it on ${run.cardId}: it is not opened. Find out whose it is (\`flexbso check\`), and delete or move the other volume`;
+  throw new DataPlaneError({ code: 'needs-operator', detail, facts: { legId: step.legId, volumeId: other } });
 }
 
 function contextOf(run: StepRun) {

@@ -6,7 +6,7 @@ import type { Randomness } from '../ports/randomness.js';
 import { Attempts } from '../work/attempts.js';
 import { backoffMs, jittered } from '../work/backoff.js';
 import type { LookAgain } from '../work/serial-worker.js';
-import { type BookEntry, type VolumeBook, isPastReturn } from './book.js';
+import { type BookEntry, type VolumeBook, isPastReturn, isSameWork } from './book.js';
 import { type Decision, decide } from './decide.js';
 import { LegFaults } from './leg-faults.js';
 import { LegWatch } from './leg-watch.js';
@@ -19,6 +19,7 @@ import { type SayingPorts, VolumeSayings } from './volume-sayings.js';
 export interface VolumePorts extends OutagePorts, SayingPorts {
   readonly cardId: string;
   readonly plane: CardDataPlane;
+  readonly otherVolumeOn: StepRun['otherVolumeOn'];
   readonly capabilities: () => Capabilities;
   readonly secretsOf: (desired: DesiredVolume) => CardSecrets;
   readonly random: Randomness;
@@ -70,14 +71,15 @@ export class VolumeReconciler {
 
   /**
    * A newer operation interrupts the present step, unless the cut-over is already intended: then it is completed first.
-   * So does a cancel. A pause does not: the step is brought to its end.
+   * One that only amends its limits always does: whatever was begun goes on under the new ones. So does a cancel. A pause
+   * does not: the step is brought to its end.
    */
   want(desired: DesiredVolume): void {
     const { operation } = this.#journal.book;
     const isAnother = desired.operationId !== this.#desired.operationId;
     if (isAnother) {
       this.#beginAnew();
-      if (!operation?.cutOverIntended) this.#work.abort();
+      if (!operation?.cutOverIntended || isSameWork(operation.desired, desired)) this.#work.abort();
     } else if (desired.cancelled && !this.#desired.cancelled && !(operation && isPastReturn(operation))) {
       // Without an operation its first entry may be on its way to the journal.
       this.#work.abort();
@@ -144,8 +146,15 @@ export class VolumeReconciler {
         return this.#rest(observed);
       case 'wait':
         return this.#wait(decision.reason, decision.problem, observed);
+      case 'stand-off':
+        this.#beginAnew();
+        this.#sayings.contradicted(decision.problem, this.#desired, observed);
+        return { afterMs: jittered(this.#ports.lookMs, this.#ports.random) };
       case 'run':
         return this.#run(decision, observed);
+      case 'amend':
+        await this.#journal.enter([{ kind: 'amended', desired: decision.desired }]);
+        return 'again';
       case 'heal':
         return this.#heal(decision, observed);
       case 'undo':
@@ -214,6 +223,10 @@ export class VolumeReconciler {
     const observed = await this.#look();
     if (result.kind === 'held') return this.#hold(observed);
     if (result.kind === 'failed') return this.#failed(result, observed);
+    if (this.#isAmended(desired)) {
+      await this.#journal.enter(result.pending);
+      return 'again';
+    }
     const planned = plannedVolumeOf(desired);
     if (isSettled(observed, planned)) {
       await this.#conclude(result.pending, desired, desired.tombstone ? 'gone' : 'settled', null, observed);
@@ -229,6 +242,11 @@ export class VolumeReconciler {
       { kind: 'failed', problem: { code: 'step-failed', detail }, retryable: true, pending: result.pending },
       observed,
     );
+  }
+
+  /** Other limits are wanted of it by now: its end is to be that of the amended operation. */
+  #isAmended(desired: DesiredVolume): boolean {
+    return desired.operationId !== this.#desired.operationId && isSameWork(desired, this.#desired);
   }
 
   async #failed(
@@ -258,14 +276,26 @@ export class VolumeReconciler {
     await this.#journal.enter([{ kind: 'healing', generation: desired.generation, stepKinds, atMs: clock.nowMs() }]);
     const failure = await runHealing(this.#stepRun(desired, observed, []), steps);
     if (failure === 'interrupted') return this.#stopped ? null : 'again';
-    if (failure)
-      return this.#wait(`what was applied to be built again: ${failure.problem.detail}`, failure.problem, observed);
+    if (failure) return this.#notHealed(failure, desired, observed);
     this.#sayings.endAgain();
     const after = await this.#outages.observe();
     if (!isSettled(after, plannedVolumeOf(desired)))
       return this.#wait('what was applied to be built again', null, after);
     await this.#journal.enter([{ kind: 'applied', desired, atMs: clock.nowMs() }]);
     return 'again';
+  }
+
+  /** It is tried for ever, since somebody may put back what is missing; that it may take somebody is said after some tries. */
+  #notHealed(
+    { problem, retryable }: { readonly problem: Problem; readonly retryable: boolean },
+    desired: DesiredVolume,
+    observed: ObservedVolume,
+  ): LookAgain {
+    const isLasting = !retryable && this.#failures + 1 >= MAX_ATTEMPTS_BEFORE_UNDO;
+    if (!isLasting || desired.operationId !== this.#desired.operationId)
+      return this.#wait(`what was applied to be built again: ${problem.detail}`, problem, observed);
+    this.#sayings.broken(problem, desired, observed);
+    return { afterMs: backoffMs(this.#failures++, this.#ports.random, STEP_BACKOFF) };
   }
 
   async #undo(problem: Problem, observed: ObservedVolume): Promise<Round> {
@@ -317,7 +347,7 @@ export class VolumeReconciler {
   }
 
   #stepRun(desired: DesiredVolume, observed: ObservedVolume, begin: readonly BookEntry[]): StepRun {
-    const { cardId, plane, secretsOf, clock } = this.#ports;
+    const { cardId, plane, otherVolumeOn, secretsOf, clock } = this.#ports;
     let first = begin;
     this.#legWatch.again();
     return {
@@ -325,6 +355,7 @@ export class VolumeReconciler {
       cardId,
       desired,
       plane,
+      otherVolumeOn,
       secrets: secretsOf(desired),
       clock,
       attempts: this.#attempts,

@@ -72,6 +72,7 @@ export function conclusionOf(
   const own = operation?.desired.operationId === desired.operationId ? operation : null;
   return {
     operationId: desired.operationId,
+    ...(desired.amends === undefined ? {} : { amends: desired.amends }),
     generation: desired.generation,
     phase,
     problem,

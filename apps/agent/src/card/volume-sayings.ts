@@ -26,6 +26,8 @@ export class VolumeSayings {
   #isHolding = false;
   /** What the last report that ends an operation said, so that it is said once by each life of the agent. */
   #saidFor: string | null = null;
+  /** It was said that the volume needs somebody: no step of another attempt is to take that report's place. */
+  #isBroken = false;
 
   constructor(journal: VolumeJournal, legFaults: Pick<LegFaults, 'told' | 'version'>, ports: SayingPorts) {
     this.#journal = journal;
@@ -37,11 +39,13 @@ export class VolumeSayings {
   wished(isAnother: boolean): void {
     if (isAnother) this.#bytesCopied = 0;
     this.#saidFor = null;
+    this.#isBroken = false;
   }
 
   /** What had ended is made good: its end is to be said again. */
   endAgain(): void {
     this.#saidFor = null;
+    this.#isBroken = false;
   }
 
   rested(): void {
@@ -60,19 +64,47 @@ export class VolumeSayings {
 
   /** Said also of an operation that has ended: its volume is not as it should be. Once, and *settled* again afterwards. */
   misled(problem: Problem, desired: DesiredVolume, observed: ObservedVolume): void {
+    this.#amiss('working', 'a leg is served at another address', { problem, desired, observed });
+  }
+
+  /** Nothing carries the guest, and trying again does not help. Once, and *settled* again when somebody has mended it. */
+  broken(problem: Problem, desired: DesiredVolume, observed: ObservedVolume): void {
+    if (stoppedBy(this.#journal.book, desired.operationId)) return;
+    this.#isBroken = true;
+    this.#amiss('needs-operator', 'what was applied to be built again', { problem, desired, observed });
+  }
+
+  #amiss(
+    phase: 'working' | 'needs-operator',
+    waitsFor: string,
+    { problem, desired, observed }: { problem: Problem; desired: DesiredVolume; observed: ObservedVolume },
+  ): void {
     const { clock, log, report } = this.#ports;
     const { volumeId } = desired;
     const saying = `${desired.operationId} ${problem.detail} ${this.#legFaults.version}`;
     if (this.#saidFor === saying) return;
-    log.warn('a leg is served elsewhere than it is open', { volumeId, problem: problem.detail });
+    log.warn('a volume is not as it should be', { volumeId, waitsFor, problem: problem.detail });
     this.#saidFor = saying;
     this.#waitingSinceMs ??= clock.nowMs();
-    const waiting = { for: 'a leg is served at another address', sinceMs: this.#waitingSinceMs };
+    const waiting = { for: waitsFor, sinceMs: this.#waitingSinceMs };
     const steps = this.#journal.book.concluded?.steps ?? [];
     const { outage } = this.#journal.book;
     const legFaults = this.#legFaults.told;
-    const situation = { desired, phase: 'working' as const, steps, observed, waiting, problem, outage, legFaults };
-    report(volumeReport(situation), desired, true);
+    report(volumeReport({ desired, phase, steps, observed, waiting, problem, outage, legFaults }), desired, true);
+  }
+
+  /** Once for each thing that was seen. What is wanted is gone on with, or said again to be so, once it was mended. */
+  contradicted(problem: Problem, desired: DesiredVolume, observed: ObservedVolume): void {
+    const { log, report } = this.#ports;
+    const saying = `${desired.operationId} ${problem.detail}`;
+    if (this.#saidFor === saying) return;
+    log.error('what runs is not what the journal says', { volumeId: desired.volumeId, problem: problem.detail });
+    this.#saidFor = saying;
+    const { concluded, outage } = this.#journal.book;
+    const steps = concluded?.operationId === desired.operationId ? concluded.steps : [];
+    const legFaults = this.#legFaults.told;
+    const phase = 'needs-operator' as const;
+    report(volumeReport({ desired, phase, steps, observed, problem, outage, legFaults }), desired, true);
   }
 
   /** Where an open operation stands. Of one that has ended nothing new is said while its volume is made good. */
@@ -84,6 +116,7 @@ export class VolumeSayings {
   ): void {
     const { operation, outage } = this.#journal.book;
     const desired = operation?.desired ?? wanted;
+    if (this.#isBroken) return;
     if (desired.operationId !== wanted.operationId || stoppedBy(this.#journal.book, desired.operationId)) return;
     const nowMs = this.#ports.clock.nowMs();
     this.#waitingSinceMs = more.waitingFor ? (this.#waitingSinceMs ?? nowMs) : null;

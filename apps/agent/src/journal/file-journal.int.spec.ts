@@ -28,6 +28,14 @@ describe('a journal of files', () => {
     expect(await journal.names()).toEqual(['vol-1']);
   });
 
+  it('is not made by a look at it', async () => {
+    expect(await journal.read('vol-1')).toEqual([]);
+    await journal.append('vol-2', [{ a: 1 }]);
+    await journal.remove('vol-2');
+    expect(await journal.read('vol-2')).toEqual([]);
+    expect(await journal.names()).toEqual([]);
+  });
+
   it('leaves a torn last line out, and does not write on behind it', async () => {
     await journal.append('vol-1', [{ a: 1 }]);
     await journal.close();

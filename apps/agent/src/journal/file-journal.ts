@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { type FileHandle, open, readFile, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Journal } from '../ports/journal.js';
@@ -32,6 +33,8 @@ export class FileJournal implements Journal {
   async read(name: string): Promise<unknown[]> {
     // From the disk as it is now: an operator who mends a journal puts another file in its place.
     await this.#forget(name);
+    // Looking makes nothing: a journal that was just removed would be there again, empty, for ever.
+    if (!existsSync(this.#path(name))) return [];
     const { handle, sizeBytes } = await this.#file(name);
     const lines = (await readWhole(handle, sizeBytes)).toString('utf8').split('\n').slice(0, -1);
     return lines.map((line, index) => parsedLine(line, `${this.#path(name)} line ${index + 1}`));

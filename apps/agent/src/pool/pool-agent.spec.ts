@@ -139,6 +139,14 @@ describe("a pool's agent", () => {
     }
   });
 
+  it('clears a journal away that a crash left empty', async () => {
+    const pool = new PoolFixture();
+    pool.journal.lines.set(LEG_ID, []);
+    await pool.start();
+    await pool.clock.run(1_000);
+    expect(pool.journal.lines.size).toBe(0);
+  });
+
   it('goes on with a leg of which its journal alone knows, and tells that it was given it', async () => {
     const pool = new PoolFixture();
     const first = await pool.start();

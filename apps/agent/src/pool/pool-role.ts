@@ -102,13 +102,17 @@ export class PoolRole implements RolePart<DesiredLeg> {
     if (item) this.#begin(item);
   }
 
-  /** The journal of a leg that is no longer in the state is what a crash left of making it known, or of forgetting it. */
+  /**
+   * The journal of a leg that is no longer in the state is what a crash left of making it known, or of forgetting it. One
+   * that tells of nothing was made and never written to.
+   */
   async #takeUp(legId: string): Promise<void> {
     const { journal, plane, log } = this.#ports;
     const known = this.#legs.get(legId)?.reconciler.desired;
     try {
       const { tombstone, begun } = (await openLegJournal(legId, journal)).book;
-      const isGone = !known && tombstone !== null && (await plane.observe(legId)) === null;
+      const isOver = tombstone !== null || begun === null;
+      const isGone = !known && isOver && (await plane.observe(legId)) === null;
       if (isGone) await journal.remove(legId);
       else if (tombstone === null && begun !== null && begun.revision > (known?.revision ?? 0)) this.accept([begun]);
     } catch (error) {

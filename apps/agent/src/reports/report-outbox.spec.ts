@@ -46,6 +46,20 @@ describe('the outbox of reports', () => {
     expect(sent.map(({ report }) => report)).toEqual(['begins', 'settled']);
   });
 
+  it.each(Array.from({ length: 12 }, (_, turns) => turns))(
+    'says what is put %i turns after the last one was through, with nothing put behind it',
+    async (turns) => {
+      const { clock, outbox, sent } = outboxOf(() => undefined);
+      const isThrough = (): boolean => sent.length > 0;
+      outbox.put('vol', 'begins', {}, false);
+      while (!isThrough()) await Promise.resolve();
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+      outbox.put('vol', 'settled', {}, true);
+      await clock.run(10_000);
+      expect(sent.map(({ report }) => report)).toEqual(['begins', 'settled']);
+    },
+  );
+
   it('repeats until it is accepted, with the newest in the place of an older one', async () => {
     let failures = 3;
     const { clock, outbox, sent } = outboxOf(() => {

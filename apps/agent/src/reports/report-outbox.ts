@@ -67,8 +67,14 @@ export class ReportOutbox<Report> {
       slot.urgent = true;
       slot.hurry.abort(HURRY);
     }
+    this.#send(name, slot);
+  }
+
+  #send(name: string, slot: Slot<Report>): void {
     slot.sending ??= this.#drain(name, slot).finally(() => {
       slot.sending = null;
+      // Put when the last one was just through and nobody looked any more: it would wait for the next.
+      if (slot.latest && !this.#stop.signal.aborted) this.#send(name, slot);
     });
   }
 

@@ -55,6 +55,7 @@ export interface Wish {
   readonly carried?: boolean;
   /** With a tombstone: the card that carries it now. */
   readonly movedTo?: string;
+  readonly functionId?: string;
 }
 
 /** How often the guest has written to a stack that comes from another card. */
@@ -71,6 +72,8 @@ export class CardFixture {
   readonly journal = new MemoryJournal();
   readonly store = new MemoryStore();
   wanted: DesiredVolume | null = null;
+  /** What was wanted before the present change. */
+  #before: DesiredVolume | null = null;
   /** What the next agent finds of the one before. */
   lastSignMs: number | null = null;
   #lives = 0;
@@ -135,7 +138,7 @@ export class CardFixture {
       tombstone: wish.tombstone ?? false,
       sizeBytes,
       qos: wish.qos === undefined ? (before?.qos ?? null) : wish.qos,
-      export: { protocol: 'nbd', functionId: 'vf-0' },
+      export: { protocol: 'nbd', functionId: wish.functionId ?? before?.export.functionId ?? 'vf-0' },
       stack,
       ...(wish.carried ? { carriedStackGeneration: stack.stackGeneration } : {}),
       ...(wish.movedTo === undefined ? {} : { movedTo: wish.movedTo }),
@@ -149,7 +152,21 @@ export class CardFixture {
 
   /** Commits the next generation and nudges. */
   async want(wish: Wish, isNudged = true): Promise<DesiredVolume> {
+    const before = this.wanted;
     this.wanted = this.next(wish);
+    this.#before = before;
+    await this.scheduler.want(VOLUME_ID, this.wanted, isNudged);
+    return this.wanted;
+  }
+
+  /** Other limits for what is under way, as the scheduler commits them. */
+  async amend(qos: DesiredVolume['qos'], isNudged = true): Promise<DesiredVolume> {
+    const { wanted } = this;
+    if (!wanted || !this.#before) throw new Error('nothing is under way');
+    const { operationId, generation } = this.next({});
+    const amended = { ...wanted, operationId, generation, qos, amends: wanted.amends ?? wanted.operationId };
+    const carried = this.#before.stack.stackGeneration;
+    this.wanted = { ...amended, plan: this.#planOf(plannedVolumeOf(amended), this.#before, carried) };
     await this.scheduler.want(VOLUME_ID, this.wanted, isNudged);
     return this.wanted;
   }

@@ -1,4 +1,11 @@
-import { cardIdSchema, changeIdSchema, labelsSchema, volumeIdSchema, volumeNameSchema } from '@flexbso/contracts';
+import {
+  cardIdSchema,
+  functionIdSchema,
+  changeIdSchema,
+  labelsSchema,
+  volumeIdSchema,
+  volumeNameSchema,
+} from '@flexbso/contracts';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { z } from 'zod';
 import type { ApiClient } from '../client/api-client.js';
@@ -45,6 +52,7 @@ export const named =
   };
 /** Of a card or a pool. */
 export const agentId = named(cardIdSchema);
+export const functionId = named(functionIdSchema);
 export const changeId = named(changeIdSchema);
 export const volumeId = named(volumeIdSchema);
 /** A volume's name; its id has the form of a name too. */

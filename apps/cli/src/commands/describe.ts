@@ -176,6 +176,7 @@ function volumeLines(volume: Volume, styled: Styled): string[] {
     key: volume.keyRef,
     qos: qosText(volume.qos),
     labels: labelsText(volume.labels),
+    attached: volume.attached ? 'yes' : 'no; its legs are kept, and it was last on the card and function below',
     card: volume.cardId,
     function: `${volume.functionId} (${volume.protocol})`,
     uri: volume.uri,

@@ -43,6 +43,11 @@ export interface FailoverOptions {
   readonly card?: string;
 }
 
+export interface AttachOptions {
+  readonly card?: string;
+  readonly function?: string;
+}
+
 /**
  * The request that asks for a volume.
  * @throws CommandError `usage` when reads are to be checked without a mirror, or no size is given
@@ -121,6 +126,22 @@ export function deleteRequest(volume: Volume): ApiRequest {
 export function failoverRequest(volume: Volume, { card }: FailoverOptions): ApiRequest {
   const { path, headers } = updateOf(volume);
   return { path: `${path}/failover`, headers, method: 'POST', body: card === undefined ? {} : { cardId: card } };
+}
+
+/** The request that takes a volume off its card. */
+export function detachRequest(volume: Volume): ApiRequest {
+  const { path, headers } = updateOf(volume);
+  return { path: `${path}/detach`, headers, method: 'POST' };
+}
+
+/** The request that shows a volume on a card and a function; what the options leave out is as it was, or chosen. */
+export function attachRequest(volume: Volume, options: AttachOptions): ApiRequest {
+  const { path, headers } = updateOf(volume);
+  const body = {
+    ...(options.card === undefined ? {} : { cardId: options.card }),
+    ...(options.function === undefined ? {} : { functionId: options.function }),
+  };
+  return { path: `${path}/attach`, headers, method: 'POST', body };
 }
 
 /** By id, since a name may be another volume's by then. */

@@ -5,6 +5,7 @@ import {
   agentId,
   type CommandContext,
   type ContextOf,
+  functionId,
   labelOption,
   numberOrNone,
   poolIds,
@@ -15,11 +16,14 @@ import {
   wholeNumber,
 } from './context.js';
 import {
+  attachRequest,
+  type AttachOptions,
   changeRequest,
   type ChangeOptions,
   createRequest,
   type CreateOptions,
   deleteRequest,
+  detachRequest,
   type FailoverOptions,
   failoverRequest,
 } from './volume-requests.js';
@@ -37,12 +41,15 @@ const create: Asking<CreateOptions> = async (client, name, options) => {
 const change: Asking<ChangeOptions> = async (client, name, options) => changeRequest(await find(client, name), options);
 const remove: Asking<object> = async (client, name) => deleteRequest(await find(client, name));
 
+const detach: Asking<object> = async (client, name) => detachRequest(await find(client, name));
+const attach: Asking<AttachOptions> = async (client, name, options) => attachRequest(await find(client, name), options);
+
 const failover: Asking<FailoverOptions> = async (client, name, options) =>
   failoverRequest(await find(client, name), options);
 
 const find = (client: ApiClient, name: string) => client.get(`/v1/volumes/${name}`, volumeSchema);
 
-/** `flexbso create|change|delete volume NAME` and `plan` of each, and `flexbso failover NAME`. */
+/** `flexbso create|change|delete|detach|attach volume NAME` and `plan` of the first three, and `flexbso failover NAME`. */
 export function volumeCommands(program: Command, contextOf: ContextOf): void {
   const writing = <Options>(command: Command, asking: Asking<Options>) =>
     writeOptions(command).action(async (name: string, options: Options & WriteOptions, own: Command) => {
@@ -56,6 +63,11 @@ export function volumeCommands(program: Command, contextOf: ContextOf): void {
     changeHelp,
   );
   writing(volume(under('delete', 'end it, and everything on its legs')), remove);
+  writing(volume(under('detach', 'take it off its card; its legs stay')), detach);
+  writing(
+    attachOptions(volume(under('attach', 'show it on a card again, or on another function'))),
+    attach,
+  ).addHelpText('after', attachHelp);
   writing(failoverOptions(under('failover', 'move a volume off its unreachable card')), failover).addHelpText(
     'after',
     failoverHelp,
@@ -82,6 +94,16 @@ function failoverOptions(command: Command): Command {
   return command
     .argument('<name>', "the volume's name or id", volumeName)
     .option('--card <id>', 'to this card; otherwise one is chosen', agentId);
+}
+
+function attachOptions(command: Command): Command {
+  return command
+    .option('--card <id>', 'on this card; otherwise on the one that it was on', agentId)
+    .option(
+      '--function <id>',
+      'on this function; otherwise on the one that it was on, or one that is free',
+      functionId,
+    );
 }
 
 function createOptions(command: Command): Command {
@@ -136,6 +158,11 @@ Examples:
   flexbso change volume db --pool target-e --dry-run
   flexbso change volume db --rekey --wait
   flexbso change volume db --iops none --bandwidth 100MiB`;
+const attachHelp = `
+Examples:
+  flexbso detach volume db --wait
+  flexbso attach volume db --card card-2 --dry-run
+  flexbso attach volume db --function vf-3 --wait`;
 const failoverHelp = `
 Every leg is fenced from the old card before the new one opens it: nothing that the old card still writes arrives.
 There is no way back once it is accepted.

@@ -18,6 +18,7 @@ const plan: Plan = {
   ],
   digest: 'a'.repeat(64),
   card: { digest: 'b'.repeat(64), cutOver: false, destroys: [] },
+  secondStageAt: null,
   cutOverIndex: null,
   destroys: [],
   bytesToCopy: 0,

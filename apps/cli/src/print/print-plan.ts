@@ -73,17 +73,26 @@ function heldOf({ owner, before, during, after }: PlanReservation): Held[] {
 const waysToGrow = { 'in-place': 'where it is', window: 'onto larger legs, through a window' } as const;
 
 function summary(plan: Plan): string[] {
+  const { secondStageAt, lacks } = plan;
   const cutOver =
     plan.cutOverIndex === null
       ? 'no cut-over: nothing is swapped'
       : `undone whole if it fails before step ${plan.cutOverIndex + 1}, only completed from there on`;
+  const stages =
+    secondStageAt === null
+      ? []
+      : [
+          `stages         two: what fails from step ${secondStageAt + 1} on is undone to there, where the volume has grown`,
+        ];
+  const lackedFor = secondStageAt === null ? 'from the cut-over on' : 'from the first cut-over to the second';
   return [
     `bytes to copy  ${formatSize(plan.bytesToCopy)}`,
     `expected       ${durationText(plan.expectedSeconds * 1_000)}`,
     `cut-over       ${cutOver}`,
+    ...stages,
     `destroys       ${plan.destroys.length === 0 ? 'nothing' : plan.destroys.join(', ')}`,
     ...(plan.grows === null ? [] : [`grows          ${waysToGrow[plan.grows]}`]),
-    ...(plan.lacks.length === 0 ? [] : [`lacks          ${plan.lacks.join(', ')}, from the cut-over on`]),
+    ...(lacks.length === 0 ? [] : [`lacks          ${lacks.join(', ')}, ${lackedFor}`]),
     `guest feels    ${plan.guestFeels ?? 'nothing'}`,
     `digest         ${plan.digest}`,
   ];

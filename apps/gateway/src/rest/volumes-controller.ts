@@ -107,6 +107,40 @@ export class VolumesController {
     );
   }
 
+  @Serve(volumeRoutes.detachVolume)
+  async detach(
+    @Call() { caller, params, query, headers }: CallOf<typeof volumeRoutes.detachVolume>,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Accepted | Plan> {
+    const payload = { v: 1 as const, caller, ...params, basedOnGeneration: basedOnGenerationOf(headers) };
+    if (query.dryRun) {
+      reply.status(200);
+      return this.#services.ask('scheduler', 'plan-detach', verbs['plan-detach'], payload);
+    }
+    const write = { idempotencyKey: idempotencyKeyOf(headers), ...planDigestOf(headers) };
+    return accepted(
+      reply,
+      await this.#services.ask('scheduler', 'detach-volume', verbs['detach-volume'], { ...payload, ...write }),
+    );
+  }
+
+  @Serve(volumeRoutes.attachVolume)
+  async attach(
+    @Call() { caller, params, query, body, headers }: CallOf<typeof volumeRoutes.attachVolume>,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Accepted | Plan> {
+    const payload = { v: 1 as const, caller, ...params, basedOnGeneration: basedOnGenerationOf(headers), ...body };
+    if (query.dryRun) {
+      reply.status(200);
+      return this.#services.ask('scheduler', 'plan-attach', verbs['plan-attach'], payload);
+    }
+    const write = { idempotencyKey: idempotencyKeyOf(headers), ...planDigestOf(headers) };
+    return accepted(
+      reply,
+      await this.#services.ask('scheduler', 'attach-volume', verbs['attach-volume'], { ...payload, ...write }),
+    );
+  }
+
   @Serve(volumeRoutes.deleteVolume)
   async delete(
     @Call() { caller, params, query, headers }: CallOf<typeof volumeRoutes.deleteVolume>,

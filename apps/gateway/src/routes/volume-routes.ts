@@ -1,4 +1,5 @@
 import {
+  attachRequestSchema,
   changeIdSchema,
   changeSchema,
   failoverRequestSchema,
@@ -49,6 +50,11 @@ export const updating = [
   'change-in-flight',
   'diverged',
 ] as const;
+export const writingHeaders = {
+  'idempotency-key': 'required',
+  'if-match': 'required',
+  'plan-digest': 'optional',
+} as const;
 export const repeating = ['idempotency-key-required', 'idempotency-key-reused', 'plan-changed'] as const;
 
 export const volumeRoutes = {
@@ -121,7 +127,7 @@ export const volumeRoutes = {
     bodyExample: volumePatchExample,
     headers: { 'idempotency-key': 'required', 'if-match': 'required', 'plan-digest': 'optional' },
     replies: { 202: accepted, 200: planned },
-    problems: [...updating, ...placing, 'change-refused', 'snapshots-keep-old-state', ...repeating],
+    problems: [...updating, ...placing, 'change-refused', 'snapshots-keep-old-state', 'volume-detached', ...repeating],
   }),
   deleteVolume: defineRoute({
     operationId: 'deleteVolume',
@@ -152,6 +158,42 @@ leg is local to the card or when a pool that is to fence is away, and with \`no-
     body: failoverRequestSchema,
     bodyExample: { cardId: 'card-2' },
     headers: { 'idempotency-key': 'required', 'if-match': 'required', 'plan-digest': 'optional' },
+    replies: { 202: accepted, 200: planned },
+    problems: [...updating, 'missing-capability', 'no-placement', 'change-refused', 'volume-detached', ...repeating],
+  }),
+  detachVolume: defineRoute({
+    operationId: 'detachVolume',
+    method: 'POST',
+    path: '/v1/volumes/{volume}/detach',
+    tag: 'volumes',
+    summary: 'Takes a volume off its card; its legs, and what is on them, stay',
+    description: `${writing}\n\nIts function is free once the card has reported that nothing of the volume is left there. A guest that
+has the device open over virtio-blk is not cut off: the change waits until it lets go. Of a detached volume labels, limits
+and \`alwaysRedundant\` can be changed; it can be attached and deleted.`,
+    access: 'write',
+    params: volume,
+    query: dryRun,
+    body: noBody,
+    headers: writingHeaders,
+    replies: { 202: accepted, 200: planned },
+    problems: [...updating, 'change-refused', ...repeating],
+  }),
+  attachVolume: defineRoute({
+    operationId: 'attachVolume',
+    method: 'POST',
+    path: '/v1/volumes/{volume}/attach',
+    tag: 'volumes',
+    summary: 'Shows a detached volume again, on its card or another; or an attached one on another function',
+    description: `${writing}\n\nWithout \`cardId\` it is the card that it was last on; without \`functionId\` the function that it was on,
+where that is free, else one is chosen. For another card every leg is fenced from the old one first; refused with
+\`change-refused\` when a leg is local to the old card. An attached volume moves to \`functionId\` of its own card in one
+change: the guest sees its device go and another come.`,
+    access: 'write',
+    params: volume,
+    query: dryRun,
+    body: attachRequestSchema,
+    bodyExample: { cardId: 'card-2' },
+    headers: writingHeaders,
     replies: { 202: accepted, 200: planned },
     problems: [...updating, 'missing-capability', 'no-placement', 'change-refused', ...repeating],
   }),

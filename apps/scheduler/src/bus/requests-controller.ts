@@ -39,6 +39,26 @@ export class RequestsController {
     return this.#scheduler.volumes.failover(request);
   }
 
+  @Rpc(subjectOf('detach-volume'), verbs['detach-volume'].request)
+  detachVolume(request: Request<'detach-volume'>): Reply<'detach-volume'> {
+    return this.#scheduler.volumes.detach(request);
+  }
+
+  @Rpc(subjectOf('attach-volume'), verbs['attach-volume'].request)
+  attachVolume(request: Request<'attach-volume'>): Reply<'attach-volume'> {
+    return this.#scheduler.volumes.attach(request);
+  }
+
+  @Rpc(subjectOf('plan-detach'), verbs['plan-detach'].request)
+  planDetach(request: Request<'plan-detach'>): Reply<'plan-detach'> {
+    return this.#scheduler.volumes.planDetach(request);
+  }
+
+  @Rpc(subjectOf('plan-attach'), verbs['plan-attach'].request)
+  planAttach(request: Request<'plan-attach'>): Reply<'plan-attach'> {
+    return this.#scheduler.volumes.planAttach(request);
+  }
+
   @Rpc(subjectOf('plan-failover'), verbs['plan-failover'].request)
   planFailover(request: Request<'plan-failover'>): Reply<'plan-failover'> {
     return this.#scheduler.volumes.planFailover(request);

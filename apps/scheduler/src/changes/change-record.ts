@@ -1,5 +1,5 @@
-import type { Change } from '@flexbso/contracts';
-import type { VolumeWant } from '../volumes/volume-record.js';
+import type { AcceptedPlan, Change } from '@flexbso/contracts';
+import type { VolumeBefore, VolumeWant } from '../volumes/volume-record.js';
 
 /** The step that is under way, or is waited for. By the scheduler's clock, and not anew with each attempt. */
 export interface DueStep {
@@ -10,6 +10,14 @@ export interface DueStep {
   limitMs: number;
 }
 
+/** The second of two stages of a change. Its legs, key and room are there from the change's beginning. */
+export interface NextStage {
+  want: VolumeWant;
+  card: AcceptedPlan;
+  /** The first stage is settled: what is undone from here on leads back to its end. */
+  isBegun: boolean;
+}
+
 /** A change as the scheduler keeps it: what the API shows, and what carrying it on or back takes. */
 export interface ChangeRecord extends Change {
   tenantId: string;
@@ -17,7 +25,7 @@ export interface ChangeRecord extends Change {
   /** W3C trace headers of the request, for all the work that it causes. */
   trace: Record<string, string>;
   /** What to go back to; null when there was nothing before (create). */
-  from: VolumeWant | null;
+  from: VolumeBefore | null;
   /** The card's operation that carries this change out, or undoes it; null while the card was given nothing. */
   operationId: string | null;
   /** The card has said, for `operationId`, that nothing but what is wanted is open. */
@@ -30,10 +38,20 @@ export interface ChangeRecord extends Change {
   due: DueStep | null;
   /** By step: how it ended when that was last told in an event; a step that fails again in the same way is no news. */
   told: Record<string, string> | null;
+  /** Null: the change has one stage. */
+  next: NextStage | null;
 }
 
 /** The change as one that something else ended: it is in no step, waits for nothing, and nothing holds it. */
 export function cutShort(change: ChangeRecord, nowMs: number): ChangeRecord {
-  const idle = { progress: null, waitingFor: null, waitingSinceMs: null, due: null, overdue: null, paused: null };
+  const idle = {
+    progress: null,
+    waitingFor: null,
+    waitingSinceMs: null,
+    due: null,
+    overdue: null,
+    paused: null,
+    next: null,
+  };
   return { ...change, ...idle, settledAtMs: nowMs };
 }

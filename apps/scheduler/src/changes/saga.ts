@@ -5,8 +5,9 @@ import type { LegRecord } from '../legs/leg-record.js';
 import { keptGenerations } from '../snapshots/kept-stacks.js';
 import type { SnapshotRecord } from '../snapshots/snapshot-record.js';
 import { exactReservations, formerReservations } from '../placement/volume-reservations.js';
+import type { NextStage } from './change-record.js';
 import type { Deciding, Draft } from './draft.js';
-import { holdOf, isUntold, noteHold } from './hold.js';
+import { holdOf, isOfNextStage, isUntold, legsOfStage, noteHold } from './hold.js';
 import { arrivalEvents, assertTransition, isFinal } from './transitions.js';
 import { noteDue } from './overdue.js';
 import { noteWait } from './waiting.js';
@@ -18,6 +19,7 @@ import { noteWait } from './waiting.js';
  *   preparing → applying   when every leg of the wanted stack is ready
  *   applying  → retiring   by the card's report (see card-report.ts)
  *   retiring  → settled    when the card has closed, and pools have deleted, what only older generations had
+ *   retiring  → preparing  likewise, where a second stage follows
  *   undoing   → undone     when the card is back on the old stack, and pools have deleted what was new
  *
  * While a pause holds the change it is neither begun nor given to its card, and nothing of it is deleted.
@@ -29,7 +31,7 @@ export function advance(draft: Draft, deciding: Deciding): void {
       // Nothing is destroyed while its change is held.
       if (!holdOf(draft, deciding)) deleteClosedLegs(draft, deciding);
       const isLeft = draft.change.kind !== 'delete' || draft.volume.formerCards.length === 0;
-      if (draft.change.cardSettled && doomedLegs(draft).length === 0 && isLeft) conclude(draft, deciding);
+      if (draft.change.cardSettled && doomedLegs(draft).length === 0 && isLeft) endStage(draft, deciding);
     }
   }
   noteHold(draft, deciding);
@@ -71,26 +73,31 @@ export function announceVolume(draft: Draft, what: string, more: Draft['events']
 
 function prepare(draft: Draft, deciding: Deciding): void {
   const { change } = draft;
-  if (change.kind === 'delete') {
-    if (draft.volume.cardOperationId === null) {
-      // No card was ever given this volume: there is nothing to take away from one.
-      change.cardSettled = true;
-      moveTo(draft, 'retiring');
-      return;
-    }
-    giveCard(draft, deciding, { tombstone: true, origin: 'person', plan: change.plan.card });
-    moveTo(draft, 'applying');
+  if (change.kind === 'delete' || draft.volume.want.detached) {
+    takeAway(draft, deciding);
     return;
   }
   tellPools(draft, deciding);
-  if (draft.legs.some((leg) => leg.awaited)) return;
+  if (legsOfStage(draft).some((leg) => leg.awaited)) return;
   const origin = change.kind === 'heal' ? 'healing' : 'person';
   giveCard(draft, deciding, { tombstone: false, origin, plan: change.plan.card });
   moveTo(draft, 'applying');
 }
 
+function takeAway(draft: Draft, deciding: Deciding): void {
+  const { change } = draft;
+  if (draft.volume.cardOperationId === null) {
+    // No card has anything of this volume: there is nothing to take away from one.
+    change.cardSettled = true;
+    moveTo(draft, 'retiring');
+    return;
+  }
+  giveCard(draft, deciding, { tombstone: true, origin: 'person', plan: change.plan.card });
+  moveTo(draft, 'applying');
+}
+
 function tellPools(draft: Draft, deciding: Deciding): void {
-  for (const leg of draft.legs) {
+  for (const leg of legsOfStage(draft)) {
     if (!isUntold(draft, leg)) continue;
     leg.changeId = draft.change.changeId;
     leg.operationId = deciding.newId('op');
@@ -104,31 +111,47 @@ function tellPools(draft: Draft, deciding: Deciding): void {
  */
 export function turnBack(draft: Draft, problem: Problem, endsAs: 'undone' | 'refused', deciding: Deciding): void {
   const { volume, change } = draft;
-  change.problem = problem;
+  change.problem = change.next?.isBegun ? halfWay(volume, problem) : problem;
+  if (!change.next?.isBegun) change.next = null;
   change.endsAs = endsAs;
   change.reverting = true;
   volume.generation += 1;
   moveTo(draft, 'undoing');
-  dropUntold(draft);
+  // Of a leg that was to be fenced for another card there is no older epoch to go back to.
+  if (change.from?.detached) tellPools(draft, deciding);
+  else dropUntold(draft);
   // Healing, since nobody accepts the plan of an undo: it may destroy only what the change itself had made.
   const destroys = doomedThings(draft);
   const plan = { ...acceptedPlanOf([]), destroys };
-  if (change.from !== null) {
-    volume.want = change.from;
-    giveCard(draft, deciding, { tombstone: false, origin: 'healing', plan });
-  } else if (volume.cardOperationId === null) {
-    change.cardSettled = true;
-  } else {
-    giveCard(draft, deciding, { tombstone: true, origin: 'healing', plan });
-  }
+  goBack(draft);
+  const isOnCard = change.from !== null && !change.from.detached;
+  if (!isOnCard && volume.cardOperationId === null) change.cardSettled = true;
+  else giveCard(draft, deciding, { tombstone: !isOnCard, origin: 'healing', plan });
+}
+
+/** Bytes are not taken from a guest again, so a second stage is undone to the end of the first. */
+function halfWay({ want }: Draft['volume'], problem: Problem): Problem {
+  const stack = want.stack.layers.map(({ kind }) => kind).join(', ');
+  return {
+    ...problem,
+    detail: `the volume has grown to ${want.sizeBytes} bytes and is carried by one leg; its stack (${stack}) could not be made again, so ask for it once more: ${problem.detail}`,
+  };
+}
+
+function goBack({ volume, change }: Draft): void {
+  if (change.from === null) return;
+  const { functionId, ...want } = change.from;
+  volume.want = want;
+  if (functionId !== undefined) volume.functionId = functionId;
 }
 
 /** What no pool has heard of needs no pool to go, and is as large as it was. */
 function dropUntold(draft: Draft): void {
-  const { change, given } = draft;
+  const { given } = draft;
+  const kept = keptStacks(draft);
   for (const leg of draft.legs.filter((one) => isUntold(draft, one))) {
     const before = given?.stack.legs.find(({ legId }) => legId === leg.legId);
-    if (leg.stackGeneration !== change.from?.stackGeneration) forgetLeg(draft, leg);
+    if (!kept?.has(leg.stackGeneration)) forgetLeg(draft, leg);
     else if (before) {
       leg.sizeBytes = before.sizeBytes;
       leg.awaited = false;
@@ -158,7 +181,7 @@ function doomedThings(draft: Draft): string[] {
 }
 
 /** The generations of the stacks that stay when the change is over; null: none does, since the volume goes. */
-function keptStacks({ volume, change }: Draft): Set<number> | null {
+export function keptStacks({ volume, change }: Pick<Draft, 'volume' | 'change'>): Set<number> | null {
   const nothingStays = change.reverting ? change.from === null : change.kind === 'delete';
   if (nothingStays) return null;
   const want = change.reverting && change.from !== null ? change.from : volume.want;
@@ -174,7 +197,7 @@ function snapshotsAfter({ volume, change }: Pick<Draft, 'volume' | 'change'>): S
 /** Legs that are to go in this change and have not gone yet. */
 export function doomedLegs(draft: Draft): LegRecord[] {
   const kept = keptStacks(draft);
-  return draft.legs.filter((leg) => kept === null || !kept.has(leg.stackGeneration));
+  return draft.legs.filter((leg) => (kept === null || !kept.has(leg.stackGeneration)) && !isOfNextStage(draft, leg));
 }
 
 /** A pool is told to delete a leg only after the card has closed it, or never had it. */
@@ -197,6 +220,39 @@ export function forgetLeg(draft: Draft, leg: LegRecord): void {
   draft.desired.push({ kind: 'forget', role: 'pool', agentId: leg.poolId, itemId: leg.legId });
 }
 
+/** The card has said that it has nothing of the volume any more. */
+function forgetOnCard(draft: Draft): void {
+  const { volume } = draft;
+  if (volume.cardOperationId === null) return;
+  draft.desired.push({ kind: 'forget', role: 'card', agentId: volume.cardId, itemId: volume.volumeId });
+  volume.cardOperationId = null;
+  draft.given = null;
+}
+
+function endStage(draft: Draft, deciding: Deciding): void {
+  const { change } = draft;
+  if (change.reverting || change.next === null || change.next.isBegun) conclude(draft, deciding);
+  else beginSecondStage(draft, change.next, deciding);
+}
+
+/** From here on the volume goes back, if it has to, to where the first stage ended. */
+function beginSecondStage(draft: Draft, next: NextStage, deciding: Deciding): void {
+  const { volume, change } = draft;
+  const kept = new Set([...keptGenerations(volume.want, volume.snapshots), next.want.stackGeneration]);
+  draft.keys = draft.keys.filter((key) => kept.has(key.stackGeneration));
+  volume.settledGeneration = volume.generation;
+  volume.generation += 1;
+  change.from = volume.want;
+  volume.want = next.want;
+  change.next = { ...next, isBegun: true };
+  change.plan = { ...change.plan, card: next.card };
+  change.operationId = null;
+  change.cardSettled = false;
+  change.progress = null;
+  moveTo(draft, 'preparing');
+  if (!holdOf(draft, deciding)) prepare(draft, deciding);
+}
+
 function conclude(draft: Draft, deciding: Deciding): void {
   const { volume, change } = draft;
   const kept = keptStacks(draft);
@@ -207,18 +263,16 @@ function conclude(draft: Draft, deciding: Deciding): void {
   change.progress = null;
   if (change.reverting && change.cancel?.outcome === null) change.cancel.outcome = 'undone';
   moveTo(draft, change.reverting ? change.endsAs : 'settled');
+  if (kept === null || volume.want.detached) forgetOnCard(draft);
   if (kept !== null) {
     draft.reservations = [...exactReservations(volume, draft.legs), ...formerReservations(volume, draft.reservations)];
-    volume.state = 'ready';
-    announceVolume(draft, 'changed');
+    volume.state = volume.want.detached ? 'detached' : 'ready';
+    // Also where no card was given anything yet: there is nothing to be applied.
+    if (volume.want.detached) volume.appliedGeneration = volume.generation;
+    announceVolume(draft, volume.want.detached ? 'detached' : change.kind === 'attach' ? 'attached' : 'changed');
     return;
   }
   draft.reservations = [];
-  if (volume.cardOperationId !== null) {
-    draft.desired.push({ kind: 'forget', role: 'card', agentId: volume.cardId, itemId: volume.volumeId });
-    volume.cardOperationId = null;
-    draft.given = null;
-  }
   // A volume that could not be made stays visible with its reason until somebody deletes it.
   draft.volumeGone = change.kind === 'delete';
   volume.state = draft.volumeGone ? 'deleting' : 'failed';

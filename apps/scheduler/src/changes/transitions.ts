@@ -7,7 +7,8 @@ import { type ChangeState, finalChangeStates } from '@flexbso/contracts';
 export const changeTransitions: Readonly<Record<ChangeState, readonly ChangeState[]>> = {
   preparing: ['applying', 'retiring', 'undoing'],
   applying: ['retiring', 'undoing', 'needs-operator'],
-  retiring: ['settled', 'needs-operator'],
+  // Of a change of two stages the second begins where the first has settled.
+  retiring: ['settled', 'preparing', 'needs-operator'],
   undoing: ['undone', 'refused', 'needs-operator'],
   // An operator mends what contradicted; the card's next report says where the change stands.
   'needs-operator': ['applying', 'undoing'],

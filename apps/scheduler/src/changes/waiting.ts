@@ -1,6 +1,6 @@
 import type { LegRecord } from '../legs/leg-record.js';
 import type { Deciding, Draft } from './draft.js';
-import { isUntold } from './hold.js';
+import { isUntold, legsOfStage } from './hold.js';
 import { isFinal } from './transitions.js';
 
 /** Says what the change waits for; the instant stays as long as that stays the same. */
@@ -18,8 +18,8 @@ function waitOf(draft: Draft): string | null {
   switch (change.state) {
     case 'preparing':
       return poolWait(
-        draft.legs.find((leg) => leg.awaited && !isUntold(draft, leg)),
-        change.kind === 'failover' ? 'to fence' : 'to make',
+        legsOfStage(draft).find((leg) => leg.awaited && !isUntold(draft, leg)),
+        change.kind === 'failover' ? 'to fence' : change.kind === 'attach' ? 'to serve' : 'to make',
       );
     case 'needs-operator':
       return `an operator: ${change.problem?.detail ?? 'what is observed contradicts what is recorded'}`.slice(0, 300);

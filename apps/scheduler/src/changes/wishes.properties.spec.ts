@@ -17,14 +17,20 @@ const patches: VolumePatch[] = [
 ];
 
 const kinds = [
-  ...(['round', 'restart', 'repeat', 'delete', 'create', 'cancel', 'pause', 'resume'] as const),
+  ...(['round', 'restart', 'repeat', 'delete', 'create', 'detach', 'cancel', 'pause', 'resume'] as const),
   /** Cards do what they were given, and say so; or have yet to say so; or leave it open. */
   ...(['work', 'work-unheard', 'rest'] as const),
 ];
-type Act = { kind: 'change'; patch: VolumePatch } | { kind: (typeof kinds)[number] };
+const attachments = [{}, { cardId: 'card-1' }, { cardId: 'card-2' }, { functionId: 'vf-3' }, { functionId: 'vf-4' }];
+type Act =
+  | { kind: 'change'; patch: VolumePatch }
+  | { kind: 'attach'; wish: (typeof attachments)[number] }
+  | { kind: (typeof kinds)[number] };
 const change = fc.constantFrom(...patches).map((patch): Act => ({ kind: 'change', patch }));
+const attach = fc.constantFrom(...attachments).map((wish): Act => ({ kind: 'attach', wish }));
 const one = fc.oneof(
   { weight: 4, arbitrary: change },
+  { weight: 2, arbitrary: attach },
   { weight: 6, arbitrary: fc.constant<Act>({ kind: 'round' }) },
   { weight: 8, arbitrary: fc.constantFrom(...kinds).map((kind): Act => ({ kind })) },
 );
@@ -77,6 +83,12 @@ class Schedule {
       case 'change':
         await refusalOf(cell.change(act.patch));
         break;
+      case 'detach':
+        await refusalOf(cell.detach());
+        break;
+      case 'attach':
+        await refusalOf(cell.attach(act.wish));
+        break;
       case 'delete':
         await refusalOf(this.#delete());
         break;
@@ -97,7 +109,9 @@ class Schedule {
     });
   }
 
-  async #disturb(kind: Exclude<Act['kind'], 'create' | 'change' | 'delete' | 'cancel'>): Promise<void> {
+  async #disturb(
+    kind: Exclude<Act['kind'], 'create' | 'change' | 'attach' | 'detach' | 'delete' | 'cancel'>,
+  ): Promise<void> {
     const cell = this.#cell;
     switch (kind) {
       case 'pause':
@@ -133,7 +147,8 @@ class Schedule {
       Promise.all(this.#cell.cards.map(({ id }) => reader.desired('card', id, 0))),
     );
     for (const { item } of entries.flat())
-      if ('origin' in item && item.origin === 'person') this.#given.add(item.operationId);
+      // One that takes limits along goes on under another name, held as before.
+      if ('origin' in item && item.origin === 'person' && !item.amends) this.#given.add(item.operationId);
     return this.#given.size;
   }
 

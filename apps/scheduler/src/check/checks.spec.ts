@@ -72,6 +72,7 @@ describe('a check', () => {
 
   it.each([
     ['another size', { sizeBytes: 4096 }, 'it has 4096 bytes'],
+    ['bytes that are damaged', { damage: 'half of its file is gone' }, 'half of its file is gone'],
     ['an older epoch', { epoch: 0 }, 'it is at epoch 0'],
     ['another holder', { holderCardId: 'card-9' }, 'its holder is card-9'],
     ['no holder that it is served to', { serving: null }, 'it is not served'],

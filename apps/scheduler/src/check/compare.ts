@@ -93,6 +93,8 @@ function cardDifferences(
   const strangers = observed.flatMap(({ volumeId }): Found[] => {
     const volume = recorded.get(volumeId)?.volume;
     const owner = volume?.cardId;
+    const isDetached = volume?.state === 'detached';
+    if (owner === cardId && isDetached) return [['it runs here and is detached', volumeId]];
     if (owner === cardId || volume?.formerCards.some((former) => former.cardId === cardId)) return [];
     return [[owner ? `it runs here and belongs on ${owner}` : 'it runs here and is not recorded', volumeId]];
   });
@@ -151,6 +153,7 @@ function poolDifferences(
 }
 
 function legDifference(observed: ObservedLeg, { sizeBytes, epoch, holder }: LegRecord): string | null {
+  if (observed.damage !== undefined) return observed.damage;
   if (observed.sizeBytes !== sizeBytes) return `it has ${observed.sizeBytes} bytes, and ${sizeBytes} are recorded`;
   if (observed.epoch !== epoch) return `it is at epoch ${observed.epoch}, and ${epoch} is recorded`;
   if (observed.holderCardId !== holder.cardId)

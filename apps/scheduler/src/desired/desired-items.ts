@@ -54,7 +54,7 @@ export function takeFromCard(
   { cardId, operationId }: Pick<FormerCard, 'cardId' | 'operationId'>,
 ): void {
   const { volume, change } = draft;
-  const { revision: _, carriedStackGeneration: _c, cancelled: _x, paused: _p, ...item } = given;
+  const { revision: _, carriedStackGeneration: _c, cancelled: _x, paused: _p, amends: _a, ...item } = given;
   draft.desired.push({
     kind: 'put',
     role: 'card',
@@ -112,6 +112,18 @@ export function retellCard(draft: Draft, stackNow: (stack: DesiredStack) => Desi
 /** The card learns that the operation that it has is to be taken back, as far as it still can be. */
 export function cancelOnCard(draft: Draft): void {
   if (draft.given !== null) tellAgain(draft, { ...draft.given, cancelled: true });
+}
+
+/** The card learns that the operation that it has is to go on, and to end, under the limits that are wanted now. */
+export function amendOnCard(draft: Draft, deciding: Deciding): void {
+  const { volume, change, given } = draft;
+  if (given === null) return;
+  const operationId = deciding.newId('op');
+  const amends = given.amends ?? given.operationId;
+  change.operationId = operationId;
+  change.cardSettled = false;
+  volume.cardOperationId = operationId;
+  tellAgain(draft, { ...given, operationId, amends, generation: volume.generation, qos: volume.want.qos });
 }
 
 /** The card learns whether it is to begin further steps of the operation that it has. */

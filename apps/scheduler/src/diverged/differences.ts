@@ -81,11 +81,13 @@ function cardDifference(
     }
     // Until it is let go its function is held, which may be another volume's by now.
     if (booked.tombstone) return 'its deletion was under way in the copy, and nothing of it is here: deleted since';
-    return `recorded at generation ${booked.generation}, and nothing of it is here: deleted since`;
+    return `recorded at generation ${booked.generation}, and nothing of it is here: deleted or detached since`;
   }
   if (recorded === null) return `it runs here${generationText(part)} and is not recorded: created since`;
   if (isLeaving(recorded.volume, part)) return null;
   if (owner !== cardId) return `it runs here${generationText(part)} and is recorded on ${owner}`;
+  if (booked === null && recorded.volume.want.detached)
+    return `it runs here${generationText(part)} and is recorded as detached: attached since`;
   if (booked === null) return `it runs here${generationText(part)}, and its creation was under way in the copy`;
   if (part.given?.operationId === booked.operationId || isOfThisLife) return null;
   if (part.given === null) return 'it runs here, and its agent was given nothing of it';
@@ -108,6 +110,7 @@ function changedText(booked: DesiredVolume, given: DesiredVolume): string {
   if (given.tombstone) return 'it is being deleted here';
   const texts = [
     text('generation', String(booked.generation), String(given.generation)),
+    text('function', booked.export.functionId, given.export.functionId),
     text('size', `${booked.sizeBytes} bytes`, `${given.sizeBytes} bytes`),
     isSame(booked.qos ?? {}, given.qos ?? {})
       ? null

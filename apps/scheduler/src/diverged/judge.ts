@@ -2,6 +2,7 @@ import type { DesiredCardLeg, DesiredVolume, ObservedVolume } from '@flexbso/con
 import { desiredStacks, isSettled, plannedVolumeOf } from '@flexbso/stack';
 import type { RecordedVolume } from '../check/compare.js';
 import type { LegRecord } from '../legs/leg-record.js';
+import { carriersOf, originOf } from '../snapshots/kept-stacks.js';
 import type { SnapshotRecord } from '../snapshots/snapshot-record.js';
 import { type DifferingVolume, isLeaving } from './differences.js';
 import type { CardPart, LegPart, Reality } from './reality.js';
@@ -15,7 +16,9 @@ export interface HeldLeg {
 /**
  * How a difference can be settled.
  * - take-over: the volume runs at rest, card and pools agree; `leftovers` are legs that carry nothing.
- * - let-go: nothing of it runs; `leftovers` may be left on pools.
+ * - keep-detached: no card has it, and the pools keep the whole of its recorded stack: it was detached since.
+ * - end: no card has it, and pools keep legs that carried it and that the books do not know so: only ever ended by name.
+ * - let-go: nothing of it is left but what carries nothing.
  * - refused: `why` says what disagrees, or what is to be waited for.
  */
 export type Verdict =
@@ -36,6 +39,14 @@ export type Verdict =
       readonly frozen: readonly LegRecord[];
       readonly leftovers: readonly HeldLeg[];
     }
+  | {
+      readonly kind: 'keep-detached';
+      /** Of its stack, of those beneath it, and of the snapshots that are kept. */
+      readonly legs: readonly HeldLeg[];
+      readonly snapshots: readonly SnapshotRecord[];
+      readonly leftovers: readonly HeldLeg[];
+    }
+  | { readonly kind: 'end'; readonly leftovers: readonly HeldLeg[] }
   | { readonly kind: 'let-go'; readonly leftovers: readonly HeldLeg[] }
   | { readonly kind: 'refused'; readonly why: string };
 
@@ -61,12 +72,12 @@ export function judge(
   const carried = new Set([...onCard, ...kept.legs].map(({ legId }) => legId));
   const leftovers = heldLegs(one.parts.legs.filter(({ legId }) => !carried.has(legId)));
   if (typeof leftovers === 'string') return refused(leftovers);
-  const strange = leftovers.find(({ given }) => given.role === 'frozen' && !given.tombstone);
+  const strange = leftovers.find((leg) => isFrozen(leg) && !isRecorded(one, leg));
   if (strange)
     return refused(
       `pool ${strange.poolId} keeps ${strange.given.legId} for a snapshot that the copy does not know: a newer copy may; here it would be deleted`,
     );
-  return part ? takeOver(one, part, { leftovers, kept }, recorded) : { kind: 'let-go', leftovers };
+  return part ? takeOver(one, part, { leftovers, kept }, recorded) : withoutCard(one, leftovers, recorded);
 }
 
 interface Kept {
@@ -79,19 +90,81 @@ interface Kept {
  * guest writes to the volume was never put an overlay, or that was written back.
  */
 function keptSnapshots({ recorded, parts }: DifferingVolume): Kept {
-  if (recorded === null) return { snapshots: [], legs: [] };
-  const there = new Set(
-    parts.legs.filter(({ observed, given }) => observed !== null && !given?.tombstone).map(({ legId }) => legId),
-  );
-  const legsOf = (snapshot: SnapshotRecord) => {
-    const generations = [snapshot, ...snapshot.bases].map(({ stackGeneration }) => stackGeneration);
-    return recorded.legs.filter(({ stackGeneration }) => generations.includes(stackGeneration));
-  };
+  const there = parts.legs.filter(({ observed, given }) => observed !== null && !given?.tombstone);
   const writable = parts.cards.map(({ given }) => given?.stack.stackGeneration);
-  const snapshots = recorded.volume.snapshots.filter(
-    (one) => !writable.includes(one.stackGeneration) && legsOf(one).every(({ legId }) => there.has(legId)),
+  const kept = snapshotsOn(recorded, there);
+  const snapshots = kept.filter((one) => !writable.includes(one.stackGeneration));
+  return { snapshots, legs: legsOfSnapshots(recorded, snapshots) };
+}
+
+/** Those of which every leg is among these. */
+function snapshotsOn(books: RecordedVolume | null, legs: readonly { readonly legId: string }[]): SnapshotRecord[] {
+  const ids = new Set(legs.map(({ legId }) => legId));
+  const snapshots = books?.volume.snapshots ?? [];
+  return snapshots.filter((one) => legsOfSnapshots(books, [one]).every(({ legId }) => ids.has(legId)));
+}
+
+function legsOfSnapshots(books: RecordedVolume | null, snapshots: readonly SnapshotRecord[]): LegRecord[] {
+  const stacks = snapshots.flatMap((one) => [one, ...one.bases]);
+  const generations = new Set(stacks.map(({ stackGeneration }) => stackGeneration));
+  return books?.legs.filter(({ stackGeneration }) => generations.has(stackGeneration)) ?? [];
+}
+
+const isFrozen = ({ given }: HeldLeg) => given.role === 'frozen' && !given.tombstone;
+const isRecorded = ({ recorded }: DifferingVolume, { given }: HeldLeg) =>
+  recorded?.legs.some(({ legId }) => legId === given.legId) ?? false;
+
+/** What no card has may be gone, or detached: what its pools keep tells, since a pool is told which legs carry a volume. */
+function withoutCard(one: DifferingVolume, held: readonly HeldLeg[], books: readonly RecordedVolume[]): Verdict {
+  const { volumeId, recorded } = one;
+  const carrying = held.filter(({ given }) => given.role === 'current' && !given.tombstone);
+  const frozen = held.filter(isFrozen);
+  const kept = recorded === null ? null : keptDetached(recorded, one.parts.legs, { carrying, frozen });
+  if (kept) {
+    const legs = [...carrying, ...kept.frozen];
+    const leftovers = held.filter((leg) => !legs.includes(leg));
+    return { kind: 'keep-detached', legs, snapshots: kept.snapshots, leftovers };
+  }
+  const clone = books.find(({ volume }) => volume.volumeId !== volumeId && originOf(volume)?.volumeId === volumeId);
+  if (frozen.length > 0 && clone)
+    return refused(
+      `${clone.volume.name} (${clone.volume.volumeId}) is a clone and reads from its snapshot: delete that first, or restore a newer copy`,
+    );
+  return { kind: carrying.length + frozen.length === 0 ? 'let-go' : 'end', leftovers: held };
+}
+
+/** The recorded stack with those beneath it, and the snapshots, as their pools have them; null: not all of the stack is there. */
+function keptDetached(
+  recorded: RecordedVolume,
+  parts: readonly LegPart[],
+  { carrying, frozen }: { readonly carrying: readonly HeldLeg[]; readonly frozen: readonly HeldLeg[] },
+): { readonly snapshots: readonly SnapshotRecord[]; readonly frozen: readonly HeldLeg[] } | null {
+  const same = (leg: LegRecord, among: readonly HeldLeg[]) => among.find((one) => isSameLeg(leg, one, parts));
+  const [top, ...beneath] = carriersOf(recorded.volume.want);
+  const wanted = recorded.legs.filter((leg) => leg.stackGeneration === top);
+  const bases = recorded.legs.filter((leg) => beneath.includes(leg.stackGeneration));
+  const isWhole =
+    wanted.length > 0 &&
+    wanted.length === carrying.length &&
+    wanted.every((leg) => same(leg, carrying)) &&
+    bases.every((leg) => same(leg, frozen));
+  if (!isWhole) return null;
+  const there = recorded.legs.filter((leg) => same(leg, frozen));
+  const snapshots = snapshotsOn(recorded, there);
+  const needed = new Set([...bases, ...legsOfSnapshots(recorded, snapshots)].map(({ legId }) => legId));
+  return { snapshots, frozen: frozen.filter(({ given }) => needed.has(given.legId)) };
+}
+
+/** At the size that is recorded, and as its pool was told last. */
+function isSameLeg(leg: LegRecord, { poolId, given }: HeldLeg, parts: readonly LegPart[]): boolean {
+  const observed = parts.find((part) => part.legId === leg.legId && part.poolId === poolId)?.observed;
+  return (
+    leg.legId === given.legId &&
+    leg.poolId === poolId &&
+    leg.sizeBytes === given.sizeBytes &&
+    observed?.sizeBytes === given.sizeBytes &&
+    observed.epoch === given.epoch
   );
-  return { snapshots, legs: [...new Set(snapshots.flatMap(legsOf))] };
 }
 
 /** Whoever may have something of the volume has to have answered. */
@@ -178,7 +251,8 @@ function legOnPool(leg: DesiredCardLeg, cardId: string, parts: readonly LegPart[
   if (given.tombstone) return `${poolId} is to delete ${legId}, on which ${cardId} stands`;
   if (observed.epoch !== epoch || given.epoch !== epoch)
     return `${cardId} holds ${legId} at epoch ${epoch}, and ${poolId} has it at ${observed.epoch}`;
-  if (observed.sizeBytes !== sizeBytes || given.sizeBytes !== sizeBytes)
+  // A growth in place that stopped half-way has made the leg larger: what the card holds of it is complete.
+  if (observed.sizeBytes < sizeBytes || given.sizeBytes < sizeBytes)
     return `${cardId} holds ${sizeBytes} bytes of ${legId}, and ${poolId} has ${observed.sizeBytes}`;
   if (observed.holderCardId !== cardId || given.holder.cardId !== cardId)
     return `${legId} is open to ${observed.holderCardId ?? 'nobody'} on ${poolId}, and ${cardId} stands on it`;

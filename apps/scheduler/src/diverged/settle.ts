@@ -145,21 +145,30 @@ export function letGo(
 
 /**
  * A change that was under way in the copy is over: carried out, where that is what the card was given last, or else not.
- * @param given what the card makes true; null: nothing of the volume runs
  * @returns null when none was under way
  */
-export function superseded(present: Aggregate | null, given: DesiredVolume | null, nowMs: number): ChangeRecord | null {
+export function superseded(
+  present: Aggregate | null,
+  isDone: (change: ChangeRecord) => boolean,
+  nowMs: number,
+): ChangeRecord | null {
   if (present === null || isFinal(present.change.state)) return null;
   const { change } = present;
-  const isDone =
-    given === null ? change.kind === 'delete' : given.changeId === change.changeId && given.origin === 'person';
   const over = cutShort(change, nowMs);
-  if (isDone) return { ...over, state: 'settled', appliedAtMs: change.appliedAtMs ?? nowMs, problem: null };
+  if (isDone(change)) return { ...over, state: 'settled', appliedAtMs: change.appliedAtMs ?? nowMs, problem: null };
   const detail = 'the database was restored to a copy from the middle of this change, and it is not what runs';
   return { ...over, state: 'undone', problem: { code: 'diverged', detail } };
 }
 
+/** Whether a change is what the card was given last. */
+export const isCarriedOut = (given: DesiredVolume) => (change: ChangeRecord) =>
+  given.changeId === change.changeId && given.origin === 'person';
+
+/** Whether a change ends in what was found where no card has the volume. */
+export const endsAs = (found: 'keep-detached' | 'end' | 'let-go') => (change: ChangeRecord) =>
+  change.kind === (found === 'keep-detached' ? 'detach' : 'delete');
+
 /** No card has anything to do for it. */
-function begun(change: ChangeRecord, { nowMs }: Deciding): ChangeRecord {
+export function begun(change: ChangeRecord, { nowMs }: Deciding): ChangeRecord {
   return { ...change, appliedAtMs: nowMs, cardSettled: true };
 }

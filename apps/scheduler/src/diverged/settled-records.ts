@@ -3,6 +3,7 @@ import type { Aggregate, Deciding } from '../changes/draft.js';
 import type { DesiredWrite } from '../desired/desired-entry.js';
 import type { KeyRecord } from '../keys/key-record.js';
 import type { LegRecord } from '../legs/leg-record.js';
+import type { SnapshotRecord } from '../snapshots/snapshot-record.js';
 import type { Asking } from '../volumes/proposal.js';
 import type { VolumeRecord, VolumeWant } from '../volumes/volume-record.js';
 import type { HeldLeg, Verdict } from './judge.js';
@@ -69,9 +70,14 @@ export function volumeOf(
     lastOutageUntilMs: present?.volume.lastOutageUntilMs ?? null,
     formerCards: present?.volume.formerCards ?? [],
     legFaults: present?.volume.legFaults ?? [],
-    snapshots: snapshots.map((one) => ({ ...one, state: one.state === 'making' ? ('ready' as const) : one.state })),
+    snapshots: snapshots.map(standing),
     createdAtMs: present?.volume.createdAtMs ?? deciding.nowMs,
   };
+}
+
+/** A snapshot whose legs are all kept is one: its making has ended since. */
+export function standing(snapshot: SnapshotRecord): SnapshotRecord {
+  return { ...snapshot, state: snapshot.state === 'making' ? 'ready' : snapshot.state };
 }
 
 /** Of a volume that the books never had and of which only legs are left: as much as takes these away. */
@@ -107,14 +113,18 @@ export function goneVolume(
   };
 }
 
-export function legOf({ poolId, given }: HeldLeg, at: Pick<LegRecord, 'stackGeneration' | 'position'>): LegRecord {
+export function legOf(
+  { poolId, given }: HeldLeg,
+  { stackGeneration, position }: Pick<LegRecord, 'stackGeneration' | 'position'>,
+): LegRecord {
   const { legId, volumeId, changeId, sizeBytes, epoch, holder, operationId } = given;
   return {
     legId,
     volumeId,
     changeId,
     poolId,
-    ...at,
+    stackGeneration,
+    position,
     sizeBytes,
     epoch,
     holder,

@@ -11,6 +11,7 @@ import { canonicalDigest } from '@flexbso/stack';
 import type { z } from 'zod';
 import { assertAdmin } from '../backups/backup-requests.js';
 import { type Aggregate, aggregateOf, type Draft } from '../changes/draft.js';
+import type { ChangeRecord } from '../changes/change-record.js';
 import { isFinal } from '../changes/transitions.js';
 import { inspectAll } from '../check/inspect-all.js';
 import type { RecordedVolume } from '../check/compare.js';
@@ -24,7 +25,8 @@ import { agreedAgents, type DifferingVolume, differingVolumes } from './differen
 import { judge, type Verdict } from './judge.js';
 import { letOver } from './let-over.js';
 import { type Answered, type Reality, realityOf } from './reality.js';
-import { letGo, superseded, takeOver, takeOverToDelete } from './settle.js';
+import { keepDetached } from './keep-detached.js';
+import { endsAs, isCarriedOut, letGo, superseded, takeOver, takeOverToDelete } from './settle.js';
 import type { Settling } from './settled-records.js';
 import { adoptText, deleteText, divergedVolume } from './words.js';
 
@@ -85,23 +87,15 @@ export class Settlements {
       const settling = this.#settling(request.caller, decision, owner(one.volumeId));
       const present = await decision.read(one.volumeId);
       if (verdict.kind === 'take-over' && present === null) await assertFree(decision, settling);
-      const draft =
-        verdict.kind === 'take-over'
-          ? takeOver(present, one.volumeId, verdict, settling)
-          : letGo(present, one.volumeId, verdict.leftovers, settling);
-      const given = verdict.kind === 'take-over' ? verdict.given : null;
-      const ended = superseded(present, given, decision.deciding.nowMs);
-      if (ended) {
-        draft.superseded = ended;
-        const data = { volumeId: one.volumeId, state: ended.state };
-        draft.events.unshift({ kind: 'change', id: ended.changeId, what: ended.state, data });
-      }
+      const draft = draftOf(present, one.volumeId, verdict, settling);
+      const isDone = verdict.kind === 'take-over' ? isCarriedOut(verdict.given) : endsAs(verdict.kind);
+      endChange(draft, present, isDone, decision.deciding.nowMs);
       await decision.write(present, draft, { by: request.caller.name, judged: false });
-      return settled(draft, verdict.kind === 'take-over' ? 'adopted' : 'forgotten');
+      return settled(draft, verdict.kind === 'let-go' ? 'forgotten' : 'adopted');
     });
   }
 
-  /** Of one volume that the books do not know. @throws ProblemError */
+  /** Of one volume that the books do not know, or not as it lies on its pools. @throws ProblemError */
   delete(request: Request<'delete-diverged'>): Promise<Settled> {
     return this.#settle('delete-diverged', request, {}, async (decision, one, verdict) => {
       const { can, what } = deleteText(verdict, one.recorded !== null);
@@ -110,9 +104,11 @@ export class Settlements {
       const owner = { name: volumeId, tenantId: tenantOf(request.caller) };
       const settling = this.#settling(request.caller, decision, owner);
       const how = { by: request.caller.name, judged: false };
-      if (verdict.kind === 'let-go') {
-        const draft = letGo(null, volumeId, verdict.leftovers, settling);
-        await decision.write(null, draft, how);
+      if (verdict.kind !== 'take-over') {
+        const present = await decision.read(volumeId);
+        const draft = letGo(present, volumeId, verdict.leftovers, settling);
+        endChange(draft, present, endsAs(verdict.kind), decision.deciding.nowMs);
+        await decision.write(present, draft, how);
         return settled(draft, 'deleted');
       }
       const taken = takeOverToDelete(volumeId, verdict, settling);
@@ -222,6 +218,31 @@ export class Settlements {
     const head = { role, agentId, ...this.#decisions.speaker, sinceRevision: revision, revision };
     nudges.send(role, agentId, desiredMessage(head, []));
   }
+}
+
+/** A change that was under way in the copy is over with what is settled now. */
+function endChange(
+  draft: Draft,
+  present: Aggregate | null,
+  isDone: (change: ChangeRecord) => boolean,
+  nowMs: number,
+): void {
+  const ended = superseded(present, isDone, nowMs);
+  if (ended === null) return;
+  draft.superseded = ended;
+  const data = { volumeId: draft.volume.volumeId, state: ended.state };
+  draft.events.unshift({ kind: 'change', id: ended.changeId, what: ended.state, data });
+}
+
+function draftOf(
+  present: Aggregate | null,
+  volumeId: string,
+  verdict: Exclude<Verdict, { kind: 'refused' }>,
+  settling: Settling,
+): Draft {
+  if (verdict.kind === 'take-over') return takeOver(present, volumeId, verdict, settling);
+  if (verdict.kind === 'keep-detached' && present) return keepDetached(present, verdict, settling);
+  return letGo(present, volumeId, verdict.leftovers, settling);
 }
 
 /** Half of what a message holds: a volume of many legs has some kilobytes. */

@@ -13,7 +13,12 @@ export function divergedVolume(
   return {
     volumeId,
     name: recorded?.volume.name ?? null,
-    since: recorded === null ? 'created' : parts.cards.length > 0 ? 'changed' : 'deleted',
+    since:
+      recorded === null
+        ? 'created'
+        : parts.cards.length > 0 || verdict.kind === 'keep-detached'
+          ? 'changed'
+          : 'deleted',
     cardId: parts.cards[0]?.cardId ?? null,
     differences: differences
       .slice(0, maxDifferences)
@@ -22,6 +27,9 @@ export function divergedVolume(
     delete: cut(deleteText(verdict, recorded !== null)),
   };
 }
+
+const legsText = (legs: readonly HeldLeg[]) =>
+  legs.map(({ poolId, given }) => `${given.legId} on ${poolId}`).join(', ');
 
 interface Choice {
   readonly can: boolean;
@@ -32,6 +40,13 @@ const cut = ({ can, what }: Choice): Choice => ({ can, what: what.slice(0, 1000)
 export function adoptText(verdict: Verdict, isRecorded: boolean): Choice {
   if (verdict.kind === 'refused') return { can: false, what: verdict.why };
   const legs = deletedText(verdict.leftovers);
+  if (verdict.kind === 'keep-detached')
+    return { can: true, what: `no card has it: the books keep it detached, on ${legsText(verdict.legs)}${legs}` };
+  if (verdict.kind === 'end') {
+    const kept = legsText(verdict.leftovers);
+    const what = `no card has it, and its pools keep ${kept}, which carried it and are not recorded so: it may have been made or changed, and detached, since. Nobody can put it together again from this copy; restore a newer one, or delete it`;
+    return { can: false, what };
+  }
   if (verdict.kind === 'let-go') {
     return isRecorded
       ? { can: true, what: `nothing of it runs: the books let it go${legs}` }
@@ -47,6 +62,7 @@ export function adoptText(verdict: Verdict, isRecorded: boolean): Choice {
 }
 
 export function deleteText(verdict: Verdict, isRecorded: boolean): Choice {
+  if (verdict.kind === 'end') return { can: true, what: `no card has it${deletedText(verdict.leftovers)}` };
   if (isRecorded) return { can: false, what: 'it is recorded: adopt it; what runs then is deleted as any volume is' };
   if (verdict.kind === 'refused') return { can: false, what: verdict.why };
   const runs = verdict.kind === 'take-over' ? verdict.legs.map(({ onPool }) => onPool) : [];
@@ -56,5 +72,5 @@ export function deleteText(verdict: Verdict, isRecorded: boolean): Choice {
 
 function deletedText(legs: readonly HeldLeg[]): string {
   if (legs.length === 0) return '';
-  return `; deleted for good: ${legs.map(({ poolId, given }) => `${given.legId} on ${poolId}`).join(', ')}`;
+  return `; deleted for good: ${legsText(legs)}`;
 }

@@ -1,7 +1,7 @@
 import type { Change, ChangeState, Outage, Plan, Problem } from '@flexbso/contracts';
 import { bigintColumn, instantColumn, jsonColumn } from '@flexbso/persistence';
 import { Column, Entity } from 'typeorm';
-import type { ChangeRecord, DueStep } from '../changes/change-record.js';
+import type { ChangeRecord, DueStep, NextStage } from '../changes/change-record.js';
 import type { VolumeWant } from '../volumes/volume-record.js';
 
 @Entity('change')
@@ -95,6 +95,9 @@ export class ChangeRow implements ChangeRecord {
 
   @jsonColumn({ nullable: true })
   told!: Record<string, string> | null;
+
+  @jsonColumn({ nullable: true })
+  next!: NextStage | null;
 
   @instantColumn()
   createdAtMs!: number;

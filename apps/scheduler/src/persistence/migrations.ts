@@ -295,6 +295,21 @@ class Snapshots implements MigrationInterface {
   }
 }
 
+const next = json('next', nullable);
+
+/** The second of two stages of a change. */
+class Stages implements MigrationInterface {
+  readonly name = 'Stages1764150000000';
+
+  async up(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.addColumn('change', new TableColumn(next));
+  }
+
+  async down(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.dropColumn('change', next.name);
+  }
+}
+
 export const schedulerMigrations = [
   SchedulerTables,
   BoundedChanges,
@@ -304,4 +319,5 @@ export const schedulerMigrations = [
   Wishes,
   LegFaults,
   Snapshots,
+  Stages,
 ];

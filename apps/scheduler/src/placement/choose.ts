@@ -8,6 +8,7 @@ import {
 import { cardDemandOf, type Fleet, legDemandOf, place, placeCard, placeLegs } from '@flexbso/placement';
 import {
   addressKindOfPool,
+  type CopyRate,
   hasCapability,
   legCountOf,
   legSizeBytes,
@@ -18,7 +19,7 @@ import {
 import type { LegRecord } from '../legs/leg-record.js';
 import type { VolumeRecord, VolumeWant } from '../volumes/volume-record.js';
 import { lackOfPools } from './compressor.js';
-import { layerKindsOf } from './volume-reservations.js';
+import { type CopyDemand, layerKindsOf } from './volume-reservations.js';
 
 /** A pool for a leg, with what a plan needs to know of it. */
 export interface ChosenPool {
@@ -55,7 +56,8 @@ export function chooseForVolume(
 
 /**
  * Where the legs of a new stack of a volume on its card go. Unless pools are named they stay where the old ones are,
- * if there is room beside them: a change of layers is not a wish to move. Pools to avoid are taken when there are no others.
+ * if there is room for the copy beside them (null: none is made): a change of layers is not a wish to move. Pools to avoid
+ * are taken when there are no others.
  */
 export function chooseForLegs(
   fleet: Fleet,
@@ -63,35 +65,43 @@ export function chooseForLegs(
   card: CardSnapshot,
   presentPoolIds: readonly string[],
   seed: number,
+  copy: CopyDemand | null,
   avoidPoolIds: readonly string[] = [],
 ): ChosenPool[] {
   const legCount = legCountOf(want.stack.layers);
   const sizeBytes = legSizeBytes(want.stack.layers, want.sizeBytes, card.capabilities);
-  const request = { ...legsRequest(want, sizeBytes, seed), cardId: card.cardId, avoidPoolIds };
+  const beside = copy === null ? {} : { beside: copy.beside };
+  const request = {
+    ...legsRequest(want, sizeBytes, seed, copy?.rate),
+    ...beside,
+    cardId: card.cardId,
+    avoidPoolIds,
+  };
   const named = want.placement.poolIds ?? [];
   const staying = named.length > 0 ? named : [...new Set(presentPoolIds)];
   const stay = placeLegs({ ...request, wish: { ...want.placement, poolIds: staying.slice(0, legCount) } }, fleet);
   const placed = stay.ok || named.length > 0 ? stay : placeLegs(request, fleet);
-  if (!placed.ok && avoidPoolIds.length > 0) return chooseForLegs(fleet, want, card, presentPoolIds, seed);
+  if (!placed.ok && avoidPoolIds.length > 0) return chooseForLegs(fleet, want, card, presentPoolIds, seed, copy);
   if (!placed.ok) throw new ProblemError(lackOfPoolsFor(fleet, want) ?? placed.problem);
   return placed.legs.map(({ poolId }) => chosenPool(fleet, poolId));
 }
 
 /**
- * Which other card takes a volume over whose legs stay where they are.
+ * Which card takes a volume over whose legs stay where they are.
  * @throws ProblemError `no-placement` saying which constraint excluded how many cards
  */
-export function chooseOtherCard(
+export function chooseCard(
   fleet: Fleet,
-  volume: VolumeRecord,
+  { want, protocol }: VolumeRecord,
   where: {
     readonly wishedCardId: string | undefined;
+    /** Cards that have, or may still have, something of it. */
+    readonly leftCardIds: readonly string[];
     readonly legPoolIds: readonly string[];
     readonly addressKinds: readonly LegRecord['addressKind'][];
     readonly seed: number;
   },
 ): { card: CardSnapshot; functionId: string } {
-  const { want, protocol, cardId, formerCards } = volume;
   const { poolIds: _p, cardId: _c, hostId: _h, ...wish } = want.placement;
   const placed = placeCard(
     {
@@ -104,7 +114,7 @@ export function chooseOtherCard(
       ],
       card: cardDemandOf(layerKindsOf(want), want.qos),
       legPoolIds: where.legPoolIds,
-      leftCardIds: [cardId, ...formerCards.map((former) => former.cardId)],
+      leftCardIds: where.leftCardIds,
     },
     fleet,
   );
@@ -118,9 +128,10 @@ function legsRequest(
   { stack, qos, placement }: Pick<VolumeSpec, 'stack' | 'qos' | 'placement'>,
   legBytes: number,
   seed: number,
+  copy?: CopyRate,
 ) {
   const legCount = legCountOf(stack.layers);
-  const leg = legDemandOf(layerKindsOf({ stack }), qos, legCount, legBytes);
+  const leg = legDemandOf(layerKindsOf({ stack }), qos, legCount, legBytes, copy);
   const poolNeeds = requiredPoolCapabilities(stack.layers);
   return { legCount, leg, wish: placement, requiredPoolCapabilities: poolNeeds, seed };
 }

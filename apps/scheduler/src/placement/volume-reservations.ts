@@ -1,7 +1,7 @@
 import { cardDemandOf, legDemandOf } from '@flexbso/placement';
-import { cardLayersOf } from '@flexbso/stack';
+import { cardLayersOf, type CopyRate, copyRateOf } from '@flexbso/stack';
 import type { LegRecord } from '../legs/leg-record.js';
-import { stacksOf } from '../snapshots/kept-stacks.js';
+import { carriersOf, stacksOf } from '../snapshots/kept-stacks.js';
 import type { VolumeRecord, VolumeWant } from '../volumes/volume-record.js';
 import type { ReservationRecord } from './reservation-record.js';
 
@@ -22,9 +22,27 @@ export function formerReservations(
   return held.filter(({ reservationId }) => ids.has(reservationId));
 }
 
-/** What a volume on its wanted stack holds on its card and its pools; `formerReservations` come beside. */
+/** What a volume on its wanted stack holds on its card, if it is attached, and its pools; `formerReservations` come beside. */
 export function exactReservations(volume: Owner & { want: VolumeWant }, legs: readonly Placed[]): ReservationRecord[] {
-  return [cardReservation(volume, volume.want), ...legReservations(volume.volumeId, volume.want, legs)];
+  const { volumeId, want } = volume;
+  return [...(want.detached ? [] : [cardReservation(volume, want)]), ...legReservations(volumeId, want, legs)];
+}
+
+/** The function that a volume leaves, until its card has said that it is shown on another. Nothing else is held twice. */
+export function leftFunctionReservation({ volumeId, cardId, functionId }: Owner): ReservationRecord {
+  return {
+    reservationId: `${volumeId}/${functionId}`,
+    volumeId,
+    ownerRole: 'card',
+    ownerId: cardId,
+    functionId,
+    labels: {},
+    iops: 0,
+    bytesPerSecond: 0,
+    memoryBytes: 0,
+    armCentiCores: 0,
+    capacityBytes: 0,
+  };
 }
 
 export function cardReservation({ volumeId, cardId, functionId }: Owner, want: VolumeWant): ReservationRecord {
@@ -42,8 +60,16 @@ export function cardReservation({ volumeId, cardId, functionId }: Owner, want: V
   };
 }
 
-/** Legs that the volume does not run on are a snapshot's: they hold their room, and nobody reads them. */
-export function legReservations(volumeId: string, want: VolumeWant, legs: readonly Placed[]): ReservationRecord[] {
+/**
+ * Legs that the volume does not run on are a snapshot's: they hold their room, and nobody reads them. `copy`: with what a
+ * copy from or to these legs takes beside the guest.
+ */
+export function legReservations(
+  volumeId: string,
+  want: VolumeWant,
+  legs: readonly Placed[],
+  copy?: CopyRate,
+): ReservationRecord[] {
   const stacks = new Map(stacksOf(want).map((stack) => [stack.stackGeneration, stack]));
   const counts = Map.groupBy(legs, ({ stackGeneration }) => stackGeneration);
   return legs.map(({ legId, poolId, sizeBytes, stackGeneration }) => {
@@ -58,9 +84,62 @@ export function legReservations(volumeId: string, want: VolumeWant, legs: readon
       labels: {},
       memoryBytes: 0,
       armCentiCores: 0,
-      ...legDemandOf(stack ? layerKindsOf(stack) : [], stack ? want.qos : null, legCount, sizeBytes),
+      ...legDemandOf(stack ? layerKindsOf(stack) : [], stack ? want.qos : null, legCount, sizeBytes, stack && copy),
     };
   });
+}
+
+/**
+ * What legs hold while a copy runs between these stacks: the guest's rate and the copy's, on the pools of both. A copy reads
+ * all that an overlay stands on, but for one that is written back into its own base.
+ */
+export function copyReservations(
+  { volumeId }: Pick<VolumeRecord, 'volumeId'>,
+  from: VolumeWant,
+  to: VolumeWant,
+  legs: readonly Placed[],
+  copyBytesPerSecond: number,
+): ReservationRecord[] {
+  const isWrittenBack = from.bases?.[0]?.stackGeneration === to.stackGeneration;
+  const read = isWrittenBack ? [from.stackGeneration] : carriersOf(from);
+  const rate = copyRateOf(copyBytesPerSecond);
+  return [
+    ...legReservations(volumeId, from, ofStacks(legs, read), rate),
+    ...legReservations(volumeId, to, ofStacks(legs, [to.stackGeneration]), rate),
+  ];
+}
+
+function ofStacks<Leg extends Pick<LegRecord, 'stackGeneration'>>(
+  legs: readonly Leg[],
+  generations: readonly number[],
+) {
+  return legs.filter(({ stackGeneration }) => generations.includes(stackGeneration));
+}
+
+/** What the copy of a swap takes: of each pool that it writes, and, by pool id, of those that it reads. */
+export interface CopyDemand {
+  readonly rate: CopyRate;
+  readonly beside: ReadonlyMap<string, CopyRate>;
+}
+
+/** What placement has to find room for, so that such a copy can run from what a volume stands on to new legs. */
+export function copyDemandOf(
+  { want }: Pick<VolumeRecord, 'want'>,
+  legs: readonly Pick<LegRecord, 'poolId' | 'stackGeneration'>[],
+  copyBytesPerSecond: number,
+): CopyDemand {
+  const rate = copyRateOf(copyBytesPerSecond);
+  const beside = new Map<string, CopyRate>();
+  for (const stack of stacksOf(want)) {
+    const ofStack = ofStacks(stack.legs ?? legs, [stack.stackGeneration]);
+    const each = legDemandOf(layerKindsOf(stack), null, ofStack.length, 0, rate);
+    for (const { poolId } of ofStack) {
+      // A pool may have a leg of several stacks that lie upon each other.
+      const { iops = 0, bytesPerSecond = 0 } = beside.get(poolId) ?? {};
+      beside.set(poolId, { iops: iops + each.iops, bytesPerSecond: bytesPerSecond + each.bytesPerSecond });
+    }
+  }
+  return { rate, beside };
 }
 
 /** Of the layers that the card builds: what pools do takes nothing of it. */

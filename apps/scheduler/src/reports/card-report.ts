@@ -2,6 +2,7 @@ import type { Problem, VolumeReport } from '@flexbso/contracts';
 import type { Deciding, Draft } from '../changes/draft.js';
 import { cancelledBy } from '../changes/cancel.js';
 import { advance, announce, announceVolume, doomedLegs, endFailover, moveTo, turnBack } from '../changes/saga.js';
+import { isOfNextStage } from '../changes/hold.js';
 import { isFinal } from '../changes/transitions.js';
 import { givePool } from '../desired/desired-items.js';
 import { carriersOf } from '../snapshots/kept-stacks.js';
@@ -44,12 +45,17 @@ function isStuck({ change }: Draft, { phase }: VolumeReport): boolean {
 }
 
 function hearBetweenChanges(draft: Draft, report: VolumeReport): void {
-  const { volume } = draft;
-  if (report.phase === 'needs-operator' && volume.state !== 'needs-operator') {
+  const { volume, change } = draft;
+  // Of a change that ended otherwise the problem says why.
+  const isOurs = change.state === 'settled';
+  if (report.phase === 'needs-operator') {
+    if (isOurs) change.problem = report.problem;
+    if (volume.state === 'needs-operator') return;
     volume.state = 'needs-operator';
-    announceVolume(draft, 'needs-operator');
-  } else if (report.phase === 'settled' && volume.state === 'needs-operator' && isFinal(draft.change.state)) {
+    announceVolume(draft, 'needs-operator', report.problem === null ? {} : { problem: report.problem.detail });
+  } else if (report.phase === 'settled' && volume.state === 'needs-operator' && isFinal(change.state)) {
     volume.state = 'ready';
+    if (isOurs) change.problem = null;
     announceVolume(draft, 'changed');
   }
 }
@@ -88,14 +94,12 @@ function applied(draft: Draft, deciding: Deciding): void {
   if (change.state !== 'applying') return;
   change.appliedAtMs = deciding.nowMs;
   moveTo(draft, 'retiring');
-  if (change.cancel?.outcome === null) {
-    change.cancel.outcome = 'cut-over-passed';
-    announce(draft, 'cancel-too-late');
-  }
+  noteLateCancel(draft);
   for (const snapshot of volume.snapshots)
     if (snapshot.changeId === change.changeId && snapshot.state === 'making') snapshot.state = 'ready';
   const doomed = new Set(doomedLegs(draft));
   for (const leg of draft.legs) {
+    if (isOfNextStage(draft, leg)) continue;
     const isWanted = leg.stackGeneration === volume.want.stackGeneration;
     const role = isWanted ? 'current' : doomed.has(leg) ? 'retiring' : 'frozen';
     if (doomed.has(leg)) leg.state = 'retiring';
@@ -105,9 +109,17 @@ function applied(draft: Draft, deciding: Deciding): void {
   }
 }
 
+function noteLateCancel(draft: Draft): void {
+  const { cancel } = draft.change;
+  if (cancel?.outcome !== null) return;
+  cancel.outcome = 'cut-over-passed';
+  announce(draft, 'cancel-too-late');
+}
+
 function gone(draft: Draft, report: VolumeReport, deciding: Deciding): void {
   const { volume, change } = draft;
-  if (change.kind !== 'delete' && !change.reverting) return;
+  const { detached = false } = volume.want;
+  if (change.kind !== 'delete' && !detached && !change.reverting) return;
   volume.uri = null;
   volume.appliedGeneration = volume.generation;
   for (const leg of draft.legs) leg.heldByCard = false;
@@ -115,7 +127,8 @@ function gone(draft: Draft, report: VolumeReport, deciding: Deciding): void {
   if (change.state !== 'applying') return;
   change.appliedAtMs = deciding.nowMs;
   moveTo(draft, 'retiring');
-  for (const leg of draft.legs) leg.state = 'retiring';
+  noteLateCancel(draft);
+  if (!detached) for (const leg of draft.legs) leg.state = 'retiring';
   change.bytesCopied = report.bytesCopied;
 }
 

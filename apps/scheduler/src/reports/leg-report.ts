@@ -43,7 +43,10 @@ function ready(draft: Draft, leg: LegRecord, { address, access, epoch, sizeBytes
   if (isElsewhere) tellCard(leg, draft);
   // Too small: the pool has not grown it yet, but the guest's I/O goes there all the same.
   if (sizeBytes < leg.sizeBytes) return;
-  if (leg.awaited && draft.change.state === 'preparing') draft.change.problem = null;
+  const { change, volume } = draft;
+  // Of a settled change it is what was the matter with a leg since, unless its card says that there is more.
+  const isMended = change.state === 'settled' && volume.state !== 'needs-operator';
+  if ((leg.awaited && change.state === 'preparing') || isMended) change.problem = null;
   leg.awaited = false;
   if (leg.state === 'creating') leg.state = 'ready';
 }
@@ -66,7 +69,7 @@ function failed(draft: Draft, leg: LegRecord, report: LegReport, deciding: Decid
     detail: `pool ${leg.poolId} failed at ${leg.legId} and gave no reason`,
   };
   // A fence is never taken back: the pool tries further.
-  if (change.state === 'preparing' && leg.awaited && change.kind !== 'failover')
+  if (change.state === 'preparing' && leg.awaited && change.kind !== 'failover' && change.kind !== 'attach')
     turnBack(draft, problem, 'undone', deciding);
   // A leg that cannot be deleted, or be served again, is the pool's to try further; the reason is shown.
   else change.problem = problem;

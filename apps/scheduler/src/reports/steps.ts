@@ -20,7 +20,7 @@ export function noteSteps(
   { legId, problem }: { legId: string | null; problem: Problem | null },
 ): void {
   const { change } = draft;
-  const places = placesOf(change.plan.steps, actor, legId);
+  const places = placesOf(change.plan.steps, actor, legId).filter(({ index }) => isOfStage(change, actor, index));
   for (const outcome of outcomes) {
     const index = placeOf(places, outcome, change.plan.steps.length);
     noteStep(draft, { actor, ...outcome, index }, problem);
@@ -52,6 +52,13 @@ function tell(draft: Draft, step: ChangeStep, problem: Problem | null): void {
   if (change.told?.[name] === how) return;
   change.told = { ...change.told, [name]: how };
   announce(draft, 'step', { step: step.kind, index: step.index, outcome: step.outcome, actor });
+}
+
+/** A card counts the steps of each stage from 0. What a pool does to a leg stands once in the whole plan. */
+function isOfStage({ plan, next }: Draft['change'], { role }: ChangeStep['actor'], index: number): boolean {
+  const { secondStageAt } = plan;
+  if (role === 'pool' || secondStageAt === null) return true;
+  return next?.isBegun ? index >= secondStageAt : index < secondStageAt;
 }
 
 interface Place {

@@ -18,16 +18,19 @@ export async function cloneSource(
   return { volume, snapshot, legs, cloneCount: (await reader.volumesFrom(snapshot.snapshotId)).length };
 }
 
-/** A clone and what it reads from are open to one card. @throws ProblemError `change-refused` where a failover would part them */
-export async function refuseTorn(reader: StoreReader, volume: VolumeRecord): Promise<void> {
+/**
+ * A clone and what it reads from are open to one card. `what`: what would part them.
+ * @throws ProblemError `change-refused`
+ */
+export async function refuseTorn(reader: StoreReader, volume: VolumeRecord, what: string): Promise<void> {
   const origin = originOf(volume);
   if (origin) {
-    const detail = `volume ${volume.name} is a clone and reads from ${origin.snapshotId} of ${origin.volumeId}, whose legs are open to card ${volume.cardId} alone: it is not failed over`;
+    const detail = `volume ${volume.name} is a clone and reads from ${origin.snapshotId} of ${origin.volumeId}, whose legs are open to card ${volume.cardId} alone: it is not ${what}`;
     throw new ProblemError({ code: 'change-refused', detail, facts: { ...origin } });
   }
   for (const { snapshotId, name } of volume.snapshots)
     refuseCloned(
-      `volume ${volume.name} is not failed over with its snapshot ${name}`,
+      `volume ${volume.name} is not ${what} with its snapshot ${name}`,
       await reader.volumesFrom(snapshotId),
     );
 }

@@ -3,10 +3,10 @@ import { legCountOf, legSizeBytes, overlayBytes } from '@flexbso/stack';
 import type { Aggregate } from '../changes/draft.js';
 import { derivedId } from '../ids.js';
 import { chooseForLegs } from '../placement/choose.js';
-import { refuseUnchangeable } from '../volumes/changeable.js';
 import { proposal } from '../volumes/propose-change.js';
 import { keyRefOf, seedOf } from '../volumes/propose-create.js';
 import { type Asking, cardOrThrow, newLegs, type Proposal, type World } from '../volumes/proposal.js';
+import { assertMade, refuseDetached } from '../volumes/standing.js';
 import type { VolumeWant } from '../volumes/volume-record.js';
 import { stacksOf } from './kept-stacks.js';
 import type { SnapshotRecord } from './snapshot-record.js';
@@ -18,7 +18,8 @@ import type { SnapshotRecord } from './snapshot-record.js';
 export function proposeSnapshot(world: World, present: Aggregate, { name }: SnapshotSpec, asking: Asking): Proposal {
   const { fleet, deciding } = world;
   const { volume } = present;
-  refuseUnchangeable(present);
+  assertMade(present);
+  refuseDetached(volume, ['snapshot']);
   refuseTaken(present, name);
   refuseTooMany(present);
   const card = cardOrThrow(fleet, volume.cardId);
@@ -30,7 +31,8 @@ export function proposeSnapshot(world: World, present: Aggregate, { name }: Snap
   const presentPools = present.legs
     .filter((leg) => leg.stackGeneration === before.stackGeneration)
     .map(({ poolId }) => poolId);
-  const pools = chooseForLegs(fleet, { ...want, sizeBytes: carriedBytes }, card, presentPools, seedOf(volume.volumeId));
+  const carried = { ...want, sizeBytes: carriedBytes };
+  const pools = chooseForLegs(fleet, carried, card, presentPools, seedOf(volume.volumeId), null);
   const made = newLegs(volume, stackGeneration, pools, {
     sizeBytes: legSizeBytes(before.stack.layers, carriedBytes, card.capabilities),
     holder: { cardId: card.cardId, sealingKey: card.sealingKey },
@@ -60,7 +62,8 @@ export function proposeSnapshot(world: World, present: Aggregate, { name }: Snap
  */
 export function proposeDeleteSnapshot(world: World, present: Aggregate, reference: string, asking: Asking): Proposal {
   const { volume } = present;
-  refuseUnchangeable(present);
+  assertMade(present);
+  refuseDetached(volume, ['snapshot']);
   const snapshot = findSnapshot(present, reference);
   const others = volume.snapshots.filter(({ snapshotId }) => snapshotId !== snapshot.snapshotId);
   const snapshots = volume.snapshots.map((one) => (one === snapshot ? { ...one, state: 'deleting' as const } : one));

@@ -147,6 +147,20 @@ export class MemoryCell {
     return this.scheduler.volumes.failover({ ...this.asked(), volume: name, basedOnGeneration: generation, ...wish });
   }
 
+  /** Asks for an end of its attachment; the agents have not heard of it yet. */
+  async detach(name = 'vol-a'): Promise<{ volume: Volume; change: Change }> {
+    const { generation } = await this.volumeNow(name);
+    return this.scheduler.volumes.detach({ ...this.asked(), volume: name, basedOnGeneration: generation });
+  }
+
+  async attach(
+    wish: { cardId?: string; functionId?: string } = {},
+    name = 'vol-a',
+  ): Promise<{ volume: Volume; change: Change }> {
+    const { generation } = await this.volumeNow(name);
+    return this.scheduler.volumes.attach({ ...this.asked(), volume: name, basedOnGeneration: generation, ...wish });
+  }
+
   cancel(changeId: string): Promise<Change> {
     return this.scheduler.changes.cancel({ ...this.asked(), changeId });
   }

@@ -17,10 +17,16 @@ export async function expectNothingLeft(cell: MemoryCell): Promise<void> {
     );
     if (!volume || volume.state === 'failed') return;
     expect(volume).toMatchObject({
-      state: 'ready',
+      state: volume.want.detached ? 'detached' : 'ready',
       appliedGeneration: volume.generation,
       settledGeneration: volume.generation,
     });
+    // On the card that carries it, on its function; of a detached one nothing on any.
+    const places = volume.want.detached ? [] : [`${volume.cardId} ${volume.functionId}`];
+    const onCards = (await reader.reservations()).filter(({ ownerRole }) => ownerRole === 'card');
+    expect(onCards.map(({ ownerId, functionId }) => `${ownerId} ${functionId}`)).toEqual(places);
+    const given = (await Promise.all(cell.cards.map(({ id }) => reader.desired('card', id, 0)))).flat();
+    expect(given.map(({ item }) => item.tombstone)).toEqual(places.map(() => false));
     expect(new Set(legs.map(({ stackGeneration }) => stackGeneration))).toEqual(new Set([volume.want.stackGeneration]));
     expect((await reader.keysOf(volume.volumeId)).map(({ keyRef }) => keyRef)).toEqual(
       volume.want.keyRef === null ? [] : [volume.want.keyRef],

@@ -81,6 +81,7 @@ export function aChangeRecord(over: Partial<ChangeRecord> = {}): ChangeRecord {
     told: { 'card card-1 0 copy': 'done' },
     createdAtMs: 1_700_000_000_123,
     appliedAtMs: null,
+    next: null,
     settledAtMs: null,
     ...over,
   };

@@ -7,6 +7,7 @@ import type { Decision } from '../decisions.js';
 import { takeFromCard } from '../desired/desired-items.js';
 import type { Vault } from '../keys/vault.js';
 import type { Proposal } from './proposal.js';
+import type { VolumeWant } from './volume-record.js';
 
 /** A client that saw a plan may bind itself to it: another plan is not run. */
 export function assertSamePlan(plan: Plan, acceptedDigest: string | undefined): void {
@@ -31,14 +32,17 @@ export async function accept(
 ): Promise<Draft> {
   const { deciding } = decision;
   const isFailover = proposal.change.kind === 'failover';
+  const isFunctionMoved = proposal.change.differences.includes('function');
   // What another card was given is not what this one has.
   const given = isFailover ? null : (present?.given ?? null);
   const draft = draftOf({ ...proposal, keys: present?.keys ?? [], given });
   const { change, volume } = draft;
   volume.changeId = change.changeId;
-  makeKey(draft, vault);
+  makeKey(draft, vault, volume.want);
+  if (change.next) makeKey(draft, vault, change.next.want);
   await takeBaseKeys(decision, draft, vault);
-  if (isFailover) takeOver(draft, present, vault);
+  if (isFailover || (proposal.change.kind === 'attach' && !isFunctionMoved)) sealKeys(draft, vault);
+  if (isFailover) takeFromFormerCard(draft, present);
   if (present && !isFinal(present.change.state)) supersede(draft, present.change, deciding.nowMs);
   announce(draft, 'planned', { steps: change.plan.steps.length, differences: change.differences });
   if (change.kind === 'create') announceVolume(draft, 'created');
@@ -51,9 +55,8 @@ export async function accept(
   return draft;
 }
 
-function makeKey(draft: Draft, vault: Vault): void {
-  const { volumeId, want } = draft.volume;
-  const { keyRef, stackGeneration } = want;
+function makeKey(draft: Draft, vault: Vault, { keyRef, stackGeneration }: VolumeWant): void {
+  const { volumeId } = draft.volume;
   const sealingKey = draft.legs.find((leg) => leg.stackGeneration === stackGeneration)?.holder.sealingKey;
   if (keyRef === null || sealingKey === undefined || draft.keys.some((key) => key.keyRef === keyRef)) return;
   draft.keys.push(vault.make({ keyRef, volumeId, stackGeneration }, sealingKey));
@@ -70,11 +73,15 @@ async function takeBaseKeys({ tx }: Decision, draft: Draft, vault: Vault): Promi
   }
 }
 
-/** Seals the volume's keys to the card that takes it over, and tells the one that it is taken from. */
-function takeOver(draft: Draft, present: Aggregate | null, vault: Vault): void {
+/** Seals the volume's keys to the card that takes it over. */
+function sealKeys(draft: Draft, vault: Vault): void {
   const sealingKey = draft.legs[0]?.holder.sealingKey;
   if (sealingKey !== undefined)
     draft.keys = draft.keys.map((key) => (key.sealedTo === sealingKey ? key : vault.reseal(key, sealingKey)));
+}
+
+/** Tells the card that it is taken from. */
+function takeFromFormerCard(draft: Draft, present: Aggregate | null): void {
   const left = draft.volume.formerCards.find(({ cardId }) => cardId === present?.volume.cardId);
   if (present?.given && left) takeFromCard(draft, present.given, left);
 }

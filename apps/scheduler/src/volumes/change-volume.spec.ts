@@ -131,7 +131,7 @@ describe('changing a volume', () => {
       'change-refused',
     );
     await cell.change({ qos: { iopsTotal: 10 } });
-    expect(await refusalOf(cell.change({ qos: null }))).toBe('change-in-flight');
+    expect(await refusalOf(cell.change({ sizeBytes: 512 * MIB }))).toBe('change-in-flight');
     expect(await refusalOf(cell.change({ qos: { iopsTotal: 20 } }, 'vol-b'))).toBe('not-found');
   });
 
@@ -163,6 +163,22 @@ describe('changing a volume', () => {
     await cell.settle();
     expect((await cell.changeNow(change.changeId)).state).toBe('refused');
     expect((await cell.volumeNow()).qos).toBeNull();
+  });
+
+  it('shows why a volume at rest cannot be built again, and forgets the reason once it is mended', async () => {
+    const volume = await cell.create();
+    await cell.settle();
+    const card = cell.cardOf(volume);
+    const item = card.items.get(volume.volumeId);
+    if (!item) throw new Error('the card has its volume');
+    const changeId = String((await cell.volumeNow()).changeId);
+    const problem = { code: 'step-failed' as const, detail: 'its key opens nothing' };
+    await card.say({ ...cardReport(item, 'needs-operator'), problem });
+    expect(await cell.volumeNow()).toMatchObject({ state: 'needs-operator' });
+    expect(await cell.changeNow(changeId)).toMatchObject({ state: 'settled', problem });
+    await card.say(cardReport(item, 'settled'));
+    expect(await cell.volumeNow()).toMatchObject({ state: 'ready' });
+    expect(await cell.changeNow(changeId)).toMatchObject({ state: 'settled', problem: null });
   });
 
   it('stops where the card asks for an operator, and goes on when the card does', async () => {

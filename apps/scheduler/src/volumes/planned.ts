@@ -28,5 +28,6 @@ export function plannedVolume(
     ...(want.bases === undefined ? {} : { bases: want.bases.map((base) => plannedBase(base, legs)) }),
     copyBytesPerSecond,
     tombstone,
+    ...(want.detached ? { detached: true } : {}),
   };
 }

@@ -22,7 +22,7 @@ import type { Aggregate, Deciding } from '../changes/draft.js';
 import { derivedId } from '../ids.js';
 import type { LegRecord } from '../legs/leg-record.js';
 import type { ChosenPool } from '../placement/choose.js';
-import type { VolumeRecord, VolumeWant } from './volume-record.js';
+import type { VolumeBefore, VolumeRecord } from './volume-record.js';
 
 /** Who asks for a change, and within which trace. */
 export interface Asking {
@@ -95,6 +95,7 @@ export const emptyPlan: Plan = {
   digest: digestOf([]),
   card: acceptedPlanOf([]),
   cutOverIndex: null,
+  secondStageAt: null,
   destroys: destroysOf([]),
   bytesToCopy: 0,
   expectedSeconds: 0,
@@ -106,7 +107,9 @@ export const emptyPlan: Plan = {
 
 export function newChange(
   volume: VolumeRecord,
-  what: Pick<Change, 'kind' | 'differences' | 'fromGeneration' | 'toGeneration' | 'plan'> & { from: VolumeWant | null },
+  what: Pick<Change, 'kind' | 'differences' | 'fromGeneration' | 'toGeneration' | 'plan'> & {
+    from: VolumeBefore | null;
+  },
   { caller, trace }: { caller: Pick<Caller, 'name'>; trace: Record<string, string> },
   { nowMs, newId }: Deciding,
 ): ChangeRecord {
@@ -136,6 +139,7 @@ export function newChange(
     reverting: false,
     endsAs: 'undone',
     told: null,
+    next: null,
     createdAtMs: nowMs,
     appliedAtMs: null,
     settledAtMs: null,

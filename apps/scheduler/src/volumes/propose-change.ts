@@ -1,5 +1,5 @@
 import { ProblemError, type VolumePatch } from '@flexbso/contracts';
-import { growsInPlace, legCountOf, legSizeBytes, validateStack } from '@flexbso/stack';
+import { growsInPlace, isRigid, isSame, joinedPlan, legCountOf, legSizeBytes, validateStack } from '@flexbso/stack';
 import type { Aggregate } from '../changes/draft.js';
 import { isFinal } from '../changes/transitions.js';
 import type { LegRecord } from '../legs/leg-record.js';
@@ -10,17 +10,19 @@ import { keptGenerations, leavingStacks } from '../snapshots/kept-stacks.js';
 import { refuseUnacknowledged, refuseWithSnapshots } from '../snapshots/refusals.js';
 import type { SnapshotRecord } from '../snapshots/snapshot-record.js';
 import { refuseLackOfRedundancy } from './always-redundant.js';
-import { refuseUnchangeable } from './changeable.js';
 import { planReservations } from '../placement/plan-reservations.js';
 import {
   bothReservations,
   cardReservation,
+  copyDemandOf,
+  copyReservations,
   exactReservations,
   formerReservations,
   legReservations,
 } from '../placement/volume-reservations.js';
 import { type Difference, differencesOf, needsNewStack, needsNoWork, patched } from './differences.js';
 import { plannedVolume } from './planned.js';
+import { assertMade, refuseDetached } from './standing.js';
 import {
   type Asking,
   cardOrThrow,
@@ -66,19 +68,78 @@ export function assertGeneration({ volume }: Aggregate, basedOnGeneration: numbe
 export function proposeChange(world: World, present: Aggregate, asked: VolumePatch, asking: Asking): Proposal {
   const { volume } = present;
   const patch = withKnownCompressor(world, present, asked);
-  refuseUnchangeable(present);
+  assertMade(present);
   const presentLegs = legsOfStack(present, volume.want);
   const presentPools = presentLegs.map(({ poolId }) => poolId);
   const differences = differencesOf(volume.want, presentPools, patch);
   const want = patched(volume.want, patch);
+  refuseDetached(volume, differences);
   refuseKeyOfNothing(volume, want, patch);
   refuseSurplusPools(patch.placement?.poolIds ?? [], legCountOf(want.stack.layers));
   refuseLackOfRedundancy(volume, want, differences);
   refuseUnacknowledged(volume, want, differences, asked);
-  if (needsNoWork(differences)) return withoutWork(world, present, want, differences, asking);
-  return needsNewStack(differences) || growsOntoLargerLeg(world, presentLegs, volume.want, want)
+  if (needsNoWork(differences) || volume.want.detached) return withoutWork(world, present, want, differences, asking);
+  const isRigidlyLarger = want.sizeBytes > volume.want.sizeBytes && isRigid(want.stack.layers);
+  return isRigidlyLarger
+    ? byWayOfOneLeg(world, present, want, differences, asking)
+    : inOneStage(world, present, want, differences, asking);
+}
+
+function inOneStage(
+  world: World,
+  present: Aggregate,
+  want: VolumeWant,
+  differences: Difference[],
+  asking: Asking,
+): Proposal {
+  const { volume } = present;
+  return needsNewStack(differences) || growsOntoLargerLeg(world, legsOfStack(present, volume.want), volume.want, want)
     ? swap(world, present, want, differences, asking)
     : inPlace(world, present, want, differences, asking);
+}
+
+/**
+ * A stack that cannot become larger is made anew at the new size, from one leg that could: a first stage leads to that
+ * leg, a second from it to the stack. Room for both is held from the beginning.
+ */
+function byWayOfOneLeg(
+  world: World,
+  present: Aggregate,
+  want: VolumeWant,
+  differences: Difference[],
+  asking: Asking,
+): Proposal {
+  const { volume } = present;
+  const stack = { layers: want.stack.layers.filter((layer) => !isRigid([layer])) };
+  const isSameStack = isSame(stack, volume.want.stack);
+  const kept = differences.filter((one) => one !== 'stack' && (one !== 'pools' || !isSameStack));
+  const first = inOneStage(world, present, { ...want, stack }, isSameStack ? kept : [...kept, 'stack'], asking);
+  const middle = first.legs.filter((leg) => leg.stackGeneration === first.volume.want.stackGeneration);
+  const between = { ...present, ...first, legs: middle };
+  const pools = legsOfStack(present, volume.want).map(({ poolId }) => poolId);
+  const final = { ...want, stackGeneration: first.volume.want.stackGeneration, keyRef: first.volume.want.keyRef };
+  const second = swap(world, between, final, ['stack'], asking, { presentPoolIds: pools });
+  const added = second.legs.filter((leg) => leg.stackGeneration === second.volume.want.stackGeneration);
+  const frozen = present.legs.filter((leg) =>
+    keptGenerations(second.volume.want, volume.snapshots).has(leg.stackGeneration),
+  );
+  const after = [
+    ...exactReservations(second.volume, [...frozen, ...added]),
+    ...formerReservations(volume, present.reservations),
+  ];
+  const reservations = planReservations({ before: present.reservations, during: second.reservations, after });
+  return {
+    volume: first.volume,
+    change: {
+      ...first.change,
+      differences,
+      toGeneration: second.volume.generation,
+      plan: { ...joinedPlan(first.change.plan, second.change.plan), reservations },
+      next: { want: second.volume.want, card: second.change.plan.card, isBegun: false },
+    },
+    legs: [...first.legs, ...added],
+    reservations: second.reservations,
+  };
 }
 
 /** What the patch asks of the stack, saying who compresses. A card that is not known is judged later, by the swap. */
@@ -88,10 +149,7 @@ function withKnownCompressor({ fleet }: World, { volume }: Aggregate, patch: Vol
   return { ...patch, stack: { layers: withCompressor(patch.stack.layers, volume.want.stack.layers, capabilities) } };
 }
 
-/**
- * Whether more bytes take a new leg: there is one, and it cannot become larger where it is. With several, a new stack
- * would not grow either, and the plan in place says why.
- */
+/** Whether more bytes take a new leg: there is one, and it cannot become larger where it is. */
 function growsOntoLargerLeg(world: World, legs: readonly LegRecord[], from: VolumeWant, to: VolumeWant): boolean {
   if (to.sizeBytes <= from.sizeBytes || legs.length !== 1) return false;
   // An overlay's tables are made for one size.
@@ -112,28 +170,32 @@ export function proposeReplacement(
   const { poolIds = [], ...placement } = want.placement;
   const sound = poolIds.filter((poolId) => !badLegs.some((leg) => leg.poolId === poolId));
   const wanted = { ...want, placement: sound.length === 0 ? placement : { ...placement, poolIds: sound } };
-  const proposed = swap(world, present, wanted, ['pools'], asking, badLegs);
+  const proposed = swap(world, present, wanted, ['pools'], asking, { badLegs });
   return { ...proposed, change: { ...proposed.change, kind: 'heal' } };
 }
 
-/** Labels and demands are the scheduler's alone: a new generation, which is settled as soon as it is written. */
-function withoutWork(
+/**
+ * What is the scheduler's alone, as labels and demands are, and limits of a volume that no card shows: a new generation,
+ * which is settled as soon as it is written.
+ */
+export function withoutWork(
   { deciding }: World,
   present: Aggregate,
   want: VolumeWant,
   differences: Difference[],
   asking: Asking,
+  kind: 'change' | 'detach' | 'attach' = 'change',
 ): Proposal {
   const generation = present.volume.generation + (differences.length > 0 ? 1 : 0);
   const volume = { ...present.volume, want, generation, appliedGeneration: generation, settledGeneration: generation };
   const about = {
-    kind: 'change',
+    kind,
     differences,
     fromGeneration: present.volume.generation,
     toGeneration: generation,
     plan: emptyPlan,
     from: present.volume.want,
-  } as const;
+  };
   const change = {
     ...newChange(volume, { ...about, differences }, asking, deciding),
     state: 'settled' as const,
@@ -173,7 +235,7 @@ function swap(
   patchedWant: VolumeWant,
   differences: Difference[],
   asking: Asking,
-  badLegs: readonly LegRecord[] = [],
+  { badLegs = [], presentPoolIds }: { badLegs?: readonly LegRecord[]; presentPoolIds?: readonly string[] } = {},
 ): Proposal {
   const { fleet, deciding } = world;
   const { volume } = present;
@@ -192,10 +254,12 @@ function swap(
     fleet,
     want,
     card,
-    legsOfStack(present, volume.want)
-      .filter((leg) => !badLegs.includes(leg))
-      .map(({ poolId }) => poolId),
+    presentPoolIds ??
+      legsOfStack(present, volume.want)
+        .filter((leg) => !badLegs.includes(leg))
+        .map(({ poolId }) => poolId),
     seedOf(volume.volumeId),
+    copyDemandOf(volume, present.legs, deciding.copyBytesPerSecond),
     badLegs.map(({ poolId }) => poolId),
   );
   const sizeBytes = legSizeBytes(want.stack.layers, want.sizeBytes, card.capabilities);
@@ -251,18 +315,17 @@ export function proposal(world: World, present: Aggregate, want: VolumeWant, leg
   const keptLegs = legs.filter((leg) => kept.has(leg.stackGeneration));
   const before = present.reservations;
   const wanted = [cardReservation(volume, want), ...legReservations(volume.volumeId, want, keptLegs)];
-  const reservations = bothReservations(before, wanted);
   const after = [...wanted, ...formerReservations(volume, before)];
-  const plan = {
-    ...planOrThrow(
-      world,
-      volume.cardId,
-      plannedVolume(volume, volume.want, present.legs, rate),
-      plannedVolume(volume, want, legs, rate),
-      leavingStacks(volume, present.legs, kept),
-    ),
-    reservations: planReservations({ before, during: reservations, after }),
-  };
+  const steps = planOrThrow(
+    world,
+    volume.cardId,
+    plannedVolume(volume, volume.want, present.legs, rate),
+    plannedVolume(volume, want, legs, rate),
+    leavingStacks(volume, present.legs, kept),
+  );
+  const copying = steps.bytesToCopy > 0 ? copyReservations(volume, volume.want, want, legs, rate) : [];
+  const reservations = bothReservations(bothReservations(before, wanted), copying);
+  const plan = { ...steps, reservations: planReservations({ before, during: reservations, after }) };
   const generation = volume.generation + 1;
   const next = { ...volume, want, generation, state: 'changing' as const };
   const about = {
@@ -282,7 +345,7 @@ function ownedBy({ changeId }: ChangeRecord, before: VolumeRecord, snapshots: re
   return snapshots.map((one) => (before.snapshots.includes(one) ? one : { ...one, changeId }));
 }
 
-function legsOfStack({ legs }: Aggregate, want: VolumeWant): LegRecord[] {
+export function legsOfStack({ legs }: Aggregate, want: VolumeWant): LegRecord[] {
   return legs.filter((leg) => leg.stackGeneration === want.stackGeneration);
 }
 

@@ -1,9 +1,9 @@
-import { type CardSnapshot, ProblemError } from '@flexbso/contracts';
+import { type CardSnapshot, type Change, ProblemError } from '@flexbso/contracts';
 import { chainOf, fenceProblem, planFailover } from '@flexbso/stack';
 import type { Aggregate } from '../changes/draft.js';
 import { isFinal } from '../changes/transitions.js';
 import type { LegRecord } from '../legs/leg-record.js';
-import { chooseOtherCard } from '../placement/choose.js';
+import { chooseCard } from '../placement/choose.js';
 import { planReservations } from '../placement/plan-reservations.js';
 import {
   cardReservation,
@@ -16,7 +16,7 @@ import { carriersOf, leavingStacks } from '../snapshots/kept-stacks.js';
 import { plannedVolume } from './planned.js';
 import { type Asking, newChange, type Proposal, type World } from './proposal.js';
 import { seedOf } from './propose-create.js';
-import type { VolumeRecord } from './volume-record.js';
+import type { VolumeRecord, VolumeWant } from './volume-record.js';
 
 /** Where a volume goes: another card, or once more the one that could not take it over. */
 interface Destination {
@@ -40,6 +40,7 @@ export function proposeFailover(
   const { deciding } = world;
   const { volume } = present;
   const rate = deciding.copyBytesPerSecond;
+  refuseDetached(present);
   refuseUnknownContent(volume);
   refuseKeyOfOneCard(present);
   const from = plannedVolume(volume, volume.want, present.legs, rate);
@@ -101,17 +102,27 @@ export function isCarriedByNobody({ change }: Aggregate): boolean {
   return change.kind === 'failover' && isFinal(change.state) && change.state !== 'settled';
 }
 
-/**
- * While a change is under way, which stack is current is for the card that is away to say. A failover changes no stack:
- * when the card that was to take the volume over goes away too, another takes its place.
- */
+/** When the card that these wait for goes away, another takes the volume over: they change no stack. */
+function keepsTheStack({ kind, differences }: Pick<Change, 'kind' | 'differences'>): boolean {
+  // Which function a card shows a volume on while it moves is again for that card to say.
+  return kind === 'failover' || ((kind === 'detach' || kind === 'attach') && !differences.includes('function'));
+}
+
+/** While another change is under way, which stack is current is for the card that is away to say. */
 export function assertCertainStack({ volume, change }: Aggregate): void {
-  if (isFinal(change.state) || change.kind === 'failover') return;
+  if (isFinal(change.state) || keepsTheStack(change)) return;
   throw new ProblemError({
     code: 'change-in-flight',
     detail: `change ${change.changeId} of volume ${volume.name} is ${change.state}, waiting for ${change.waitingFor ?? 'its next report'}: which stack is current is not certain until it has ended, so the volume is not failed over`,
     facts: { changeId: change.changeId, state: change.state },
   });
+}
+
+function refuseDetached({ volume, change }: Aggregate): void {
+  if (!volume.want.detached || !isFinal(change.state)) return;
+  const { name, cardId } = volume;
+  const detail = `volume ${name} is detached: no card carries it, and ${cardId} has closed its legs; attach it to another card instead`;
+  throw new ProblemError({ code: 'volume-detached', detail });
 }
 
 function refuseUnknownContent({ name, state, appliedGeneration }: VolumeRecord): void {
@@ -123,7 +134,7 @@ function refuseUnknownContent({ name, state, appliedGeneration }: VolumeRecord):
 }
 
 /** After a restore the books may lack a key that the card has; no other card can be given it. */
-function refuseKeyOfOneCard({ volume, keys }: Aggregate): void {
+export function refuseKeyOfOneCard({ volume, keys }: Aggregate): void {
   const key = keys.find(({ keyRef, wrapped }) => keyRef === volume.want.keyRef && wrapped === null);
   if (key === undefined) return;
   throw new ProblemError({
@@ -153,13 +164,13 @@ function refuseReachableCard({ fleet }: World, present: Aggregate): void {
 }
 
 /** A pool that is away cannot fence, and one in quarantine is not believed when it says that it did. */
-function refuseUnreachablePool({ fleet }: World, legs: readonly LegRecord[]): void {
+export function refuseUnreachablePool({ fleet }: World, legs: readonly LegRecord[]): void {
   for (const { legId, poolId } of legs) {
     const state = fleet.pool(poolId)?.snapshot.state ?? 'not known at the moment';
     if (state === 'ready') continue;
     throw new ProblemError({
       code: 'change-refused',
-      detail: `pool ${poolId} is ${state}, so ${legId} cannot be fenced from the old card; nothing was changed. Fail over when the pool is ready`,
+      detail: `pool ${poolId} is ${state}, so ${legId} cannot be fenced from the old card; nothing was changed. Ask again when the pool is ready`,
       facts: { poolId, legId, state },
     });
   }
@@ -172,8 +183,9 @@ function destinationOf(world: World, present: Aggregate, wishedCardId: string | 
   const mayStay = isCarriedByNobody(present) && own?.state === 'ready';
   if (mayStay && (wishedCardId === undefined || wishedCardId === volume.cardId))
     return { card: own, functionId: volume.functionId };
-  return chooseOtherCard(fleet, volume, {
+  return chooseCard(fleet, volume, {
     wishedCardId,
+    leftCardIds: [volume.cardId, ...volume.formerCards.map(({ cardId }) => cardId)],
     legPoolIds: legs.map(({ poolId }) => poolId),
     addressKinds: legs.map(({ addressKind }) => addressKind),
     seed: seedOf(volume.volumeId),
@@ -183,7 +195,8 @@ function destinationOf(world: World, present: Aggregate, wishedCardId: string | 
 function movedVolume({ volume, given }: Aggregate, to: Destination, { newId, nowMs }: World['deciding']): VolumeRecord {
   // A card that was given nothing of the volume has nothing to close.
   const isLeft = to.card.cardId !== volume.cardId && given !== null;
-  const { placement } = volume.want;
+  const { detached: _, ...want } = volume.want;
+  const { placement } = want;
   const { cardId, functionId } = volume;
   return {
     ...volume,
@@ -195,16 +208,21 @@ function movedVolume({ volume, given }: Aggregate, to: Destination, { newId, now
     cardOperationId: null,
     // A card or host that was named at creation is overruled, and must not draw later legs to itself.
     want: {
-      ...volume.want,
-      placement: {
-        ...placement,
-        ...(placement.cardId === undefined ? {} : { cardId: to.card.cardId }),
-        ...(placement.hostId === undefined ? {} : { hostId: to.card.hostId }),
-      },
+      ...want,
+      placement: onCard(placement, to.card),
     },
     formerCards: isLeft
       ? [...volume.formerCards, { cardId, functionId, operationId: newId('op'), sinceMs: nowMs }]
       : volume.formerCards,
+  };
+}
+
+/** Where it was named, a card or host follows. */
+export function onCard(placement: VolumeWant['placement'], { cardId, hostId }: CardSnapshot): VolumeWant['placement'] {
+  return {
+    ...placement,
+    ...(placement.cardId === undefined ? {} : { cardId }),
+    ...(placement.hostId === undefined ? {} : { hostId }),
   };
 }
 

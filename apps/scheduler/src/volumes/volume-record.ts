@@ -27,6 +27,14 @@ export interface VolumeWant {
   keyRef: string | null;
   /** The stacks beneath it, the nearest first, where it is an overlay. Left out: none. */
   bases?: BaseStack[];
+  /** No card is to have anything of it; its legs stay as they are. Left out: it is attached. */
+  detached?: true;
+}
+
+/** What a volume was before a change, to go back to. */
+export interface VolumeBefore extends VolumeWant {
+  /** There when the change moves it to another function of its card. */
+  functionId?: string;
 }
 
 /** A card that a volume was failed over from, until it reports that nothing of the volume is left there. */

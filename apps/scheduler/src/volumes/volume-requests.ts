@@ -1,7 +1,7 @@
 import { type Caller, type Change, type Plan, ProblemError, rpc, type Volume } from '@flexbso/contracts';
 import { canonicalDigest } from '@flexbso/stack';
 import type { z } from 'zod';
-import type { Aggregate } from '../changes/draft.js';
+import type { Aggregate, Draft } from '../changes/draft.js';
 import type { Decision, Decisions } from '../decisions.js';
 import { BookEntries } from '../placement/books.js';
 import { readAggregate } from '../store/commit.js';
@@ -11,7 +11,9 @@ import { cloneSource, refuseTorn } from '../snapshots/clone-lookup.js';
 import { findSnapshot, proposeDeleteSnapshot, proposeSnapshot } from '../snapshots/propose-snapshot.js';
 import { accept, assertSamePlan } from './accept.js';
 import { assertWriter, tenantOf } from './callers.js';
+import { proposeAttach, proposeDetach } from './propose-attach.js';
 import { assertChangeable, assertGeneration, proposeChange, proposeDelete } from './propose-change.js';
+import { acceptAmendment, isAmendment, proposeAmendment } from './amendment.js';
 import { proposeCreate } from './propose-create.js';
 import { assertCertainStack, proposeFailover } from './propose-failover.js';
 import type { Proposal } from './proposal.js';
@@ -64,6 +66,22 @@ export class VolumeRequests {
     return this.#plan((reader) => this.#proposeDeleteSnapshot(reader, readingFrom(reader), request));
   }
 
+  detach(request: Request<'detach-volume'>): Promise<Accepted> {
+    return this.#write('detach-volume', request, ({ tx, read }) => this.#proposeDetach(tx, read, request));
+  }
+
+  attach(request: Request<'attach-volume'>): Promise<Accepted> {
+    return this.#write('attach-volume', request, ({ tx, read }) => this.#proposeAttach(tx, read, request));
+  }
+
+  planDetach(request: Request<'plan-detach'>): Promise<Plan> {
+    return this.#plan((reader) => this.#proposeDetach(reader, readingFrom(reader), request));
+  }
+
+  planAttach(request: Request<'plan-attach'>): Promise<Plan> {
+    return this.#plan((reader) => this.#proposeAttach(reader, readingFrom(reader), request));
+  }
+
   planFailover(request: Request<'plan-failover'>): Promise<Plan> {
     return this.#plan((reader) => this.#proposeFailover(reader, readingFrom(reader), request));
   }
@@ -92,10 +110,10 @@ export class VolumeRequests {
     };
     return this.#decisions.run((decision) =>
       decision.tx.idempotent(call, async () => {
-        const { present, proposal } = await propose(decision);
-        assertSamePlan(proposal.change.plan, request.planDigest);
-        const { fleet, vault } = this.#decisions.ports;
-        const draft = await accept(decision, vault, present, proposal);
+        const proposed = await propose(decision);
+        assertSamePlan(shownPlan(proposed), request.planDigest);
+        const { fleet } = this.#decisions.ports;
+        const draft = await this.#accept(decision, proposed, caller);
         const agent = await decision.tx.agent('card', draft.volume.cardId);
         const volume = volumeView(draft.volume, draft.legs, { fleet, diverged: agent?.diverged ?? null });
         return { volume, change: changeView(draft.change, fleet) };
@@ -103,15 +121,22 @@ export class VolumeRequests {
     );
   }
 
+  #accept(decision: Decision, proposed: Proposed, caller: Caller): Promise<Draft> {
+    const { present, proposal } = proposed;
+    if (proposed.accept && present) return proposed.accept(decision, present, proposal, caller.name);
+    return accept(decision, this.#decisions.ports.vault, present, proposal);
+  }
+
   /** Also tries the reservation, so that a dry run refuses what the real one would. */
   async #plan(propose: (reader: StoreReader) => Promise<Proposed>): Promise<Plan> {
-    const { present, proposal } = await this.#decisions.ports.store.read(propose);
+    const proposed = await this.#decisions.ports.store.read(propose);
+    const { present, proposal } = proposed;
     const books = new BookEntries(this.#decisions.ports.fleet);
     // In one go, without waiting for anything: no decision sees the entries.
     const problem = books.replace(present?.reservations ?? [], proposal.reservations, true);
     books.rollBack();
     if (problem) throw new ProblemError(problem);
-    return proposal.change.plan;
+    return shownPlan(proposed);
   }
 
   async #proposeCreate(
@@ -135,7 +160,12 @@ export class VolumeRequests {
     read: Decision['read'],
     request: Pick<Request<'plan-change'>, 'caller' | 'volume' | 'basedOnGeneration' | 'patch'>,
   ): Promise<Proposed> {
-    const present = await this.#changeable(reader, read, request);
+    const present = await this.#found(reader, read, request);
+    if (isAmendment(present, request.patch)) {
+      assertGeneration(present, request.basedOnGeneration);
+      return { present, ...proposeAmendment(this.#world(), present, request.patch), accept: acceptAmendment };
+    }
+    assertChangeable(present, request.basedOnGeneration);
     return { present, proposal: proposeChange(this.#world(), present, request.patch, this.#asking(request.caller)) };
   }
 
@@ -169,6 +199,29 @@ export class VolumeRequests {
     return { present, proposal: proposeDeleteSnapshot(this.#world(), present, request.snapshot, asking) };
   }
 
+  async #proposeDetach(
+    reader: StoreReader,
+    read: Decision['read'],
+    request: Pick<Request<'plan-detach'>, 'caller' | 'volume' | 'basedOnGeneration'>,
+  ): Promise<Proposed> {
+    const present = await this.#changeable(reader, read, request);
+    return { present, proposal: proposeDetach(this.#world(), present, this.#asking(request.caller)) };
+  }
+
+  async #proposeAttach(
+    reader: StoreReader,
+    read: Decision['read'],
+    request: Pick<Request<'plan-attach'>, 'caller' | 'volume' | 'basedOnGeneration' | 'cardId' | 'functionId'>,
+  ): Promise<Proposed> {
+    const present = await this.#changeable(reader, read, request);
+    const { cardId, functionId } = request;
+    const { volume } = present;
+    const isElsewhere = cardId !== undefined && cardId !== volume.cardId;
+    if (volume.want.detached && isElsewhere) await refuseTorn(reader, volume, `attached to ${cardId}`);
+    const wish = { cardId, functionId };
+    return { present, proposal: proposeAttach(this.#world(), present, wish, this.#asking(request.caller)) };
+  }
+
   async #proposeFailover(
     reader: StoreReader,
     read: Decision['read'],
@@ -177,7 +230,7 @@ export class VolumeRequests {
     const found = await this.#found(reader, read, request);
     assertCertainStack(found);
     assertGeneration(found, request.basedOnGeneration);
-    await refuseTorn(reader, found.volume);
+    await refuseTorn(reader, found.volume, 'failed over');
     const wish = { cardId: request.cardId };
     return { present: found, proposal: proposeFailover(this.#world(), found, wish, this.#asking(request.caller)) };
   }
@@ -223,7 +276,13 @@ export class VolumeRequests {
 interface Proposed {
   readonly present: Aggregate | null;
   readonly proposal: Proposal;
+  /** Where it is another than that which the change keeps. */
+  readonly plan?: Plan;
+  /** Where it begins no change. */
+  readonly accept?: typeof acceptAmendment;
 }
+
+const shownPlan = ({ plan, proposal }: Proposed): Plan => plan ?? proposal.change.plan;
 
 /** A dry run reads what is committed. */
 function readingFrom(reader: StoreReader): Decision['read'] {

@@ -24,6 +24,7 @@ export function volumeView(record: VolumeRecord, legs: readonly LegRecord[], sur
     stack: want.stack,
     alwaysRedundant: want.alwaysRedundant ?? false,
     keyRef: want.keyRef,
+    attached: want.detached !== true,
     qos: want.qos,
     placement: want.placement,
     state: stateOf(record, surroundings),
@@ -62,6 +63,7 @@ export function changeView(record: ChangeRecord, fleet: Fleet): Change {
     endsAs: _e,
     told: _l,
     due: _d,
+    next: _x,
     ...shown
   } = record;
   const steps = record.steps.toSorted((left, right) => left.index - right.index);

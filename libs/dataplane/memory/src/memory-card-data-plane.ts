@@ -165,7 +165,8 @@ export class MemoryCardDataPlane implements CardDataPlane {
 
   async #openLeg(volumeId: string, step: CardStepOf<'open-leg'>, { desired, secrets }: CardStepContext): Promise<void> {
     const leg = this.#card.world.legHeldBy(this.#card.cardId, step.legId, step.epoch);
-    if (leg.sizeBytes !== step.sizeBytes) {
+    // A larger one is one of which the pool has finished a growth, and this card has not: its first bytes are shown.
+    if (leg.sizeBytes < step.sizeBytes) {
       throw refusal('step-failed', `leg ${step.legId} has ${leg.sizeBytes} bytes, not ${step.sizeBytes}`);
     }
     const access = await secrets.legKey(step.legId);
@@ -250,6 +251,7 @@ export class MemoryCardDataPlane implements CardDataPlane {
   async #copy(volumeId: string, step: CardStepOf<'copy'>, context: CardStepContext): Promise<void> {
     const { onProgress, signal } = context;
     this.#needWhole(volumeId, step.toStackGeneration, context);
+    this.#needSameSize(volumeId, step.toStackGeneration, context);
     this.#startCopy(volumeId, step);
     for (;;) {
       const copy = this.#card.copyOf(volumeId);
@@ -262,6 +264,16 @@ export class MemoryCardDataPlane implements CardDataPlane {
       if (signal.aborted) throw refusal('data-plane-failed', `the wait for the copy of ${volumeId} was given up`, true);
       await this.#clock.sleep(Math.min(PROGRESS_MS, Math.max(1, copy.readyAtMs - this.#clock.nowMs())), signal);
     }
+  }
+
+  /** The target of a copy shows exactly as many bytes as its source has. */
+  #needSameSize(volumeId: string, stackGeneration: number, { desired }: CardStepContext): void {
+    const { head, stacks } = this.#card.observe(volumeId);
+    const target = stacks.find((one) => one.stackGeneration === stackGeneration);
+    const isTarget = desired.stack.stackGeneration === stackGeneration;
+    const targetBytes = target?.windowBytes ?? (isTarget ? desired.sizeBytes : head?.sizeBytes);
+    if (head && targetBytes !== head.sizeBytes)
+      throw refusal('step-failed', `${volumeId} has ${head.sizeBytes} bytes, and the copy's target ${targetBytes}`);
   }
 
   #startCopy(

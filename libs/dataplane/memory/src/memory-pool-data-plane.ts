@@ -35,7 +35,8 @@ export class MemoryPoolDataPlane implements PoolDataPlane {
       dataPlane: { name: 'memory', version: '1' },
       capabilities: {
         has: [
-          { name: 'leg.nbd', limits: {} },
+          // Without it the pool's legs are for a card of its own host, and grow where they are.
+          ...(reach === 'network' ? [{ name: 'leg.nbd' as const, limits: {} }] : []),
           { name: 'grow-leg', limits: {} },
           { name: 'compress-leg', limits: { algorithms: 'zstd, deflate' } },
         ],

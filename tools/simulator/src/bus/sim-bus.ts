@@ -42,7 +42,7 @@ export class SimBus {
   readonly #timeline: Timeline;
   readonly #chance: Chance;
   readonly #faults: Faults;
-  readonly #services = new Map<RpcService, Serving>();
+  readonly #services = new Map<RpcService, Serving[]>();
   readonly #agents = new Map<string, Listener>();
   #awayUntilMs = 0;
 
@@ -52,9 +52,10 @@ export class SimBus {
     this.#faults = parts.faults;
   }
 
-  /** The newest to serve takes the place of whoever did. */
+  /** One that stood still while it was starting serves later than who took over from it: the order says nothing. */
   serve(service: RpcService, serving: Serving): void {
-    this.#services.set(service, serving);
+    const alive = (this.#services.get(service) ?? []).filter(({ process }) => process.isAlive);
+    this.#services.set(service, [...alive, serving]);
   }
 
   listen(role: AgentRole, id: string, process: SimProcess): Listener {
@@ -65,7 +66,8 @@ export class SimBus {
 
   /** @throws ProblemError `deadline-exceeded`, or what the service refused with */
   ask(asker: SimProcess, service: RpcService, question: Question, timeoutMs: number): Promise<unknown> {
-    const serving = this.#services.get(service);
+    const known = this.#services.get(service) ?? [];
+    const serving = known.findLast(({ process, isServing }) => process.isAlive && isServing()) ?? known.at(-1);
     return this.#exchange(
       asker,
       { to: serving?.process ?? null, timeoutMs, what: `${service} ${question.verb}` },

@@ -4,7 +4,7 @@ import type { Books } from '../truth/books.js';
 import type { Chance } from '../time/chance.js';
 import type { Requests } from '../truth/requests.js';
 import type { Asker } from './asker.js';
-import { newVolume, patchOf } from './wishes.js';
+import { attachmentOf, limitsOf, newVolume, patchOf } from './wishes.js';
 
 const acceptedSchema = z.looseObject({
   volume: z.looseObject({ volumeId: z.string() }),
@@ -20,10 +20,18 @@ export interface ClientParts {
   readonly books: Books;
   readonly requests: Requests;
   readonly poolIds: readonly string[];
+  /** How often it leaves its volume at rest: only such a one is failed over when its card goes away. */
+  readonly restOneIn: number;
+  readonly cardIds: readonly string[];
   /** The scheduler has said that it will be done. */
   readonly onAccepted: (accepted: { volumeId: string; changeId: string }) => void;
 }
 
+const PAUSED = { leastMs: 500, mostMs: 8_000 };
+/** As long as the change of a small volume takes. */
+const CANCELLED_WITHIN_MS = 3_000;
+/** Long enough for a card to go away meanwhile, and for inventory to say so. */
+const REST = { leastMs: 10_000, mostMs: 40_000 };
 const PAUSE = { leastMs: 50, mostMs: 4_000 };
 /** A change waits for whatever is away: longer than the longest of that. */
 const PATIENCE_MS = 60_000;
@@ -43,9 +51,10 @@ export class Client {
   }
 
   async run(): Promise<void> {
-    const { asker, chance } = this.#parts;
+    const { asker, chance, restOneIn } = this.#parts;
     while (!this.#isStopping) {
-      await asker.process.clock.sleep(chance.int(PAUSE.leastMs, PAUSE.mostMs));
+      const { leastMs, mostMs } = chance.isOneIn(restOneIn) ? REST : PAUSE;
+      await asker.process.clock.sleep(chance.int(leastMs, mostMs));
       if (this.#isStopping) return;
       try {
         await this.#once();
@@ -65,10 +74,48 @@ export class Client {
     }
     const wish = { volume: volume.volumeId, basedOnGeneration: volume.generation };
     const snapshot = volume.snapshots.length === 0 ? null : chance.pick(volume.snapshots).snapshotId;
-    if (snapshot !== null && chance.isOneIn(3)) return this.#ask('delete-snapshot', { ...wish, snapshot });
-    if (chance.isOneIn(6)) return this.#ask('create-snapshot', { ...wish, spec: { name: `at-${volume.generation}` } });
+    if (snapshot !== null && chance.isOneIn(3)) return this.#askAndAmend('delete-snapshot', { ...wish, snapshot });
+    if (chance.isOneIn(6))
+      return this.#askAndAmend('create-snapshot', { ...wish, spec: { name: `at-${volume.generation}` } });
     if (chance.isOneIn(12)) return this.#ask('delete-volume', wish);
-    await this.#ask('change-volume', { ...wish, patch: patchOf(chance, volume, poolIds) });
+    // Refused while its card answers.
+    if (chance.isOneIn(volume.state === 'unreachable' ? 1 : 30)) return this.#ask('failover-volume', wish);
+    if (chance.isOneIn(12)) return this.#pauseFor(chance.isOneIn(2) ? volume.cardId : null);
+    const attachment = attachmentOf(chance, volume, this.#parts.cardIds);
+    if (attachment) return this.#ask(attachment.verb, { ...wish, ...attachment.wish });
+    return this.#askAndAmend('change-volume', { ...wish, patch: patchOf(chance, volume, poolIds) });
+  }
+
+  async #askAndAmend(verb: string, fields: Record<string, unknown>): Promise<void> {
+    await Promise.all([this.#ask(verb, fields), ...(this.#parts.chance.isOneIn(4) ? [this.#amend()] : [])]);
+  }
+
+  /** Wants other limits while what it asked for is under way, if it is. */
+  async #amend(): Promise<void> {
+    const { asker, chance, name } = this.#parts;
+    await asker.process.clock.sleep(chance.int(PAUSE.leastMs, PAUSE.mostMs));
+    const volume = await this.#volume(name);
+    if (volume === null) return;
+    const wish = { volume: name, basedOnGeneration: volume.generation, patch: { qos: limitsOf(chance, volume) } };
+    try {
+      await this.#ask('change-volume', wish);
+    } catch (error) {
+      if (!(error instanceof ProblemError)) throw error;
+    }
+  }
+
+  /** The changes of a card, or of all, are held for a while. */
+  async #pauseFor(cardId: string | null): Promise<void> {
+    const { asker, chance } = this.#parts;
+    await asker.read('pause', { cardId });
+    await asker.process.clock.sleep(chance.int(PAUSED.leastMs, PAUSED.mostMs));
+    await asker.read('resume', { cardId });
+  }
+
+  async #cancel(changeId: string): Promise<void> {
+    const { asker, chance } = this.#parts;
+    await asker.process.clock.sleep(chance.int(0, CANCELLED_WITHIN_MS));
+    await asker.write('cancel-change', { changeId });
   }
 
   async #volume(name: string): Promise<Volume | null> {
@@ -99,6 +146,7 @@ export class Client {
     const { volume, change } = acceptedSchema.parse(await this.#answered(verb, fields));
     onAccepted({ volumeId: volume.volumeId, changeId: change.changeId });
     if (chance.isOneIn(6)) return;
+    if (chance.isOneIn(8)) await this.#cancel(change.changeId);
     const waiting = new AbortController();
     const patience = asker.process.clock.sleep(PATIENCE_MS, waiting.signal);
     await Promise.race([books.whenEnded(change.changeId), patience]);

@@ -24,16 +24,33 @@ export function newVolume(chance: Chance, name: string, poolIds: readonly string
 export function patchOf(chance: Chance, volume: Volume, poolIds: readonly string[]): VolumePatch {
   const patch: VolumePatch = {};
   const wishes = [
-    () => (patch.qos = volume.qos === null || chance.isOneIn(2) ? limits(chance) : null),
+    () => (patch.qos = limitsOf(chance, volume)),
     () => (patch.placement = { poolIds: [chance.pick(poolIds)] }),
     () => (patch.stack = { layers: layers(chance) }),
     () => (patch.sizeBytes = volume.sizeBytes + chance.pick([1, 4, 8]) * MIB),
+    () => (patch.alwaysRedundant = chance.isOneIn(3)),
+    ...(volume.keyRef === null ? [] : [() => (patch.rekey = { from: volume.keyRef ?? '' })]),
   ];
   chance.pick(wishes)();
   if (chance.isOneIn(3)) chance.pick(wishes)();
   // Some ask without knowing of snapshots, and are refused.
   if (volume.snapshots.length > 0 && !chance.isOneIn(4)) patch.acknowledgeSnapshots = true;
   return patch;
+}
+
+/** Where a client could want its volume to be shown, if anywhere else than now; null: it wants something else. */
+export function attachmentOf(chance: Chance, { attached }: Volume, cardIds: readonly string[]) {
+  if (!attached)
+    return chance.isOneIn(3)
+      ? null
+      : { verb: 'attach-volume', wish: chance.isOneIn(2) ? {} : { cardId: chance.pick(cardIds) } };
+  if (chance.isOneIn(8)) return { verb: 'detach-volume', wish: {} };
+  return chance.isOneIn(8) ? { verb: 'attach-volume', wish: { functionId: `vf-${chance.int(0, 15)}` } } : null;
+}
+
+/** Other limits than the volume has, or none. */
+export function limitsOf(chance: Chance, { qos }: Pick<Volume, 'qos'>): NonNullable<VolumePatch['qos']> | null {
+  return qos === null || chance.isOneIn(2) ? limits(chance) : null;
 }
 
 function limits(chance: Chance): NonNullable<VolumePatch['qos']> {
@@ -43,10 +60,18 @@ function limits(chance: Chance): NonNullable<VolumePatch['qos']> {
   };
 }
 
+/** By the pools' legs, or by the card. */
+function compression(chance: Chance) {
+  const by = chance.pick(['card', 'pools'] as const);
+  return { kind: 'compression', algorithm: 'zstd', by } as const;
+}
+
 function layers(chance: Chance): NonNullable<VolumePatch['stack']>['layers'] {
   return [
-    ...(chance.isOneIn(4) ? [{ kind: 'compression', algorithm: 'zstd' } as const] : []),
+    ...(chance.isOneIn(4) ? [compression(chance)] : []),
     ...(chance.isOneIn(2) ? [encryption] : []),
-    ...(chance.isOneIn(2) ? [{ kind: 'raid1', legCount: chance.pick([2, 3]), safeRead: false } as const] : []),
+    ...(chance.isOneIn(2)
+      ? [{ kind: 'raid1', legCount: chance.pick([2, 3]), safeRead: chance.isOneIn(2) } as const]
+      : []),
   ];
 }

@@ -31,6 +31,8 @@ export interface Machine {
   readonly id: string;
   readonly host: string;
   readonly rack: string;
+  /** Of a pool: who can have its legs. */
+  readonly reach?: 'host' | 'network';
 }
 
 export interface AgentParts {
@@ -51,6 +53,8 @@ const CARD_LOOK_MS = 15_000;
 const POOL_LOOK_MS = 10_000;
 /** A process that ended is started again by its machine. */
 const RESTART = { leastMs: 100, mostMs: 3_000 };
+/** Longer than inventory waits for an agent, and than it waits when several are silent at once. */
+const LONG_AWAY = { leastMs: 30_000, mostMs: 120_000 };
 
 const silent: AgentLog = { info: () => undefined, warn: () => undefined, error: () => undefined };
 /** Nobody in a run opens what is sealed but those for whom it is. */
@@ -67,6 +71,7 @@ export class AgentHost {
   /** Null on a pool's machine. */
   readonly card: MemoryCard | null;
   process: SimProcess;
+  #isAway = false;
   readonly #parts: AgentParts;
 
   constructor(machine: Machine, parts: AgentParts) {
@@ -85,12 +90,29 @@ export class AgentHost {
     process.onEnd(() => {
       this.disk.lastSignMs = this.#parts.timeline.nowMs;
       this.#parts.faults.progress.ended(process.name);
-      this.#parts.timeline.after(this.#parts.chance.int(RESTART.leastMs, RESTART.mostMs), () => {
+      this.#parts.timeline.after(this.#awayMs(), () => {
+        this.#isAway = false;
         this.process = this.#newProcess();
         this.start();
       });
     });
     void this.#run(process);
+  }
+
+  /** The machine is off, and not to come back soon. */
+  get isAway(): boolean {
+    return this.#isAway;
+  }
+
+  /** The machine is off for so long that its volumes can be failed over; what runs on the card goes on. */
+  goAwayForLong(): void {
+    this.#isAway = true;
+    this.process.kill();
+  }
+
+  #awayMs(): number {
+    const { leastMs, mostMs } = this.#isAway ? LONG_AWAY : RESTART;
+    return this.#parts.chance.int(leastMs, mostMs);
   }
 
   #newProcess(): SimProcess {
@@ -132,6 +154,7 @@ export class AgentHost {
     const plane = new MemoryPoolDataPlane({
       world: this.#parts.world,
       poolId: this.machine.id,
+      ...(this.machine.reach === undefined ? {} : { reach: this.machine.reach }),
       hooks: this.#hooks(process),
     });
     await new Agent({

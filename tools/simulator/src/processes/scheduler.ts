@@ -153,8 +153,20 @@ function answer(scheduler: Scheduler, { sender, verb, payload }: Question): Prom
       return scheduler.volumes.createSnapshot(verbs[verb].request.parse(payload));
     case 'delete-snapshot':
       return scheduler.volumes.deleteSnapshot(verbs[verb].request.parse(payload));
+    case 'detach-volume':
+      return scheduler.volumes.detach(verbs[verb].request.parse(payload));
+    case 'attach-volume':
+      return scheduler.volumes.attach(verbs[verb].request.parse(payload));
     case 'failover-volume':
       return scheduler.volumes.failover(verbs[verb].request.parse(payload));
+    case 'cancel-change':
+      return scheduler.changes.cancel(verbs[verb].request.parse(payload));
+    case 'pause':
+      return scheduler.pauses.pause(verbs[verb].request.parse(payload));
+    case 'resume':
+      return scheduler.pauses.resume(verbs[verb].request.parse(payload));
+    case 'list-pauses':
+      return scheduler.pauses.list(verbs[verb].request.parse(payload));
     case 'get-volume':
       return scheduler.queries.getVolume(verbs[verb].request.parse(payload));
     case 'get-change':

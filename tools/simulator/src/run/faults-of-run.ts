@@ -14,15 +14,18 @@ const cells = stepKinds.flatMap((step) =>
     .map((kind) => ({ step, kind })),
 );
 
+/** Only where a card is away for long do runs come to these. */
+const fencing = cells.filter(({ step }) => step === 'fence-leg');
+
 const fault = (kind: FaultKind, step: StepKind | null, skip: number): ArmedFault => ({ kind, step, skip });
 
 /** What goes wrong in a run: any time, within a copy, and at steps that are picked evenly, so that rare ones are met too. */
-export function faultsOf(chance: Chance): ArmedFault[] {
+export function faultsOf(chance: Chance, isCardAway: boolean): ArmedFault[] {
   const often = faultKinds.filter((kind) => kind !== 'database-restored');
   return [
     ...Array.from({ length: 3 }, () => fault(chance.pick(often), null, chance.int(0, 60))),
     fault(chance.pick(often), 'copy', chance.int(0, 3)),
-    ...Array.from({ length: 3 }, () => chance.pick(cells)).map(({ kind, step }) =>
+    ...[chance.pick(isCardAway ? fencing : cells), chance.pick(cells), chance.pick(cells)].map(({ kind, step }) =>
       fault(kind, step, chance.int(0, MAX_SKIP)),
     ),
     ...(chance.isOneIn(restoreOneIn) ? [fault('database-restored', chance.pick(stepKinds), chance.int(0, 3))] : []),

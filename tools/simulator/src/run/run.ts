@@ -1,4 +1,4 @@
-import { checkReportSchema, type Caller, finalChangeStates } from '@flexbso/contracts';
+import { checkReportSchema, type Caller, finalChangeStates, pauseListSchema } from '@flexbso/contracts';
 import { MemoryWorld } from '@flexbso/dataplane-memory';
 import { InventoryContents } from '@flexbso/inventory/deciding';
 import { MemoryDatabase, type MemoryDatabaseCopy } from '@flexbso/persistence/memory';
@@ -42,6 +42,9 @@ interface OlderCopy {
 
 /** The database is copied at any event up to this one; from before anything was heard, too. */
 const COPIED_BY = 300;
+/** In some runs; by then there are volumes on it, and while it is away enough is left of the run. */
+const CARD_AWAY = { oneIn: 5, least: 100, most: 300 };
+const REST_ONE_IN = { aroundAnOutage: 2, otherwise: 20 };
 const VOLUMES = 5;
 const CARDS = 3;
 const POOLS = 3;
@@ -80,11 +83,15 @@ export class Run {
   #copy: OlderCopy | null = null;
   #isEnding = false;
   #isOver = false;
+  /** What was not at rest when it was last looked at. */
+  #unrested = 'nobody answers';
   /** Services that stood still, and may have gone on or ended since. */
   readonly #still: SimProcess[] = [];
   readonly #restoring: Restoring = { isSaid: null };
   /** The event after which the database is copied. */
   readonly #copyAt: number;
+  /** The event after which a card's machine is off for long. */
+  readonly #cardAwayAt: number | null;
   #settler: Settler | null = null;
 
   /** @param trace is told what happens, a line each */
@@ -92,6 +99,7 @@ export class Run {
     this.#seed = seed;
     this.#chance = new Chance(seed);
     this.#copyAt = this.#chance.int(1, COPIED_BY);
+    this.#cardAwayAt = this.#chance.isOneIn(CARD_AWAY.oneIn) ? this.#chance.int(CARD_AWAY.least, CARD_AWAY.most) : null;
     const said = (line: string): void => trace(`${this.#timeline.count} ${this.#timeline.elapsedMs} ms: ${line}`);
     this.#faults = new Faults(said);
     const common = { timeline: this.#timeline, chance: this.#chance, faults: this.#faults, trace: said };
@@ -154,7 +162,9 @@ export class Run {
     this.#inventory.start();
     this.#scheduler.start();
     for (const agent of this.#agents) agent.start();
-    const poolIds = this.#agents.filter(({ machine }) => machine.role === 'pool').map(({ machine }) => machine.id);
+    const idsOf = (role: Machine['role']) =>
+      this.#agents.filter(({ machine }) => machine.role === role).map(({ machine }) => machine.id);
+    const [poolIds, cardIds] = [idsOf('pool'), idsOf('card')];
     const names = Array.from({ length: VOLUMES }, (_, index) => `vol-${index + 1}`);
     for (const name of names) {
       const asker = this.#asker(`client ${name}`, tenant);
@@ -166,6 +176,8 @@ export class Run {
         books: this.#books,
         requests: this.#judge.requests,
         poolIds,
+        restOneIn: this.#cardAwayAt === null ? REST_ONE_IN.otherwise : REST_ONE_IN.aroundAnOutage,
+        cardIds,
         onAccepted: ({ volumeId, changeId }) => {
           // Its answer was under way while the database was put back behind it.
           if (!this.#books.isOfFormerLife(changeId)) this.#judge.accepted.set(changeId, volumeId);
@@ -174,7 +186,7 @@ export class Run {
       this.#clients.push(client);
       void client.run();
     }
-    for (const fault of faultsOf(this.#chance)) this.#faults.arm(fault);
+    for (const fault of faultsOf(this.#chance, this.#cardAwayAt !== null)) this.#faults.arm(fault);
   }
 
   #asker(name: string, caller: Caller): Asker {
@@ -189,8 +201,13 @@ export class Run {
     if (count === this.#copyAt)
       this.#copy = { database: this.#database.copy(), accepted: new Map(this.#judge.accepted) };
     if (this.#isEnding) return;
+    if (count === this.#cardAwayAt) this.#chance.pick(this.#agents.filter(({ card }) => card !== null)).goAwayForLong();
     const { coverage } = this.#faults;
-    const isEnough = count >= MIN_EVENTS && coverage.total >= MIN_FAULTS && coverage.of('copy') > 0;
+    const isEnough =
+      !this.#agents.some(({ isAway }) => isAway) &&
+      count >= MIN_EVENTS &&
+      coverage.total >= MIN_FAULTS &&
+      coverage.of('copy') > 0;
     const isOver = isEnough && (this.#faults.waiting.length === 0 || count >= ENOUGH_EVENTS);
     if (isOver || count >= MAX_EVENTS) void this.#end();
   }
@@ -200,14 +217,12 @@ export class Run {
     this.#faults.disarm();
     for (const client of this.#clients) client.stop();
     const asker = this.#asker('operator', admin);
-    const deadlineMs = this.#timeline.elapsedMs + REST_WITHIN_MS;
-    let last = 'nothing was looked at';
-    while (this.#timeline.elapsedMs < deadlineMs) {
+    this.#timeline.after(REST_WITHIN_MS, () => this.#judge.violated(atRest, this.#unrested));
+    await resumeAll(asker);
+    do {
       await asker.process.clock.sleep(5_000);
-      last = this.#unrest() ?? (await this.#differences(asker)) ?? '';
-      if (last === '') break;
-    }
-    if (last !== '') this.#judge.violated(atRest, last);
+      this.#unrested = this.#unrest() ?? (await this.#differences(asker)) ?? '';
+    } while (this.#unrested !== '');
     this.#isOver = true;
   }
 
@@ -281,6 +296,12 @@ export class Run {
 const fenced = 'fenced: nothing is written under a lease that is past';
 const atRest = 'rest: when all is over, everything agrees and nothing is left';
 
+/** Those who paused have resumed; a copy that was put back may hold what they paused before. */
+async function resumeAll(asker: Asker): Promise<void> {
+  const { items } = pauseListSchema.parse(await asker.read('list-pauses', {}));
+  for (const { cardId } of items) await asker.read('resume', { cardId });
+}
+
 function machines(): Machine[] {
   const cards = Array.from({ length: CARDS }, (_, index) => ({
     role: 'card' as const,
@@ -294,5 +315,6 @@ function machines(): Machine[] {
     host: `target-${index + 1}`,
     rack: `rack-${index + 11}`,
   }));
-  return [...pools, ...cards];
+  const local = { role: 'pool' as const, id: 'pool-local', host: 'host-1', rack: 'rack-1', reach: 'host' as const };
+  return [...pools, local, ...cards];
 }

@@ -1,5 +1,6 @@
 import type { ObservedVolume } from '@flexbso/contracts';
 import type { Call, MemoryCard, MemoryWorld } from '@flexbso/dataplane-memory';
+import type { VolumeRecord } from '@flexbso/scheduler/deciding';
 import type { Timeline } from '../time/timeline.js';
 import type { Books } from './books.js';
 import { Guests } from './guests.js';
@@ -51,8 +52,10 @@ export class Judge {
         `ordered of ${role} ${agentId}: ${itemId} ${what}${item.tombstone ? ', to go' : ''} (${item.operationId})`,
       );
     };
-    books.onChange = ({ changeId, kind, state, volumeId }) =>
+    books.onChange = ({ changeId, kind, state, volumeId }) => {
+      this.orders.noteEnd({ kind, state, volumeId });
       parts.trace(`${changeId}, ${kind} of ${volumeId}: ${state}`);
+    };
   }
 
   /** A data plane has done something, or lied about it. */
@@ -152,7 +155,7 @@ export class Judge {
 
   #lookAtStacks(): void {
     for (const volumeId of this.guests.volumeIds()) {
-      if (this.orders.isEverTombstoned(volumeId)) continue;
+      if (this.orders.isToEnd(volumeId)) continue;
       const last = this.guests.lastWrite(volumeId);
       const isComplete = this.orders
         .stacksOf(volumeId)
@@ -167,6 +170,12 @@ export class Judge {
     for (const volume of this.#parts.books.volumes) {
       const { volumeId, appliedGeneration, generation, cardOperationId } = volume;
       if (appliedGeneration === 0) continue;
+      if (volume.state === 'detached') {
+        this.#lookAtDetached(volume);
+        // What changed of it while no card had it is as true as it can be.
+        this.#applied.add(`${volumeId} ${appliedGeneration}`);
+        continue;
+      }
       // What was adopted has a generation of the books' own: it is the order that the card follows.
       const isNewest = appliedGeneration === generation && cardOperationId !== null;
       const isTrue =
@@ -177,6 +186,13 @@ export class Judge {
       else if (!this.isRestored)
         this.violated(echo, `${volumeId} is said to run generation ${appliedGeneration}, which no data plane ever did`);
     }
+  }
+
+  /** A card that it was failed over from may have it still: its legs are fenced from that one. */
+  #lookAtDetached({ volumeId, formerCards }: Pick<VolumeRecord, 'volumeId' | 'formerCards'>): void {
+    const left = new Set(formerCards.map(({ cardId }) => cardId));
+    const card = this.#parts.cards.find((one) => !left.has(one.cardId) && one.volumeIds().includes(volumeId));
+    if (card && !this.isRestored) this.violated(echo, `${volumeId} is said to be detached, and runs on ${card.cardId}`);
   }
 
   #lookAtAccepted(): void {

@@ -1,5 +1,5 @@
 import type { DesiredLeg, DesiredVolume, ObservedVolume } from '@flexbso/contracts';
-import type { DesiredEntry } from '@flexbso/scheduler/deciding';
+import type { ChangeRecord, DesiredEntry } from '@flexbso/scheduler/deciding';
 import { desiredStacks, isApplied, plannedVolumeOf } from '@flexbso/stack';
 
 /** What was ever ordered of cards and pools, in any life of the database, and what of it was seen to be so. */
@@ -7,6 +7,7 @@ export class Orders {
   readonly #volumes = new Map<string, { cardId: string; item: DesiredVolume }[]>();
   readonly #legs = new Map<string, DesiredLeg[]>();
   readonly #carried = new Set<string>();
+  readonly #ended = new Set<string>();
 
   note(entry: DesiredEntry): void {
     if (entry.role === 'card') {
@@ -43,8 +44,13 @@ export class Orders {
     return (this.#volumes.get(volumeId) ?? []).some((order) => order.cardId === cardId && order.item.tombstone);
   }
 
-  isEverTombstoned(volumeId: string): boolean {
-    return (this.#volumes.get(volumeId) ?? []).some(({ item }) => item.tombstone && item.movedTo === undefined);
+  /** Somebody asked for its end, or its creation is taken back. A tombstone alone may be a detachment. */
+  noteEnd({ kind, state, volumeId }: Pick<ChangeRecord, 'kind' | 'state' | 'volumeId'>): void {
+    if (kind === 'delete' || (kind === 'create' && state === 'undoing')) this.#ended.add(volumeId);
+  }
+
+  isToEnd(volumeId: string): boolean {
+    return this.#ended.has(volumeId);
   }
 
   /** Legs that the volume was only ever to read: of the snapshot that it was cloned from. */

@@ -3,6 +3,18 @@ import type { ChangeRecord } from '@flexbso/scheduler/deciding';
 /** As whom all clients ask. What an operator lets go after a restore is a deletion too, and nobody's request. */
 export const CLIENT = 'client';
 
+/** What comes about by a request of its own. */
+const wishedKinds: readonly ChangeRecord['kind'][] = [
+  'create',
+  'change',
+  'detach',
+  'attach',
+  'snapshot',
+  'delete-snapshot',
+  'failover',
+  'delete',
+];
+
 interface Tally {
   /** Asked and not answered yet: carried out or not. */
   open: number;
@@ -28,8 +40,7 @@ export class Requests {
     const made = new Map<string, number>();
     for (const { kind, volumeName, requestedBy } of changes) {
       if (requestedBy !== CLIENT) continue;
-      if (kind !== 'heal' && kind !== 'failover' && kind !== 'adopt')
-        made.set(volumeName, (made.get(volumeName) ?? 0) + 1);
+      if (wishedKinds.includes(kind)) made.set(volumeName, (made.get(volumeName) ?? 0) + 1);
     }
     for (const [name, { open, accepted }] of this.#tallies) if ((made.get(name) ?? 0) > open + accepted) return name;
     return null;

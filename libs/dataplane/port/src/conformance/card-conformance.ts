@@ -70,6 +70,17 @@ function stepsFollowTheModel(card: Card): void {
     expect(await card().dataPlane.list()).toEqual([]);
   });
 
+  test('it is shown on another function with its head and its stack as they are', async () => {
+    await card().perform(...creation);
+    const before = await card().observe();
+    const other = { ...exportStep, functionId: 'fn-2' };
+    const { seen, modelled } = await card().walk([{ ...exportStep, kind: 'unexport-volume' }, other]);
+    expect(seen).toEqual(modelled);
+    const { head, stacks, exports } = await card().observe();
+    expect({ head, stacks }).toEqual({ head: before.head, stacks: before.stacks });
+    expect(exports.map(({ functionId }) => functionId)).toEqual(['fn-2']);
+  });
+
   test('each step of a swap, done twice, leaves what the model says', async () => {
     await card().addLeg(newLegId);
     await card().perform(...creation);
@@ -209,6 +220,16 @@ function limitsAreSetAsAWhole(card: Card): void {
     const { seen, modelled } = await card().walk([
       { kind: 'set-limits', from: qos, to: narrower },
       { kind: 'set-limits', from: narrower, to: null },
+    ]);
+    expect(seen).toEqual(modelled);
+  });
+
+  test('widened limits are widened anew for other numbers, and lifted', async () => {
+    await card().perform(...creation, widenStep);
+    const other = { iopsTotal: 700 };
+    const { seen, modelled } = await card().walk([
+      { kind: 'widen-limits', from: other, copyBytesPerSecond: 1024 ** 2 },
+      { kind: 'restore-limits', to: null },
     ]);
     expect(seen).toEqual(modelled);
   });

@@ -43,8 +43,40 @@ for (const qemu of installedQemus()) {
   }
 }
 
-const grownBytes = 2 * sizeBytes;
 const pattern = (text: string) => Buffer.alloc(sizeBytes, text);
+
+for (const isEncrypted of [false, true]) {
+  test(`${isEncrypted ? 'an encrypted' : 'a plain'} volume that is built again after its leg grew, and before its head did, has its own bytes, and grows`, async () => {
+    const site = await makeSite(setupQemu());
+    const volume = new TestVolume(site, sizeBytes);
+    const leg = await volume.addLeg('host', 'leg-000000000a', isEncrypted);
+    await volume.perform(...volume.create(leg));
+    await site.guest.write(volume.volumeId, 0, pattern('before the growth '));
+    const larger = leg.sizeBytes + sizeBytes;
+    const context = { desired: desiredLeg(leg.legId, larger), signal: new AbortController().signal };
+    const grow = { kind: 'grow-leg', legId: leg.legId, fromSizeBytes: leg.sizeBytes, sizeBytes: larger } as const;
+    await site.hostPool.perform(grow, context);
+    await volume.perform({ kind: 'stop-data-plane', evenIfAttached: true });
+    const [start, ...others] = volume.create(leg);
+    if (!start) throw new Error('nothing starts the data plane');
+    await volume.perform(start, ...others.filter(({ kind }) => kind !== 'format-encryption'));
+    const built = await volume.observe();
+    expect(built).toMatchObject({ head: { sizeBytes }, stacks: [{ legs: [{ legId: leg.legId }] }] });
+    const whole = await site.guest.read(volume.volumeId, 0, sizeBytes);
+    expect(whole.equals(pattern('before the growth '))).toBe(true);
+    await volume.perform({ kind: 'grow-head', fromSizeBytes: sizeBytes, sizeBytes: 2 * sizeBytes });
+    expect((await volume.observe()).head?.sizeBytes).toBe(2 * sizeBytes);
+    expect((await site.guest.read(volume.volumeId, 0, sizeBytes)).equals(whole)).toBe(true);
+    await site.guest.write(volume.volumeId, sizeBytes, whole);
+    expect((await site.guest.read(volume.volumeId, sizeBytes, sizeBytes)).equals(whole)).toBe(true);
+    const next = await volume.addLeg('host', 'leg-000000000b', false, 2 * sizeBytes);
+    const copy = { ...volume.copy(2, 256 * MIB), bytes: 2 * sizeBytes };
+    await volume.perform(...volume.build(2, next), copy, volume.cutOver(2), volume.retire(1, leg));
+    expect((await volume.observe()).stacks).toHaveLength(1);
+  });
+}
+
+const grownBytes = 2 * sizeBytes;
 
 /** A volume on a leg over the network, holding a pattern, and the larger leg that it is to grow onto. */
 async function volumeToGrow(from: boolean, to: boolean) {

@@ -16,7 +16,7 @@ import { readGraph, type Graph } from '../graph/graph.js';
 import { openLegsOf } from '../graph/open-legs.js';
 import { notRunning, observedOf } from '../graph/observe.js';
 import { QmpUnreachableError } from '../qmp/errors.js';
-import { untraced, type QmpClient } from '../qmp/qmp-client.js';
+import { untraced, type OnCommand, type QmpClient } from '../qmp/qmp-client.js';
 import { performCardStep, undoCardStep } from '../steps/card-steps.js';
 import { exportUri } from '../steps/export-steps.js';
 import { sweepLegKeys } from '../steps/leg-steps.js';
@@ -33,13 +33,15 @@ import { measureProcess } from './measure.js';
  */
 export class QsdCardDataPlane implements CardDataPlane {
   readonly #config: QsdCardConfig;
+  readonly #onCommand: OnCommand | null;
   readonly #daemons = new Map<string, Daemon>();
   /** Two discoveries at once would share one probe, and the first would end it. */
   readonly #discovery = new Turn();
   #onGone: (volumeId: string) => void = () => undefined;
   #onLegBad: (volumeId: string, finding: LegFinding) => void = () => undefined;
 
-  constructor(options: QsdCardOptions) {
+  constructor(options: QsdCardOptions, onCommand: OnCommand | null = null) {
+    this.#onCommand = onCommand;
     this.#config = qsdCardConfigSchema.parse(options);
   }
 
@@ -135,6 +137,7 @@ export class QsdCardDataPlane implements CardDataPlane {
       daemon = new Daemon(this.#config, volumeId, { 'bso.volume.id': volumeId });
       daemon.qmp.whenLost(() => this.#onGone(volumeId));
       const { qmp } = daemon;
+      if (this.#onCommand) qmp.whenCommand(this.#onCommand);
       qmp.whenEvent((event, data) => void this.#hear(volumeId, qmp, event, data));
       this.#daemons.set(volumeId, daemon);
     }

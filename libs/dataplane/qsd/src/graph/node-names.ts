@@ -23,6 +23,9 @@ function nodeName(name: string): string {
 export const stackPrefix = (stackGeneration: number): string => `s${stackGeneration}.`;
 export const legNode = (stackGeneration: number, legId: string, epoch: number): string =>
   nodeName(`s${stackGeneration}.${legId}.${epoch}`);
+/** The file beneath a leg of which only the recorded bytes are shown: a growth that stopped half-way has made it larger. */
+export const legFileNode = (stackGeneration: number, legId: string, epoch: number): string =>
+  nodeName(`f${stackGeneration}.${legId}.${epoch}`);
 export const luksNode = (stackGeneration: number, keyRef: string): string =>
   nodeName(`s${stackGeneration}.luks.${keyRef}`);
 /** A stack's mirror; its name carries what of the layer the daemon itself does not tell. */

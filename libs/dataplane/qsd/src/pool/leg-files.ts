@@ -142,13 +142,18 @@ export class LegFiles {
     }
   }
 
-  /** Opens the file to the data plane's user, or to nobody but the agent. */
-  async own(record: LegRecord, byDataPlane: boolean): Promise<void> {
+  /** Opens the file to the data plane's user. */
+  async giveToDataPlane(record: LegRecord): Promise<void> {
     await this.#existing(record);
-    const path = dataPath(this.#config.directory, record);
-    if (this.#config.dataPlaneUser === null) return;
-    if (byDataPlane) await giveToDataPlane(path, this.#config.dataPlaneUser);
-    else await chown(path, process.getuid?.() ?? 0, process.getgid?.() ?? 0);
+    const { directory, dataPlaneUser } = this.#config;
+    if (dataPlaneUser !== null) await giveToDataPlane(dataPath(directory, record), dataPlaneUser);
+  }
+
+  /** Closes the file to everybody but the agent; one that is gone is closed. */
+  async takeFromDataPlane(record: LegRecord): Promise<void> {
+    const { directory, dataPlaneUser } = this.#config;
+    if (dataPlaneUser === null || (await this.file(record)) === null) return;
+    await chown(dataPath(directory, record), process.getuid?.() ?? 0, process.getgid?.() ?? 0);
   }
 
   /** Bytes that the pool can give in all: what it was configured to, and never more than its file system has. */
@@ -189,14 +194,22 @@ export class LegFiles {
       );
   }
 
+  /** @throws DataPlaneError `needs-operator` for a leg whose bytes are not all there */
   async #existing(record: LegRecord): Promise<LegFile> {
-    const { legId } = record;
     const file = await this.file(record);
-    if (file === null)
-      throw refused(
-        'needs-operator',
-        `the bytes of ${legId} are gone from pool ${this.#config.poolId}: ${dataPath(this.#config.directory, record)} is missing. It is not made anew`,
-      );
-    return file;
+    const damage = this.damageOf(record, file);
+    if (file !== null && damage === null) return file;
+    throw refused('needs-operator', damage ?? `${record.legId} was never made`);
+  }
+
+  /** Whether a leg's bytes are not all there, in words; null: they are, or were never made. A longer file is one that is being grown. */
+  damageOf(record: LegRecord, file: LegFile | null): string | null {
+    const { legId, sizeBytes } = record;
+    if (sizeBytes <= (file?.sizeBytes ?? 0)) return null;
+    const path = dataPath(this.#config.directory, record);
+    const what = `the bytes of ${legId} are gone from pool ${this.#config.poolId}: ${path}`;
+    return file === null
+      ? `${what} is missing. It is not made anew: put it back, or delete the volume or move it away from this leg`
+      : `${what} has ${file.sizeBytes} bytes, and ${sizeBytes} are recorded. It is neither served nor extended: put back the whole file, or delete the volume or move it away from this leg`;
   }
 }

@@ -142,6 +142,7 @@ export class QsdPoolDataPlane implements PoolDataPlane {
     if (record === null) return null;
     const file = await this.#files.file(record);
     const { volumeId, epoch, holderCardId } = record;
+    const damage = this.#files.damageOf(record, file);
     return {
       legId,
       volumeId,
@@ -152,6 +153,7 @@ export class QsdPoolDataPlane implements PoolDataPlane {
       epoch,
       holderCardId,
       serving: await this.#serving(record),
+      ...(damage === null ? {} : { damage: damage.slice(0, MAX_REASON) }),
     };
   }
 
@@ -192,7 +194,7 @@ export class QsdPoolDataPlane implements PoolDataPlane {
         `${legId} is served to ${old.holderCardId} at epoch ${old.epoch}: fence it before it is served to ${holderCardId} at epoch ${epoch}`,
       );
     }
-    await this.#files.own(record, true);
+    await this.#files.giveToDataPlane(record);
     const served = { ...record, epoch, holderCardId, serving: { epoch, holderCardId } };
     if (this.#config.reach === 'host') return writeRecord(this.#config.directory, served);
     await this.#allocation.take(async () =>
@@ -238,7 +240,7 @@ export class QsdPoolDataPlane implements PoolDataPlane {
     const record = await readRecord(this.#config.directory, legId);
     if (record === null) return;
     if (this.#config.reach === 'network') await this.#server.stop(legId);
-    if (record.sizeBytes > 0) await this.#files.own(record, false);
+    if (record.sizeBytes > 0) await this.#files.takeFromDataPlane(record);
     await writeRecord(this.#config.directory, { ...record, serving: null });
   }
 

@@ -5,6 +5,9 @@ import { QmpConnection, type OnEvent } from './qmp-connection.js';
 
 const tracer = trace.getTracer('@flexbso/dataplane-qsd');
 
+/** Told of each command on its way to a daemon, and of each answer on its way back. */
+export type OnCommand = (when: 'before' | 'after', command: string) => Promise<void>;
+
 /** Runs what polls without a span for each command. */
 export function untraced<T>(act: () => Promise<T>): Promise<T> {
   return context.with(trace.deleteSpan(context.active()), act);
@@ -25,6 +28,7 @@ export class QmpClient {
   #eventCount = 0;
   #onLost: () => void = () => undefined;
   #onEvent: OnEvent = () => undefined;
+  #onCommand: OnCommand | null = null;
 
   constructor(path: string, timeoutMs: number, attributes: Record<string, string> = {}) {
     this.#path = path;
@@ -71,6 +75,11 @@ export class QmpClient {
     this.#onEvent = listener;
   }
 
+  /** From now on, waits for `listener` before each command is sent and after its answer: where specs let an agent die. */
+  whenCommand(listener: OnCommand): void {
+    this.#onCommand = listener;
+  }
+
   /** How many events the daemon sent so far; for {@link nextEvent}. */
   get eventCount(): number {
     return this.#eventCount;
@@ -102,8 +111,11 @@ export class QmpClient {
   }
 
   async #send(command: string, args: object, timeoutMs: number): Promise<unknown> {
+    await this.#onCommand?.('before', command);
     const connection = await this.#connected();
-    return connection.execute(command, args, timeoutMs);
+    const answer = await connection.execute(command, args, timeoutMs);
+    await this.#onCommand?.('after', command);
+    return answer;
   }
 
   async #connected(): Promise<QmpConnection> {

@@ -6,6 +6,8 @@ import { copyJob, COPY_FILTER, HEAD } from '../graph/node-names.js';
 import { observedCopy } from '../graph/observe.js';
 import { untraced } from '../qmp/qmp-client.js';
 import { nothing } from '../qmp/replies.js';
+import { COPY_PIECE_BYTES } from './copy-piece.js';
+import { CopyPacer } from './copy-pacer.js';
 import { look, type StepScene } from './step-scene.js';
 
 type Copy = Extract<CardStep, { kind: 'copy' }>;
@@ -13,16 +15,6 @@ type CutOver = Extract<CardStep, { kind: 'cut-over' }>;
 
 /** Without an event: how often a copy is looked at. A person sees progress; the daemon answers in under a millisecond. */
 const POLL_MS = 250;
-/**
- * A copy moves one piece at a time, and this is its size: both the buffer and the granularity of the job. A guest's
- * write waits only for the piece that it falls into. With a buffer of several pieces QEMU 10.0 reads ahead without
- * bound: `mirror_run` starts the next piece while any of the buffer is free, and one that then finds too little
- * (`mirror_co_read`) has claimed its place already and holds the guest's writes there until its turn. Seen with a
- * buffer of 1 MiB and the usual 64 KiB: 30 MiB claimed, single writes of 0.1 to 0.6 s. With one
- * piece of 1 MiB the longest I/O of a swap was 40 to 50 ms, like this 25 to 35 ms (before it: 10 to 15); the copy of
- * 256 MiB between two remote legs takes 7.5 s instead of 4.6 s, which nobody waits for.
- */
-const COPY_PIECE_BYTES = 256 * 1024;
 /** The pivot takes 2 to 33 ms once the copy is ready; this is a target that went away in that moment. */
 const CUT_OVER_TIMEOUT_MS = 30_000;
 const CANCEL_TIMEOUT_MS = 30_000;
@@ -39,17 +31,18 @@ export async function copy(scene: StepScene, step: Copy): Promise<void> {
   const isOver = step.commits === true && observedCopy(graph)?.state === 'failed';
   if (isOver) await dismiss(scene, step.toStackGeneration);
   const running = isOver ? null : copyJobOf(graph);
-  if (running === null) await startCopy(scene, step, graph);
+  const pacer = new CopyPacer(scene, step, graph);
+  if (running === null) await startCopy(scene, step, graph, pacer.bytesPerSecond);
   else if (running.toStackGeneration !== step.toStackGeneration) {
     throw refused(
       'step-failed',
       `a copy into stack ${running.toStackGeneration} is under way: cancel it before copying into ${step.toStackGeneration}`,
     );
-  }
-  await waitUntilReady(scene, step);
+  } else await pacer.join();
+  await waitUntilReady(scene, step, pacer);
 }
 
-async function startCopy(scene: StepScene, step: Copy, graph: Graph): Promise<void> {
+async function startCopy(scene: StepScene, step: Copy, graph: Graph, speed: number): Promise<void> {
   const [target, old] = [stackTop(graph, step.toStackGeneration), headChild(graph)];
   if (old === null || headStack(graph) !== step.fromStackGeneration)
     throw refused(
@@ -82,7 +75,7 @@ async function startCopy(scene: StepScene, step: Copy, graph: Graph): Promise<vo
       sync: step.commits ? 'top' : 'full',
       // The guest's writes go to both at once, so the copy ends whatever the guest does and the pivot is short.
       'copy-mode': 'write-blocking',
-      speed: step.copyBytesPerSecond,
+      speed,
       granularity: COPY_PIECE_BYTES,
       'buf-size': COPY_PIECE_BYTES,
       'filter-node-name': COPY_FILTER,
@@ -96,13 +89,14 @@ async function startCopy(scene: StepScene, step: Copy, graph: Graph): Promise<vo
   );
 }
 
-async function waitUntilReady(scene: StepScene, step: Copy): Promise<void> {
+async function waitUntilReady(scene: StepScene, step: Copy, pacer: CopyPacer): Promise<void> {
   const { context, daemon, volumeId } = scene;
   let [doneBytes, movedAtMs] = [-1, performance.now()];
   for (;;) {
     const seenCount = daemon.qmp.eventCount;
     // A copy of hours is looked at tens of thousands of times: those looks are no spans of its trace.
-    const progress = observedCopy(await untraced(() => look(scene)));
+    const graph = await untraced(() => look(scene));
+    const progress = observedCopy(graph);
     if (progress === null)
       throw refused(
         'step-failed',
@@ -112,16 +106,17 @@ async function waitUntilReady(scene: StepScene, step: Copy): Promise<void> {
     if (progress.state === 'ready' || progress.state === 'done') return;
     if (progress.state === 'failed') throw copyFailed(volumeId, step.toStackGeneration, progress.error);
     if (progress.doneBytes !== doneBytes) [doneBytes, movedAtMs] = [progress.doneBytes, performance.now()];
-    else if (performance.now() - movedAtMs > stallLimitMs(scene, step, doneBytes))
+    else if (performance.now() - movedAtMs > stallLimitMs(scene, pacer, doneBytes))
       return abandonCopy(scene, step, progress);
+    await pacer.look(graph, progress);
     if (context.signal.aborted) throw unavailable(`waiting for the copy of ${volumeId} was stopped; the copy goes on`);
     await daemon.qmp.nextEvent(seenCount, POLL_MS, context.signal);
   }
 }
 
 /** A copy rests between its pieces as its speed demands. */
-function stallLimitMs(scene: StepScene, step: Copy, doneBytes: number): number {
-  const restMs = (2 * COPY_PIECE_BYTES * 1000) / step.copyBytesPerSecond;
+function stallLimitMs(scene: StepScene, { bytesPerSecond }: CopyPacer, doneBytes: number): number {
+  const restMs = (2 * COPY_PIECE_BYTES * 1000) / bytesPerSecond;
   const limitMs = Math.max(scene.config.copyStallMs, restMs);
   return doneBytes > 0 ? limitMs : CLEARING_FACTOR * limitMs;
 }

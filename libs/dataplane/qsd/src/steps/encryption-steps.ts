@@ -1,8 +1,9 @@
 import type { CardStep } from '@flexbso/contracts';
+import type { DataPlaneError } from '@flexbso/dataplane-port';
 import { refused } from '../errors.js';
 import { headStack, isStackEncrypted, stackNodes, type Graph } from '../graph/graph.js';
 import { luksNode, luksTrialNode, secretObject } from '../graph/node-names.js';
-import { makeLuksHeader, passphraseOf } from '../luks/header.js';
+import { LUKS_HEADER_BYTES, makeLuksHeader, passphraseOf } from '../luks/header.js';
 import type { NbdClient } from '../nbd/nbd-client.js';
 import { QmpCommandError } from '../qmp/errors.js';
 import { nothing } from '../qmp/replies.js';
@@ -51,7 +52,23 @@ export async function openEncryption(scene: StepScene, step: Open): Promise<void
   const name = luksNode(step.stackGeneration, step.keyRef);
   if (graph.nodes.has(name)) return;
   const beneath = beneathEncryption(graph, step.stackGeneration);
-  await addLuksNode(scene, step.keyRef, name, beneath, isShared(scene, step.stackGeneration));
+  try {
+    await addLuksNode(scene, step.keyRef, name, beneath, isShared(scene, step.stackGeneration));
+  } catch (cause) {
+    throw cause instanceof QmpCommandError ? notOpened(scene, graph, step, cause) : cause;
+  }
+}
+
+/** A key that is another's, or a header that is damaged: either way nothing was written, and nothing is made anew. */
+function notOpened(scene: StepScene, graph: Graph, step: Open, cause: QmpCommandError): DataPlaneError {
+  const legIds = stackNodes(graph, step.stackGeneration).flatMap(({ node }) =>
+    node.kind === 'leg' ? [node.legId] : [],
+  );
+  return refused(
+    'step-failed',
+    `${step.keyRef} does not open the encryption of ${scene.volumeId} on ${legIds.join(', ')}: ${cause.description}. The header, the first ${LUKS_HEADER_BYTES} bytes of the leg, is damaged or another key's: put it back from a copy. Nothing was written to it`,
+    { keyRef: step.keyRef, legIds },
+  );
 }
 
 export async function closeEncryption(scene: StepScene, step: Open): Promise<void> {

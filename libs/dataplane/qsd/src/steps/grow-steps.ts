@@ -1,10 +1,11 @@
 import type { CardStep } from '@flexbso/contracts';
 import { FIRST_MAJOR_WITH_RESIZE_NOTICE } from '../daemon/probe.js';
 import { refused } from '../errors.js';
-import { headWindow, type Graph, type StackWindow } from '../graph/graph.js';
+import { headStack, headWindow, type Graph, type StackWindow } from '../graph/graph.js';
 import { HEAD, parseVolumeExport } from '../graph/node-names.js';
 import { nothing, versionReply } from '../qmp/replies.js';
 import { exportVolume, isAttached, unexportVolume } from './export-steps.js';
+import { showWholeFiles } from './leg-steps.js';
 import { look, type StepScene } from './step-scene.js';
 import { openWindow, takeWindowAway } from './window-steps.js';
 
@@ -32,6 +33,8 @@ export async function growHead(scene: StepScene, step: GrowHead): Promise<void> 
   // Not by repointing the head: on QEMU 10.0.2 it then has the new size at once, and after a crash right there nothing
   // would tell that its guest was never told.
   if (window !== null) await openWindow(scene, graph, window, step.sizeBytes);
+  const stackGeneration = headStack(graph);
+  if (stackGeneration !== null) await showWholeFiles(scene, graph, stackGeneration);
   await scene.daemon.qmp.execute('block_resize', { 'node-name': HEAD, size: step.sizeBytes }, nothing);
   if (window !== null) await takeWindowAway(scene, window);
   for (const shown of detached) await exportVolume(scene, { kind: 'export-volume', ...shown });

@@ -2,7 +2,7 @@ import type { CardStep } from '@flexbso/contracts';
 import { widenedLimits } from '@flexbso/stack';
 import { refused } from '../errors.js';
 import { headStack, isBeneathHead, isExported, objectNames, stackNodes, stackTop, type Graph } from '../graph/graph.js';
-import { formatExport, HEAD, LIMITS, pskObject, TENANT_LIMITS } from '../graph/node-names.js';
+import { formatExport, HEAD, LIMITS, pskObject, TENANT_LIMITS, legFileNode } from '../graph/node-names.js';
 import { toThrottleLimits } from '../graph/throttle-limits.js';
 import { nothing } from '../qmp/replies.js';
 import { endCopyFor } from './copy-steps.js';
@@ -72,20 +72,23 @@ export async function setLimits(scene: StepScene, to: StepOf<'set-limits'>['to']
   if (objects.includes(TENANT_LIMITS)) await qmp.execute('object-del', { id: TENANT_LIMITS }, nothing);
 }
 
+/** Also of limits that are widened already: then for another tenant's numbers. */
 export async function widenLimits(scene: StepScene, step: StepOf<'widen-limits'>): Promise<void> {
   const { qmp } = scene.daemon;
   const graph = await look(scene);
   if (graph.limits === null)
     throw refused('step-failed', `${scene.volumeId} has no head whose limits could be widened`);
+  const own = toThrottleLimits(step.from);
   // First: from here on a look at the daemon tells the tenant's own numbers.
   if (graph.tenantLimits === null)
-    await qmp.execute(
-      'object-add',
-      { 'qom-type': 'throttle-group', id: TENANT_LIMITS, limits: toThrottleLimits(step.from) },
-      nothing,
-    );
-  const value = toThrottleLimits(widenedLimits(step.from, step.copyBytesPerSecond));
-  await qmp.execute('qom-set', { path: `/objects/${LIMITS}`, property: 'limits', value }, nothing);
+    await qmp.execute('object-add', { 'qom-type': 'throttle-group', id: TENANT_LIMITS, limits: own }, nothing);
+  await setGroup(scene, LIMITS, toThrottleLimits(widenedLimits(step.from, step.copyBytesPerSecond)));
+  // Last: until then a look tells the former numbers, and whoever looks widens once more.
+  if (graph.tenantLimits !== null) await setGroup(scene, TENANT_LIMITS, own);
+}
+
+async function setGroup({ daemon }: StepScene, id: string, value: object): Promise<void> {
+  await daemon.qmp.execute('qom-set', { path: `/objects/${id}`, property: 'limits', value }, nothing);
 }
 
 /** Only where nothing was widened any more is there nothing to restore. */
@@ -105,9 +108,15 @@ export async function closeStack(scene: StepScene, step: StepOf<'close-stack'>):
   const graph = await look(scene);
   // What overlays beneath the head lie on stays open; a copy into it is over now.
   if (isBeneathHead(graph, step.stackGeneration)) return;
-  for (const { name } of stackNodes(graph, step.stackGeneration)) {
+  const nodes = stackNodes(graph, step.stackGeneration);
+  for (const { name } of nodes) {
     await removeExport(scene.daemon, formatExport(name));
     await qmp.execute('blockdev-del', { 'node-name': name }, nothing);
+  }
+  for (const { node } of nodes) {
+    if (node.kind !== 'leg') continue;
+    const file = legFileNode(step.stackGeneration, node.legId, node.epoch);
+    if (graph.nodes.has(file)) await qmp.execute('blockdev-del', { 'node-name': file }, nothing);
   }
   const credentials = pskObject(step.stackGeneration, '');
   for (const id of graph.objects.filter((name) => name.startsWith(credentials)))

@@ -5,8 +5,8 @@ import { giveToDataPlane } from '../daemon/daemon.js';
 import { entriesOf } from '../daemon/processes.js';
 import { addFileNode } from '../graph/file-node.js';
 import { refused, unavailable } from '../errors.js';
-import { headStack } from '../graph/graph.js';
-import { legNode, pskObject } from '../graph/node-names.js';
+import { headStack, stackNodes, type Graph } from '../graph/graph.js';
+import { legFileNode, legNode, pskObject } from '../graph/node-names.js';
 import { QmpCommandError } from '../qmp/errors.js';
 import { nothing } from '../qmp/replies.js';
 import { desiredLeg, isShared, look, type StepScene } from './step-scene.js';
@@ -30,6 +30,7 @@ export async function openLeg(scene: StepScene, step: OpenLeg): Promise<void> {
   if (there !== undefined) return assertSize(step, there.sizeBytes);
   try {
     await addLeg(scene, step, leg, name);
+    await limitFile(scene, step, leg);
     assertSize(step, (await look(scene)).nodes.get(name)?.sizeBytes);
   } catch (cause) {
     await closeLeg(scene, step);
@@ -42,7 +43,7 @@ function assertSize(step: OpenLeg, foundBytes: number | undefined): void {
   if (foundBytes === step.sizeBytes) return;
   throw refused(
     'step-failed',
-    `${step.legId} has ${foundBytes ?? 'no'} bytes where its pool serves it, and ${step.sizeBytes} are recorded: a leg of another size is not opened`,
+    `${step.legId} has ${foundBytes ?? 'no'} bytes where its pool serves it, and ${step.sizeBytes} are recorded: a leg of another size is not opened. Look at its file on its pool, and put the whole one back`,
     {
       legId: step.legId,
       expectedBytes: step.sizeBytes,
@@ -57,10 +58,42 @@ export async function closeLeg(scene: StepScene, step: OpenLeg): Promise<void> {
   const name = legNode(step.stackGeneration, step.legId, step.epoch);
   if (headStack(graph) === step.stackGeneration)
     throw refused('step-failed', `${step.legId} carries the guest of ${scene.volumeId} and is not closed`);
-  if (graph.nodes.has(name)) await scene.daemon.qmp.execute('blockdev-del', { 'node-name': name }, nothing);
+  for (const node of [name, legFileNode(step.stackGeneration, step.legId, step.epoch)])
+    if (graph.nodes.has(node)) await scene.daemon.qmp.execute('blockdev-del', { 'node-name': node }, nothing);
   const credentials = pskObject(step.stackGeneration, step.legId);
   if (graph.objects.includes(credentials)) await scene.daemon.qmp.execute('object-del', { id: credentials }, nothing);
 }
+
+/**
+ * A file that is larger than recorded is one of which the pool has finished a growth, and the card has not: the guest's
+ * bytes are its first ones, and only these are shown until its head grows.
+ */
+async function limitFile(scene: StepScene, step: OpenLeg, { address }: DesiredCardLeg): Promise<void> {
+  if (address.kind !== 'file') return;
+  const { stackGeneration, legId, epoch, sizeBytes } = step;
+  const name = legNode(stackGeneration, legId, epoch);
+  const foundBytes = (await look(scene)).nodes.get(name)?.sizeBytes ?? 0;
+  if (foundBytes <= sizeBytes) return;
+  const { qmp } = scene.daemon;
+  const file = legFileNode(stackGeneration, legId, epoch);
+  await qmp.execute('blockdev-del', { 'node-name': name }, nothing);
+  const shared = isShared(scene, stackGeneration);
+  await addFileNode(qmp, file, address.path, address.buffered ?? false, shared);
+  const limited = { ...overFile(name, file), size: sizeBytes, 'read-only': shared };
+  await qmp.execute('blockdev-add', limited, nothing);
+}
+
+/** Shows all of the files of a stack, so that its head can grow over them. */
+export async function showWholeFiles(scene: StepScene, graph: Graph, stackGeneration: number): Promise<void> {
+  for (const { name, node } of stackNodes(graph, stackGeneration)) {
+    if (node.kind !== 'leg') continue;
+    const file = legFileNode(stackGeneration, node.legId, node.epoch);
+    if (graph.nodes.has(file))
+      await scene.daemon.qmp.execute('blockdev-reopen', { options: [overFile(name, file)] }, nothing);
+  }
+}
+
+const overFile = (name: string, file: string) => ({ driver: 'raw', 'node-name': name, file, discard: 'unmap' });
 
 async function addLeg(scene: StepScene, step: OpenLeg, leg: DesiredCardLeg, name: string): Promise<void> {
   const { address } = leg;

@@ -1,0 +1,91 @@
+import { expectedObservation, plannedVolumeOf } from '@flexbso/stack';
+import { describe, expect, it } from 'vitest';
+import { CARRIED_WRITES, CardFixture, VOLUME_ID, type Wish } from '../testing/card-fixture.js';
+import { changes } from '../testing/changes.js';
+import { Fuse } from '../testing/fuse.js';
+import { keptCount } from '../testing/kept-counts.js';
+import { FaultyPlane, FullDisk, type StepFault, stepFaults } from '../testing/step-faults.js';
+
+async function prepared(before: Wish | null, change: Wish): Promise<{ card: CardFixture; written: number }> {
+  const card = new CardFixture();
+  const agent = await card.start();
+  if (before) await card.settle(before);
+  await agent.stop();
+  if (change.carried) return { card, written: CARRIED_WRITES };
+  return { card, written: before ? card.card.guestWrites(VOLUME_ID) : 0 };
+}
+
+/** How the change ended, and what runs then beside what should. */
+async function endOf(card: CardFixture, previous: CardFixture['wanted'], written: number) {
+  const { wanted } = card;
+  if (!wanted) throw new Error('nothing is wanted');
+  const phase = () => card.scheduler.said(wanted.operationId)?.phase ?? 'nothing said';
+  const ended = () => ['settled', 'gone', 'undone'].includes(phase());
+  await card.clock.runUntil(`it ended; last said: ${phase()}`, ended, 900_000);
+  const current = phase() === 'undone' ? previous : wanted;
+  const { exports: _, ...observed } = card.observed();
+  const { exports: _e, ...expected } = current
+    ? expectedObservation(plannedVolumeOf(current))
+    : { exports: [], volumeId: VOLUME_ID, running: false, head: null, stacks: [], copy: null };
+  const read = observed.head ? card.card.guestReads(VOLUME_ID) : written;
+  return { phase: phase(), observed, expected, read, written };
+}
+
+async function withFault(before: Wish | null, change: Wish, at: number, fault: StepFault) {
+  const { card, written } = await prepared(before, change);
+  const previous = card.wanted;
+  const plane = new FaultyPlane(at, fault, card.clock);
+  await card.start(new Fuse(), {
+    before: (call) => plane.before(call),
+    after: (call) => plane.after(call),
+  });
+  plane.isArmed = true;
+  await card.want(change);
+  const end = await endOf(card, previous, written);
+  return { at: `${at}: ${plane.hit}`, isHit: plane.hit !== null, acts: plane.acts, ...end };
+}
+
+async function onFullDisk(before: Wish | null, change: Wish, at: number) {
+  const { card, written } = await prepared(before, change);
+  const previous = card.wanted;
+  const disk = new FullDisk(at, card.clock);
+  await card.start(disk);
+  disk.isArmed = true;
+  await card.want(change);
+  return { at, ...(await endOf(card, previous, written)), isHit: disk.wasFull, appends: disk.appends };
+}
+
+const asItShould = (end: Awaited<ReturnType<typeof endOf>>) => ({ ...end, observed: end.expected, read: end.written });
+let cases = 0;
+
+describe.each(changes)('$name', ({ before, change }) => {
+  const completed = change.tombstone ? 'gone' : 'settled';
+
+  it.each(stepFaults)('ends in the new state or the old at each of its steps: %s', async (fault) => {
+    const calm = await withFault(before, change, 0, fault);
+    const phases: string[] = [];
+    for (let at = 1; at <= calm.acts.length; at++) {
+      const end = await withFault(before, change, at, fault);
+      expect(end).toEqual({ ...end, ...asItShould(end), isHit: true });
+      phases.push(end.phase);
+      cases++;
+    }
+    // What may succeed later is never a reason to take a change back; what cannot is one, while there is a way back.
+    const mayGoBack = fault === 'fails-for-good' && !change.tombstone;
+    expect(phases).toContain(mayGoBack ? 'undone' : completed);
+    expect([completed, ...(mayGoBack ? ['undone'] : [])]).toEqual(expect.arrayContaining(phases));
+  });
+
+  it('waits, and loses nothing, while the disk of its journal is full', async () => {
+    const calm = await onFullDisk(before, change, 0);
+    for (let at = 1; at <= calm.appends; at++) {
+      const end = await onFullDisk(before, change, at);
+      expect(end).toEqual({ ...end, ...asItShould(end), isHit: true, phase: completed });
+      cases++;
+    }
+  });
+});
+
+it('has not become smaller', () => {
+  expect(cases).toBeGreaterThanOrEqual(keptCount('faultsInMemory'));
+});

@@ -1,0 +1,80 @@
+import type { CardDataPlane } from '@flexbso/dataplane-port';
+import type { Journal } from '../ports/journal.js';
+import { bookEntrySchema } from '../card/book.js';
+import { Fuse } from './fuse.js';
+
+/**
+ * A fuse whose moments are named by what the agent is about, so that a moment of one run is found in another although
+ * a real data plane is asked more or less often while it is waited for: the step, and the command within it.
+ */
+export class NamedFuse extends Fuse {
+  readonly #strike: { readonly at: string; readonly act: (() => Promise<void>) | null } | null;
+  #step = 'between steps';
+  #isStruck = false;
+  /** Until then, no moment is the one that is meant. */
+  isArmed = false;
+
+  /** Dies at the first moment with that name; with `act`, does that there and lives. */
+  constructor(at: string | null = null, act: (() => Promise<void>) | null = null) {
+    super();
+    this.#strike = at === null ? null : { at, act };
+  }
+
+  get isStruck(): boolean {
+    return this.#isStruck;
+  }
+
+  override async moment(name: string): Promise<void> {
+    if (this.isArmed && !this.#isStruck && name === this.#strike?.at) {
+      if (this.#strike.act) await this.#strike.act();
+      else this.blow();
+      this.#isStruck = true;
+    }
+    // Before it is armed nothing counts; for the dead this never resolves.
+    if (this.isArmed || this.blown) await super.moment(name);
+  }
+
+  readonly onCommand = (when: 'before' | 'after', command: string): Promise<void> =>
+    this.moment(`${this.#step}: ${when} ${command}`);
+
+  /** Each kind of entry by itself: an intent that is on disk is where a step begins. */
+  override journal(inner: Journal): Journal {
+    return {
+      ...super.journal(inner),
+      append: async (name, entries) => {
+        const what = entries.map(entryName).join(' and ');
+        await this.moment(`journal: before ${what}`);
+        await inner.append(name, entries);
+        await this.moment(`journal: after ${what}`);
+      },
+    };
+  }
+
+  plane(inner: CardDataPlane): CardDataPlane {
+    const within = async (step: string, work: () => Promise<void>) => {
+      const before = this.#step;
+      this.#step = step;
+      await this.moment(`${step}: before`);
+      await work();
+      await this.moment(`${step}: after`);
+      this.#step = before;
+    };
+    return {
+      discover: () => inner.discover(),
+      list: () => inner.list(),
+      observe: (volumeId) => inner.observe(volumeId),
+      openLegs: (volumeId) => inner.openLegs(volumeId),
+      perform: (volumeId, step, context) => within(step.kind, () => inner.perform(volumeId, step, context)),
+      undo: (volumeId, step, context) => within(`undo of ${step.kind}`, () => inner.undo(volumeId, step, context)),
+      measure: (volumeId) => inner.measure(volumeId),
+      onGone: (listener) => inner.onGone(listener),
+      onLegBad: (listener) => inner.onLegBad(listener),
+      close: () => inner.close(),
+    };
+  }
+}
+
+function entryName(entry: unknown): string {
+  const parsed = bookEntrySchema.parse(entry);
+  return parsed.kind === 'intent' ? `intent of ${parsed.planned.step.kind}` : parsed.kind;
+}

@@ -1,0 +1,233 @@
+import {
+  type Capabilities,
+  type DesiredCardLeg,
+  type DesiredVolume,
+  type Layer,
+  type VolumeReport,
+  cardDesiredSchema,
+  layerSchema,
+} from '@flexbso/contracts';
+import { type CardDiscovery } from '@flexbso/dataplane-port';
+import { QsdCardDataPlane } from '@flexbso/dataplane-qsd';
+import { LUKS_HEADER_BYTES, QsdSite, setupQemu, testCardId, testVolumeKey } from '@flexbso/dataplane-qsd/testing';
+import { acceptedPlanOf, expectedObservation, nothingObserved, planCard, plannedVolumeOf } from '@flexbso/stack';
+import { eventually } from '@flexbso/testkit';
+import { appendFile, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Agent } from '../agent.js';
+import { CardRole } from '../card/card-role.js';
+import { nextSession } from '../identity/session.js';
+import { StateKeeper, cardStateSchema } from '../link/agent-state.js';
+import { systemClock } from '../ports/clock.js';
+import { openSealer, VOLUME_ID } from './card-fixture.js';
+import { FileJournal } from '../journal/file-journal.js';
+import { MemoryStore } from './memory-stores.js';
+import { NamedFuse } from './named-fuse.js';
+import { StubScheduler } from './stub-scheduler.js';
+
+export const SIZE_BYTES = 8 * 1024 ** 2;
+/** A copy of the volume takes a quarter of a second: long enough to be met in its middle. */
+const COPY_BYTES_PER_SECOND = 32 * 1024 ** 2;
+/** For one change of a small volume, with the life of an agent after it. */
+const DEADLINE_MS = 30_000;
+
+const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
+const idOf = (prefix: string, number: number) => `${prefix}-${String(number).padStart(10, '0')}`;
+
+export interface QsdWish {
+  readonly layers?: readonly unknown[];
+  readonly qos?: DesiredVolume['qos'];
+  readonly sizeBytes?: number;
+  readonly tombstone?: boolean;
+  readonly newStack?: boolean;
+  /** Of a new volume; over NBD without it, where specs are its client. */
+  readonly protocol?: 'virtio-blk';
+  /** Where the new stack's legs lie; on the card's own host without it. */
+  readonly reach?: 'host' | 'network';
+}
+
+interface Life {
+  readonly fuse: NamedFuse;
+  readonly agent: Agent<DesiredVolume, VolumeReport>;
+  readonly plane: QsdCardDataPlane;
+  readonly journal: FileJournal;
+}
+
+/** A real data plane beneath an agent whose bus and disk are doubles; agents come and go on it, and die where it is said. */
+export class QsdCard {
+  readonly site: QsdSite;
+  readonly scheduler = new StubScheduler('card', testCardId);
+  readonly journalFolder: string;
+  readonly #store = new MemoryStore();
+  readonly #discovery: CardDiscovery;
+  readonly #lives: Life[] = [];
+  wanted: DesiredVolume | null = null;
+
+  private constructor(site: QsdSite, discovery: CardDiscovery) {
+    this.site = site;
+    this.journalFolder = join(site.directory, 'journal');
+    this.#discovery = discovery;
+  }
+
+  /** What its data plane can do is asked for once; a probe takes longer than most steps. */
+  static async make(discovery: CardDiscovery | null = null): Promise<QsdCard> {
+    const site = await QsdSite.make(setupQemu());
+    return new QsdCard(site, discovery ?? (await site.card.discover()));
+  }
+
+  get discovery(): CardDiscovery {
+    return this.#discovery;
+  }
+
+  async start(fuse = new NamedFuse()): Promise<void> {
+    const keeper = await StateKeeper.open(fuse.store(this.#store), cardStateSchema, systemClock, silent);
+    const plane = new QsdCardDataPlane(this.site.cardOptions, fuse.onCommand);
+    const known = { ...fuse.plane(plane), discover: () => Promise.resolve(this.#discovery) };
+    await mkdir(this.journalFolder, { recursive: true });
+    // Each life opens it anew: a torn last line is found by the next one.
+    const journal = new FileJournal(this.journalFolder);
+    const common = { clock: systemClock, random: { fraction: () => 0.5 }, log: silent };
+    const agent = new Agent<DesiredVolume, VolumeReport>({
+      ...common,
+      role: 'card',
+      id: testCardId,
+      identity: {
+        serial: 'serial-1',
+        model: 'qsd',
+        agentVersion: '0',
+        hostId: 'host-1',
+        failureDomain: { host: 'host-1', rack: 'rack-1' },
+        labels: {},
+        sealingKey: openSealer.publicKey,
+      },
+      session: nextSession(this.#lives.length + 1, systemClock.nowMs(), crypto.randomUUID()),
+      keeper,
+      answerSchema: cardDesiredSchema,
+      bus: this.scheduler.bus(fuse),
+      timings: { beatMs: 1_000, measureMs: 60_000, requestTimeoutMs: 2_000 },
+      makeRole: (report) =>
+        new CardRole({
+          ...common,
+          cardId: testCardId,
+          plane: known,
+          journal: fuse.journal(journal),
+          sealer: openSealer,
+          report,
+          lookMs: 1_000,
+          lastSignMs: null,
+        }),
+      onFenced: () => undefined,
+    });
+    this.#lives.push({ fuse, agent, plane, journal });
+    void agent.start();
+  }
+
+  /** Ends the present life in good order; of a dead one, what it held open is closed as by its kernel. */
+  async stop(): Promise<void> {
+    const life = this.#lives.at(-1);
+    if (life?.fuse.blown === false) await life.agent.stop();
+    await life?.plane.close();
+    await life?.journal.close();
+  }
+
+  /** As a crash leaves it when the last line was not written whole. */
+  async tearJournal(): Promise<void> {
+    await appendFile(join(this.journalFolder, `${VOLUME_ID}.jsonl`), '{"kind":"intent","index":1,"pla');
+  }
+
+  async want(wish: QsdWish): Promise<DesiredVolume> {
+    this.wanted = await this.#next(wish);
+    await this.scheduler.want(VOLUME_ID, this.wanted);
+    return this.wanted;
+  }
+
+  async settle(wish: QsdWish): Promise<void> {
+    await this.want(wish);
+    await eventually('it is settled', () => ['settled', 'gone'].includes(this.phase), DEADLINE_MS);
+  }
+
+  /** As last said of what is wanted. */
+  get phase(): string {
+    return this.scheduler.said(this.wanted?.operationId ?? '')?.phase ?? 'nothing said';
+  }
+
+  async untilEnded(): Promise<string> {
+    await eventually('it ended', () => ['settled', 'gone', 'undone'].includes(this.phase), DEADLINE_MS);
+    return this.phase;
+  }
+
+  /** As another client of the data plane sees it, which is to be none while an agent lives. */
+  async observe() {
+    try {
+      return await this.site.card.observe(VOLUME_ID);
+    } finally {
+      await this.site.card.close();
+    }
+  }
+
+  async dispose(): Promise<void> {
+    await this.stop();
+    await this.site.dispose();
+  }
+
+  async #next(wish: QsdWish): Promise<DesiredVolume> {
+    const before = this.wanted;
+    const generation = (before?.generation ?? 0) + 1;
+    const layers = layerSchema.array().parse(wish.layers ?? before?.stack.layers ?? []);
+    const sizeBytes = wish.sizeBytes ?? before?.sizeBytes ?? SIZE_BYTES;
+    const stack = before && !wish.newStack ? before.stack : await this.#stack(generation, layers, sizeBytes, wish);
+    const desired: DesiredVolume = {
+      volumeId: VOLUME_ID,
+      revision: 1,
+      generation,
+      operationId: idOf('op', generation),
+      changeId: idOf('chg', generation),
+      origin: 'person',
+      tombstone: wish.tombstone ?? false,
+      sizeBytes,
+      qos: wish.qos === undefined ? (before?.qos ?? null) : wish.qos,
+      export: before?.export ?? { protocol: wish.protocol ?? 'nbd', functionId: 'fn-1' },
+      stack,
+      copyBytesPerSecond: COPY_BYTES_PER_SECOND,
+      plan: { digest: '0'.repeat(64), cutOver: false, destroys: [] },
+      trace: {},
+    };
+    const plan = planCard({
+      cardId: testCardId,
+      observed: before ? expectedObservation(plannedVolumeOf(before)) : nothingObserved(VOLUME_ID),
+      desired: plannedVolumeOf(desired),
+      appliedStackGeneration: before?.stack.stackGeneration ?? null,
+      capabilities: this.#capabilities,
+    });
+    if (!plan.ok) throw new Error(plan.problem.detail);
+    return { ...desired, plan: acceptedPlanOf(plan.steps) };
+  }
+
+  get #capabilities(): Capabilities {
+    return this.#discovery.capabilities;
+  }
+
+  async #stack(
+    stackGeneration: number,
+    layers: Layer[],
+    sizeBytes: number,
+    { reach = 'host' }: QsdWish,
+  ): Promise<DesiredVolume['stack']> {
+    const redundancy = layers.find((layer) => layer.kind === 'raid1');
+    const isEncrypted = layers.some(({ kind }) => kind === 'encryption');
+    const legBytes = sizeBytes + (isEncrypted ? LUKS_HEADER_BYTES : 0);
+    const legs: DesiredCardLeg[] = [];
+    for (let index = 0; index < (redundancy?.legCount ?? 1); index++)
+      legs.push(await this.#leg(reach, idOf('leg', stackGeneration * 10 + index), legBytes));
+    const keyRef = idOf('key', stackGeneration);
+    const encryptionKey = isEncrypted ? { keyRef, sealedKey: openSealer.seal(testVolumeKey(), '') } : null;
+    return { stackGeneration, layers, encryptionKey, legs };
+  }
+
+  async #leg(reach: 'host' | 'network', legId: string, sizeBytes: number): Promise<DesiredCardLeg> {
+    const leg = await this.site.makeLeg(reach, legId, sizeBytes);
+    const access = await this.site.secrets.legKey(legId);
+    if (access === null) return leg;
+    return { ...leg, access: { identity: access.identity, sealedKey: openSealer.seal(access.key, '') } };
+  }
+}

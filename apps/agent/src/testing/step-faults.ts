@@ -1,0 +1,99 @@
+import type { Call, CallHooks, MemoryClock } from '@flexbso/dataplane-memory';
+import { DataPlaneError } from '@flexbso/dataplane-port';
+import type { Journal } from '../ports/journal.js';
+import { Fuse } from './fuse.js';
+
+/** What goes wrong at one step. How long it lasts is in ms of the card's clock. */
+export const stepFaults = ['answer-lost', 'fails-once', 'fails-for-good', 'past-its-limit'] as const;
+export type StepFault = (typeof stepFaults)[number];
+
+/** Beyond every step's limit, and not so long that a copy beside it is. */
+const LATE_MS = 120_000;
+/** What fails for good is tried for as long as this, in whatever way it is; then somebody mends it. */
+const UNMENDED_MS = 60_000;
+
+const isAct = ({ method, step }: Call) => step !== null && (method === 'perform' || method === 'undo');
+
+/** Counts what is performed and undone, and has the n-th go wrong, from 1; 0: none does. */
+export class FaultyPlane implements CallHooks {
+  readonly #at: number;
+  readonly #fault: StepFault;
+  readonly #clock: MemoryClock;
+  #hit: { readonly kind: string; readonly atMs: number } | null = null;
+  /** Before they are counted. */
+  isArmed = false;
+  readonly acts: string[] = [];
+
+  constructor(at: number, fault: StepFault, clock: MemoryClock) {
+    this.#at = at;
+    this.#fault = fault;
+    this.#clock = clock;
+  }
+
+  /** What went wrong; null: nothing yet. */
+  get hit(): string | null {
+    return this.#hit?.kind ?? null;
+  }
+
+  async before(call: Call): Promise<void> {
+    if (!this.isArmed || !isAct(call)) return;
+    const kind = `${call.method} ${call.step?.kind}`;
+    this.acts.push(kind);
+    const isHit = this.acts.length === this.#at;
+    if (isHit) this.#hit = { kind, atMs: this.#clock.nowMs() };
+    if (isHit && this.#fault === 'fails-once')
+      throw new DataPlaneError({ code: 'data-plane-failed', detail: 'not now' }, { retryable: true });
+    if (isHit && this.#fault === 'past-its-limit') await this.#clock.sleep(LATE_MS);
+    if (this.#fault === 'fails-for-good' && this.#hit?.kind === kind && !this.#isMended())
+      throw new DataPlaneError({ code: 'step-failed', detail: 'never' });
+  }
+
+  after(call: Call): void {
+    if (!this.isArmed || !isAct(call) || this.#fault !== 'answer-lost' || this.acts.length !== this.#at) return;
+    if (this.#isAnswered) return;
+    this.#isAnswered = true;
+    throw new DataPlaneError({ code: 'data-plane-failed', detail: 'no answer' }, { retryable: true });
+  }
+
+  #isAnswered = false;
+
+  #isMended(): boolean {
+    return this.#clock.nowMs() - (this.#hit?.atMs ?? 0) > UNMENDED_MS;
+  }
+}
+
+/** A disk that is full from the n-th append on, from 1, for as long as that; 0: it never is. */
+export class FullDisk extends Fuse {
+  readonly #at: number;
+  readonly #clock: MemoryClock;
+  #fullSinceMs: number | null = null;
+  isArmed = false;
+  appends = 0;
+
+  constructor(at: number, clock: MemoryClock) {
+    super();
+    this.#at = at;
+    this.#clock = clock;
+  }
+
+  get wasFull(): boolean {
+    return this.#fullSinceMs !== null;
+  }
+
+  override journal(inner: Journal): Journal {
+    const write = async (work: () => Promise<void>) => {
+      if (this.isArmed && ++this.appends === this.#at) this.#fullSinceMs = this.#clock.nowMs();
+      const isFull = this.#fullSinceMs !== null && this.#clock.nowMs() - this.#fullSinceMs < UNMENDED_MS;
+      if (isFull) throw new Error('ENOSPC: no space left on device');
+      await work();
+    };
+    return {
+      names: () => inner.names(),
+      read: (name) => inner.read(name),
+      append: (name, entries) => write(() => inner.append(name, entries)),
+      replace: (name, entries) => write(() => inner.replace(name, entries)),
+      remove: (name) => inner.remove(name),
+      close: () => inner.close(),
+    };
+  }
+}

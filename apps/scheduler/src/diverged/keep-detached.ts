@@ -1,0 +1,89 @@
+import type { Aggregate, Draft } from '../changes/draft.js';
+import { advance, announce, announceVolume, moveTo } from '../changes/saga.js';
+import { givePool } from '../desired/desired-items.js';
+import type { LegRecord } from '../legs/leg-record.js';
+import { exactReservations, formerReservations, legReservations } from '../placement/volume-reservations.js';
+import { emptyPlan, newChange } from '../volumes/proposal.js';
+import type { VolumeRecord } from '../volumes/volume-record.js';
+import type { HeldLeg, Verdict } from './judge.js';
+import { begun } from './settle.js';
+import { forgotten, leftover, legOf, standing, type Settling } from './settled-records.js';
+
+type KeepDetached = Extract<Verdict, { kind: 'keep-detached' }>;
+
+/** The books keep the stack that they know as its pools have it, and give it to no card. */
+export function keepDetached(
+  present: Aggregate,
+  { legs: held, snapshots, leftovers }: KeepDetached,
+  settling: Settling,
+): Draft {
+  const { deciding, asking } = settling;
+  const volume = { ...detachedVolume(present, held, settling), snapshots: snapshots.map(standing) };
+  const about = {
+    kind: 'adopt' as const,
+    differences: [],
+    fromGeneration: present.volume.generation,
+    toGeneration: volume.generation,
+    plan: emptyPlan,
+    from: present.volume.want,
+  };
+  const change = begun(newChange(volume, about, asking, deciding), deciding);
+  volume.changeId = change.changeId;
+  const kept = held.map((one) => keptLeg(present, one));
+  const left = leftovers.map((one) => leftover(present, one));
+  const legs = [...kept, ...left];
+  const draft: Draft = {
+    volume,
+    change,
+    legs,
+    keys: present.keys,
+    reservations: [
+      ...exactReservations(volume, kept),
+      ...legReservations(volume.volumeId, volume.want, left),
+      ...formerReservations(volume, present.reservations),
+    ],
+    given: null,
+    desired: forgotten(present, null, legs),
+    events: [],
+    healed: [],
+    superseded: null,
+    volumeGone: false,
+  };
+  announce(draft, 'planned', { steps: 0, differences: [] });
+  for (const leg of legs) givePool(draft, leg);
+  moveTo(draft, 'retiring');
+  announceVolume(draft, 'adopted');
+  advance(draft, deciding);
+  return draft;
+}
+
+/** It was last on the card that its legs are held by. */
+function detachedVolume({ volume }: Aggregate, [first]: readonly HeldLeg[], settling: Settling): VolumeRecord {
+  const generation = volume.generation + 1;
+  return {
+    ...volume,
+    cardId: first?.given.holder.cardId ?? volume.cardId,
+    state: 'changing',
+    generation,
+    appliedGeneration: generation,
+    want: { ...volume.want, detached: true },
+    uri: null,
+    cardOperationId: null,
+    settledIn: settling.incarnation,
+  };
+}
+
+function keptLeg({ legs }: Aggregate, one: HeldLeg): LegRecord {
+  const known = legs.find(({ legId }) => legId === one.given.legId);
+  if (!known) throw new Error(`${one.given.legId} is kept and not recorded`);
+  const leg = legOf(one, known);
+  // Served anew since, it is reached as its pool will say.
+  const isAsKnown = known.epoch === leg.epoch;
+  return {
+    ...leg,
+    role: one.given.role,
+    addressKind: known.addressKind,
+    address: isAsKnown ? known.address : null,
+    access: isAsKnown ? known.access : null,
+  };
+}

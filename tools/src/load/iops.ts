@@ -1,0 +1,36 @@
+import { z } from 'zod';
+import type { LoadTarget } from './target.js';
+
+const side = z.looseObject({ iops: z.number(), total_ios: z.int() });
+const resultSchema = z.looseObject({
+  jobs: z.tuple([z.looseObject({ error: z.int(), total_err: z.int().default(0), read: side, write: side })]),
+});
+
+export interface Iops {
+  /** Requests a second that the device answered. */
+  readonly iops: number;
+  readonly failedIo: number;
+}
+
+/** The first second shows what a limit lends before it holds, and how fio connects. */
+const RAMP_SECONDS = 1;
+
+/** How many requests of 4 KiB a second a client gets that asks for as many as it can, half of them writes. Content is not kept. */
+export async function measureIops(target: LoadTarget, seconds: number): Promise<Iops> {
+  const lines = [
+    '[global]',
+    ...target.device,
+    '[iops]',
+    'rw=randrw',
+    'bs=4k',
+    `size=${target.sizeBytes}`,
+    `iodepth=${target.inFlight.reads + target.inFlight.writes}`,
+    'time_based=1',
+    `ramp_time=${RAMP_SECONDS}`,
+    `runtime=${seconds}`,
+  ];
+  const text = await (await target.startFio({ name: 'iops', lines })).finish();
+  const { jobs } = resultSchema.parse(JSON.parse(text.slice(text.indexOf('{\n'), text.lastIndexOf('\n}') + 2)));
+  const [{ error, total_err, read, write }] = jobs;
+  return { iops: read.iops + write.iops, failedIo: total_err > 0 ? total_err : Number(error !== 0) };
+}
