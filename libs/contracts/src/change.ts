@@ -65,8 +65,9 @@ export const changeSchema = z.strictObject({
     'attach',
     'snapshot',
     'delete-snapshot',
+    'rollback',
   ]),
-  /** What differs, in words of the API: labels, qos, size, stack, pools, key, alwaysRedundant, snapshot, attached, card, function. */
+  /** What differs, in words of the API: labels, qos, size, stack, pools, key, alwaysRedundant, snapshot, content, attached, card, function. */
   differences: z.array(z.string()).max(16),
   fromGeneration: z.int().min(0),
   toGeneration: z.int().min(1),

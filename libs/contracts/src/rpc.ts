@@ -17,7 +17,7 @@ import { legMeasurementSchema } from './measure.js';
 import { pauseListSchema } from './pause.js';
 import { digestSchema, planSchema } from './plan.js';
 import { cardSnapshotSchema, poolSnapshotSchema } from './registration.js';
-import { snapshotSchema, snapshotSpecSchema } from './snapshot.js';
+import { rollbackRequestSchema, snapshotSchema, snapshotSpecSchema } from './snapshot.js';
 import { traceSchema } from './trace.js';
 import {
   attachRequestSchema,
@@ -218,6 +218,27 @@ export const rpc = {
         volume: volumeRef,
         snapshot: snapshotRef,
         basedOnGeneration: z.int().min(1),
+      }),
+      reply: planSchema,
+    },
+    /** A detached volume holds what the snapshot holds; what it held is deleted, as far as no snapshot refers to it. */
+    'rollback-volume': {
+      request: z.strictObject({
+        ...request,
+        ...write,
+        volume: volumeRef,
+        basedOnGeneration: z.int().min(1),
+        ...rollbackRequestSchema.shape,
+        planDigest: digestSchema.optional(),
+      }),
+      reply: z.strictObject({ volume: volumeSchema, change: changeSchema }),
+    },
+    'plan-rollback': {
+      request: z.strictObject({
+        ...request,
+        volume: volumeRef,
+        basedOnGeneration: z.int().min(1),
+        ...rollbackRequestSchema.shape,
       }),
       reply: planSchema,
     },

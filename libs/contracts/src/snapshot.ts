@@ -10,6 +10,9 @@ export const snapshotNameSchema = z
 export const snapshotSpecSchema = z.strictObject({ name: snapshotNameSchema });
 export type SnapshotSpec = z.infer<typeof snapshotSpecSchema>;
 
+/** What a client asks of a volume that is to hold what a snapshot holds: the snapshot's id or its name. */
+export const rollbackRequestSchema = z.strictObject({ snapshot: z.string().min(1).max(63) });
+
 /**
  * `making`: its change has not cut over yet. `deleting`: it is going, or its deletion did not come to its end; what it held
  * may be written over already, so it is good for nothing but to be deleted again.

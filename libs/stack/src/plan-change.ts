@@ -46,14 +46,16 @@ export function planChange(input: ChangePlanInput): ChangePlan {
   const { cardId, from, to } = input;
   const refusal = refusalOf(input);
   if (refusal) return refused(refusal);
-  const card = planCard({
+  const built = planCard({
     cardId,
     observed: from ? expectedObservation(from) : nothingObserved(to.volumeId),
     desired: to,
-    appliedStackGeneration: from ? from.stack.stackGeneration : null,
+    appliedStackGeneration: from && !to.detached ? from.stack.stackGeneration : null,
     capabilities: input.cardCapabilities,
   });
-  if (!card.ok) return card;
+  if (!built.ok) return built;
+  // What no card is to have for now has to be one that a card can build.
+  const card = to.detached ? { steps: [] } : built;
   return {
     ok: true,
     plan: planOf([...makeLegs(input), ...growLegs(input), ...card.steps, ...dropLegs(input)], card.steps, {

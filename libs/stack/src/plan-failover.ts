@@ -16,6 +16,8 @@ export interface FailoverPlanInput {
   readonly from: PlannedVolume;
   /** The same stack on the other card: its function, and every leg at a higher epoch. */
   readonly to: PlannedVolume;
+  /** No card has built the stack yet: header and overlay are still to be written. Left out: it has carried a guest. */
+  readonly neverBuilt?: boolean | undefined;
   /** Stacks that snapshots keep and the volume does not stand on: their legs go to the other card too. Left out: none. */
   readonly kept?: { readonly from: readonly PlannedStack[]; readonly to: readonly PlannedStack[] } | undefined;
 }
@@ -25,23 +27,24 @@ export interface FailoverPlanInput {
  * as it is. Nothing is formatted and nothing copied. Refused `change-refused` when a leg is a file on the machine of
  * the card that is away: nobody else can cut that card off, and it may still be writing.
  */
-export function planFailover({ fromCardId, toCardId, toCapabilities, from, to, kept }: FailoverPlanInput): ChangePlan {
+export function planFailover({ fromCardId, ...input }: FailoverPlanInput): ChangePlan {
+  const { from, to, kept, toCardId } = input;
   const local = fenceProblem(fromCardId, legsOf(from, kept?.from));
   if (local) return refused(local);
   const felt = `its device on card ${fromCardId} fails: I/O waits for its legs and ends in errors. It is shown anew on card ${toCardId}, function ${to.export.functionId}`;
-  return planTakingOver({ toCardId, toCapabilities, from, to, kept }, felt);
+  return planTakingOver(input, felt);
 }
 
-/** The stack as it is, built on a card that has nothing of it; legs at a higher epoch than before are fenced first. */
+/** The stack as it is, built on a card that has nothing of it, and formatted where none has built it yet; legs at a higher epoch than before are fenced first. */
 export function planTakingOver(
-  { toCardId, toCapabilities, from, to, kept }: Omit<FailoverPlanInput, 'fromCardId'>,
+  { toCardId, toCapabilities, from, to, kept, neverBuilt }: Omit<FailoverPlanInput, 'fromCardId'>,
   guestFeels: string | null,
 ): ChangePlan {
   const card = planCard({
     cardId: toCardId,
     observed: nothingObserved(to.volumeId),
     desired: to,
-    appliedStackGeneration: to.stack.stackGeneration,
+    appliedStackGeneration: neverBuilt ? null : to.stack.stackGeneration,
     capabilities: toCapabilities,
   });
   if (!card.ok) return card;

@@ -49,7 +49,7 @@ export interface PlannedVolume {
   readonly limitsAtOnce?: boolean;
   /** True: the volume is to go. */
   readonly tombstone: boolean;
-  /** No card has anything of it: its legs lie on their pools. Of what a volume was, never of what a card is to make. */
+  /** No card has anything of it: its legs lie on their pools. Never of what a card is to make. */
   readonly detached?: true;
   /** With a tombstone: the card that carries it now. What runs here is ended with its guest attached. */
   readonly movedTo?: string;

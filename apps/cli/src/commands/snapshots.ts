@@ -35,13 +35,22 @@ const remove: Asking = async (client, volume, snapshot) => {
   return { path: `${path}/${snapshot}`, headers, method: 'DELETE' };
 };
 
+const rollBack: Asking = async (client, name, snapshot) => {
+  const { volumeId, generation } = await client.get(`/v1/volumes/${name}`, volumeSchema);
+  const headers = { 'if-match': `"${generation}"` };
+  return { path: `/v1/volumes/${volumeId}/rollback`, headers, method: 'POST', body: { snapshot } };
+};
+
 /** By id, since a name may be another volume's by then. */
 async function updateOf(client: ApiClient, name: string) {
   const { volumeId, generation } = await client.get(`/v1/volumes/${name}`, volumeSchema);
   return { path: `/v1/volumes/${volumeId}/snapshots`, headers: { 'if-match': `"${generation}"` } };
 }
 
-/** `flexbso create|delete snapshot VOLUME NAME`, `plan` of each, and `flexbso get snapshots [VOLUME]`. After all of these. */
+/**
+ * `flexbso create|delete snapshot VOLUME NAME`, `plan` of each, `flexbso rollback volume VOLUME NAME`, and
+ * `flexbso get snapshots [VOLUME]`. After all of these.
+ */
 export function snapshotCommands(program: Command, contextOf: ContextOf): void {
   for (const [verb, what, asking] of [
     ['create', 'freeze what a volume holds, beneath the running guest', create],
@@ -59,12 +68,28 @@ export function snapshotCommands(program: Command, contextOf: ContextOf): void {
         printPlan(context, await planOf(context, await asking(context.client, volume, name)));
       });
   }
+  const back = program.command('rollback').description('have a detached volume hold what a snapshot of it holds');
+  writeOptions(ofSnapshot(back.command('volume')))
+    .action(async (volume: string, name: string, options: WriteOptions, own: Command) => {
+      const context = contextOf(own);
+      await write(context, await rollBack(context.client, volume, name), options);
+    })
+    .addHelpText('after', rollbackHelp);
   listCommand(commandOf(program, 'get'), contextOf);
 }
 
-const snapshot = (parent: Command) =>
-  parent
-    .command('snapshot')
+const rollbackHelp = `
+What the volume held is destroyed, but for what its snapshots hold: --dry-run names each leg and key.
+Examples:
+  flexbso detach volume db --wait
+  flexbso rollback volume db before-upgrade --dry-run
+  flexbso rollback volume db before-upgrade --wait
+  flexbso attach volume db --wait`;
+
+const snapshot = (parent: Command) => ofSnapshot(parent.command('snapshot'));
+
+const ofSnapshot = (command: Command) =>
+  command
     .argument('<volume>', "the volume's name or id", volumeName)
     .argument('<name>', "the snapshot's name or id", snapshotName);
 

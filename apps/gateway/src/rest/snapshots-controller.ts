@@ -49,6 +49,21 @@ export class SnapshotsController {
     return accepted(reply, await this.#services.ask('scheduler', 'create-snapshot', verbs['create-snapshot'], request));
   }
 
+  @Serve(snapshotRoutes.rollbackVolume)
+  async rollback(
+    @Call() { caller, params, query, body, headers }: CallOf<typeof snapshotRoutes.rollbackVolume>,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Accepted | Plan> {
+    const payload = { v: 1 as const, caller, ...params, basedOnGeneration: basedOnGenerationOf(headers), ...body };
+    if (query.dryRun) {
+      reply.status(200);
+      return this.#services.ask('scheduler', 'plan-rollback', verbs['plan-rollback'], payload);
+    }
+    const write = { idempotencyKey: idempotencyKeyOf(headers), ...planDigestOf(headers) };
+    const request = { ...payload, ...write };
+    return accepted(reply, await this.#services.ask('scheduler', 'rollback-volume', verbs['rollback-volume'], request));
+  }
+
   @Serve(snapshotRoutes.deleteSnapshot)
   async delete(
     @Call() { caller, params, query, headers }: CallOf<typeof snapshotRoutes.deleteSnapshot>,

@@ -1,4 +1,4 @@
-import { planSchema, snapshotSchema, snapshotSpecSchema } from '@flexbso/contracts';
+import { planSchema, rollbackRequestSchema, snapshotSchema, snapshotSpecSchema } from '@flexbso/contracts';
 import { z } from 'zod';
 import { pageExample, planExample, snapshotExample } from '../openapi/examples.js';
 import { dryRunQuery, noBody, none, pageOf, pageQuery } from './fields.js';
@@ -75,6 +75,24 @@ export const snapshotRoutes = {
       'change-refused',
       ...repeating,
     ],
+  }),
+  rollbackVolume: defineRoute({
+    operationId: 'rollbackVolume',
+    method: 'POST',
+    path: '/v1/volumes/{volume}/rollback',
+    tag: 'snapshots',
+    summary: 'Has a detached volume hold what a snapshot holds',
+    description: `${writing}\n\nThe volume has the snapshot's size and layers from then on, and goes on from there when it is attached.
+What it held before is destroyed, but for what its snapshots hold: the plan names each leg and key. The snapshot stays.
+Refused with \`change-refused\` while the volume is attached.`,
+    access: 'write',
+    params: volume,
+    query: dryRun,
+    body: rollbackRequestSchema,
+    bodyExample: { snapshot: 'before-upgrade' },
+    headers,
+    replies: { 202: accepted, 200: planned },
+    problems: [...updating, 'missing-capability', 'no-placement', 'pool-full', 'change-refused', ...repeating],
   }),
   deleteSnapshot: defineRoute({
     operationId: 'deleteSnapshot',

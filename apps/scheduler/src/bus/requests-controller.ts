@@ -99,6 +99,16 @@ export class RequestsController {
     return this.#scheduler.volumes.planDeleteSnapshot(request);
   }
 
+  @Rpc(subjectOf('rollback-volume'), verbs['rollback-volume'].request)
+  rollbackVolume(request: Request<'rollback-volume'>): Reply<'rollback-volume'> {
+    return this.#scheduler.volumes.rollback(request);
+  }
+
+  @Rpc(subjectOf('plan-rollback'), verbs['plan-rollback'].request)
+  planRollback(request: Request<'plan-rollback'>): Reply<'plan-rollback'> {
+    return this.#scheduler.volumes.planRollback(request);
+  }
+
   @Rpc(subjectOf('get-snapshot'), verbs['get-snapshot'].request)
   getSnapshot(request: Request<'get-snapshot'>): Reply<'get-snapshot'> {
     return this.#scheduler.queries.getSnapshot(request);

@@ -73,12 +73,16 @@ export function announceVolume(draft: Draft, what: string, more: Draft['events']
 
 function prepare(draft: Draft, deciding: Deciding): void {
   const { change } = draft;
-  if (change.kind === 'delete' || draft.volume.want.detached) {
+  if (change.kind === 'delete' || (draft.volume.want.detached && change.kind !== 'rollback')) {
     takeAway(draft, deciding);
     return;
   }
   tellPools(draft, deciding);
   if (legsOfStage(draft).some((leg) => leg.awaited)) return;
+  if (draft.volume.want.detached) {
+    appliedByPools(draft, deciding);
+    return;
+  }
   const origin = change.kind === 'heal' ? 'healing' : 'person';
   giveCard(draft, deciding, { tombstone: false, origin, plan: change.plan.card });
   moveTo(draft, 'applying');
@@ -94,6 +98,29 @@ function takeAway(draft: Draft, deciding: Deciding): void {
   }
   giveCard(draft, deciding, { tombstone: true, origin: 'person', plan: change.plan.card });
   moveTo(draft, 'applying');
+}
+
+/** No card has the volume, so it is what it is to be as soon as its pools have the legs. */
+function appliedByPools(draft: Draft, { nowMs }: Deciding): void {
+  const { volume, change } = draft;
+  volume.appliedGeneration = volume.generation;
+  change.appliedAtMs = nowMs;
+  change.cardSettled = true;
+  moveTo(draft, 'retiring');
+  setRoles(draft);
+}
+
+/** Pools are told which legs carry the volume, which are kept for snapshots, and which are to go. */
+export function setRoles(draft: Draft): void {
+  const doomed = new Set(doomedLegs(draft));
+  for (const leg of legsOfStage(draft)) {
+    const isWanted = leg.stackGeneration === draft.volume.want.stackGeneration;
+    const role = isWanted ? 'current' : doomed.has(leg) ? 'retiring' : 'frozen';
+    if (doomed.has(leg)) leg.state = 'retiring';
+    if (leg.role === role) continue;
+    leg.role = role;
+    givePool(draft, leg);
+  }
 }
 
 function tellPools(draft: Draft, deciding: Deciding): void {
@@ -118,7 +145,7 @@ export function turnBack(draft: Draft, problem: Problem, endsAs: 'undone' | 'ref
   volume.generation += 1;
   moveTo(draft, 'undoing');
   // Of a leg that was to be fenced for another card there is no older epoch to go back to.
-  if (change.from?.detached) tellPools(draft, deciding);
+  if (change.from?.detached && change.kind !== 'rollback') tellPools(draft, deciding);
   else dropUntold(draft);
   // Healing, since nobody accepts the plan of an undo: it may destroy only what the change itself had made.
   const destroys = doomedThings(draft);

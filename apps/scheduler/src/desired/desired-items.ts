@@ -42,9 +42,9 @@ export function giveCard(
   draft.desired.push({ kind: 'put', role: 'card', agentId: volume.cardId, item });
 }
 
-/** Whether the wanted stack is the one that carried the guest before this change. */
+/** Whether the wanted stack is one that carried the guest before this change. */
 function isCarried({ volume, change }: Draft): boolean {
-  return change.from?.stackGeneration === volume.want.stackGeneration;
+  return change.from?.stackGeneration === volume.want.stackGeneration && !volume.want.neverBuilt;
 }
 
 /** Tells a card that the volume is another's now: it ends what it has of it, and says so. */

@@ -5,6 +5,7 @@ import type { LegRecord } from '../legs/leg-record.js';
 import { carriersOf, originOf } from '../snapshots/kept-stacks.js';
 import type { SnapshotRecord } from '../snapshots/snapshot-record.js';
 import { type DifferingVolume, isLeaving } from './differences.js';
+import type { VolumeWant } from '../volumes/volume-record.js';
 import type { CardPart, LegPart, Reality } from './reality.js';
 
 /** A leg that its pool was given, and has. */
@@ -41,6 +42,9 @@ export type Verdict =
     }
   | {
       readonly kind: 'keep-detached';
+      /** What is kept: as it is recorded, or what the change that is under way there would go back to. */
+      readonly want: VolumeWant;
+      readonly isAsWanted: boolean;
       /** Of its stack, of those beneath it, and of the snapshots that are kept. */
       readonly legs: readonly HeldLeg[];
       readonly snapshots: readonly SnapshotRecord[];
@@ -73,7 +77,7 @@ export function judge(
   const leftovers = heldLegs(one.parts.legs.filter(({ legId }) => !carried.has(legId)));
   if (typeof leftovers === 'string') return refused(leftovers);
   const strange = leftovers.find((leg) => isFrozen(leg) && !isRecorded(one, leg));
-  if (strange)
+  if (part && strange)
     return refused(
       `pool ${strange.poolId} keeps ${strange.given.legId} for a snapshot that the copy does not know: a newer copy may; here it would be deleted`,
     );
@@ -119,11 +123,13 @@ function withoutCard(one: DifferingVolume, held: readonly HeldLeg[], books: read
   const { volumeId, recorded } = one;
   const carrying = held.filter(({ given }) => given.role === 'current' && !given.tombstone);
   const frozen = held.filter(isFrozen);
-  const kept = recorded === null ? null : keptDetached(recorded, one.parts.legs, { carrying, frozen });
-  if (kept) {
+  for (const want of recorded ? [recorded.volume.want, recorded.before ?? null] : []) {
+    const kept = recorded && want && keptDetached(recorded, want, one.parts.legs, { carrying, frozen });
+    if (!kept) continue;
     const legs = [...carrying, ...kept.frozen];
     const leftovers = held.filter((leg) => !legs.includes(leg));
-    return { kind: 'keep-detached', legs, snapshots: kept.snapshots, leftovers };
+    const isAsWanted = want === recorded.volume.want;
+    return { kind: 'keep-detached', want, isAsWanted, legs, snapshots: kept.snapshots, leftovers };
   }
   const clone = books.find(({ volume }) => volume.volumeId !== volumeId && originOf(volume)?.volumeId === volumeId);
   if (frozen.length > 0 && clone)
@@ -133,14 +139,15 @@ function withoutCard(one: DifferingVolume, held: readonly HeldLeg[], books: read
   return { kind: carrying.length + frozen.length === 0 ? 'let-go' : 'end', leftovers: held };
 }
 
-/** The recorded stack with those beneath it, and the snapshots, as their pools have them; null: not all of the stack is there. */
+/** The wanted stack with those beneath it, and the snapshots, as their pools have them; null: not all of the stack is there. */
 function keptDetached(
   recorded: RecordedVolume,
+  want: VolumeWant,
   parts: readonly LegPart[],
   { carrying, frozen }: { readonly carrying: readonly HeldLeg[]; readonly frozen: readonly HeldLeg[] },
 ): { readonly snapshots: readonly SnapshotRecord[]; readonly frozen: readonly HeldLeg[] } | null {
   const same = (leg: LegRecord, among: readonly HeldLeg[]) => among.find((one) => isSameLeg(leg, one, parts));
-  const [top, ...beneath] = carriersOf(recorded.volume.want);
+  const [top, ...beneath] = carriersOf(want);
   const wanted = recorded.legs.filter((leg) => leg.stackGeneration === top);
   const bases = recorded.legs.filter((leg) => beneath.includes(leg.stackGeneration));
   const isWhole =

@@ -12,13 +12,10 @@ import { forgotten, leftover, legOf, standing, type Settling } from './settled-r
 type KeepDetached = Extract<Verdict, { kind: 'keep-detached' }>;
 
 /** The books keep the stack that they know as its pools have it, and give it to no card. */
-export function keepDetached(
-  present: Aggregate,
-  { legs: held, snapshots, leftovers }: KeepDetached,
-  settling: Settling,
-): Draft {
+export function keepDetached(present: Aggregate, found: KeepDetached, settling: Settling): Draft {
   const { deciding, asking } = settling;
-  const volume = { ...detachedVolume(present, held, settling), snapshots: snapshots.map(standing) };
+  const { legs: held, leftovers } = found;
+  const volume = detachedVolume(present, found, settling);
   const about = {
     kind: 'adopt' as const,
     differences: [],
@@ -58,7 +55,11 @@ export function keepDetached(
 }
 
 /** It was last on the card that its legs are held by. */
-function detachedVolume({ volume }: Aggregate, [first]: readonly HeldLeg[], settling: Settling): VolumeRecord {
+function detachedVolume(
+  { volume }: Aggregate,
+  { legs: [first], want, snapshots }: KeepDetached,
+  settling: Settling,
+): VolumeRecord {
   const generation = volume.generation + 1;
   return {
     ...volume,
@@ -66,7 +67,8 @@ function detachedVolume({ volume }: Aggregate, [first]: readonly HeldLeg[], sett
     state: 'changing',
     generation,
     appliedGeneration: generation,
-    want: { ...volume.want, detached: true },
+    want: { ...want, detached: true },
+    snapshots: snapshots.map(standing),
     uri: null,
     cardOperationId: null,
     settledIn: settling.incarnation,

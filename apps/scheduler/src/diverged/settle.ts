@@ -7,7 +7,7 @@ import { givePool } from '../desired/desired-items.js';
 import type { LegRecord } from '../legs/leg-record.js';
 import { exactReservations, formerReservations, legReservations } from '../placement/volume-reservations.js';
 import { emptyPlan, newChange } from '../volumes/proposal.js';
-import type { HeldLeg } from './judge.js';
+import type { HeldLeg, Verdict } from './judge.js';
 import {
   forgotten,
   goneVolume,
@@ -165,8 +165,12 @@ export const isCarriedOut = (given: DesiredVolume) => (change: ChangeRecord) =>
   given.changeId === change.changeId && given.origin === 'person';
 
 /** Whether a change ends in what was found where no card has the volume. */
-export const endsAs = (found: 'keep-detached' | 'end' | 'let-go') => (change: ChangeRecord) =>
-  change.kind === (found === 'keep-detached' ? 'detach' : 'delete');
+export const endsAs =
+  (found: Exclude<Verdict, { kind: 'take-over' | 'refused' }>) =>
+  ({ kind }: ChangeRecord): boolean => {
+    if (found.kind !== 'keep-detached') return kind === 'delete';
+    return kind === 'detach' || (kind === 'rollback' && found.isAsWanted);
+  };
 
 /** No card has anything to do for it. */
 export function begun(change: ChangeRecord, { nowMs }: Deciding): ChangeRecord {

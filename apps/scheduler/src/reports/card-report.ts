@@ -1,10 +1,8 @@
 import type { Problem, VolumeReport } from '@flexbso/contracts';
 import type { Deciding, Draft } from '../changes/draft.js';
 import { cancelledBy } from '../changes/cancel.js';
-import { advance, announce, announceVolume, doomedLegs, endFailover, moveTo, turnBack } from '../changes/saga.js';
-import { isOfNextStage } from '../changes/hold.js';
+import { advance, announce, announceVolume, endFailover, moveTo, setRoles, turnBack } from '../changes/saga.js';
 import { isFinal } from '../changes/transitions.js';
-import { givePool } from '../desired/desired-items.js';
 import { carriersOf } from '../snapshots/kept-stacks.js';
 import { noteLegFaults } from './leg-faults.js';
 import { noteOutage } from './outage.js';
@@ -91,22 +89,14 @@ function hearPhase(draft: Draft, report: VolumeReport, deciding: Deciding): void
 function applied(draft: Draft, deciding: Deciding): void {
   const { volume, change } = draft;
   volume.appliedGeneration = volume.generation;
+  delete volume.want.neverBuilt;
   if (change.state !== 'applying') return;
   change.appliedAtMs = deciding.nowMs;
   moveTo(draft, 'retiring');
   noteLateCancel(draft);
   for (const snapshot of volume.snapshots)
     if (snapshot.changeId === change.changeId && snapshot.state === 'making') snapshot.state = 'ready';
-  const doomed = new Set(doomedLegs(draft));
-  for (const leg of draft.legs) {
-    if (isOfNextStage(draft, leg)) continue;
-    const isWanted = leg.stackGeneration === volume.want.stackGeneration;
-    const role = isWanted ? 'current' : doomed.has(leg) ? 'retiring' : 'frozen';
-    if (doomed.has(leg)) leg.state = 'retiring';
-    if (leg.role === role) continue;
-    leg.role = role;
-    givePool(draft, leg);
-  }
+  setRoles(draft);
 }
 
 function noteLateCancel(draft: Draft): void {

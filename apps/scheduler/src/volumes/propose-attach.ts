@@ -72,6 +72,7 @@ function attachDetached(world: World, present: Aggregate, wish: AttachWish, aski
     toCapabilities: to.card.capabilities,
     from: plannedNow(world, present),
     to: plannedVolume(next, next.want, legs, world.deciding.copyBytesPerSecond),
+    neverBuilt: volume.want.neverBuilt,
     kept: { from: keptBeside(volume, present.legs), to: keptBeside(volume, legs) },
   });
   const plan = orThrow(planned);

@@ -13,12 +13,10 @@ import { refuseLackOfRedundancy } from './always-redundant.js';
 import { planReservations } from '../placement/plan-reservations.js';
 import {
   bothReservations,
-  cardReservation,
   copyDemandOf,
   copyReservations,
   exactReservations,
   formerReservations,
-  legReservations,
 } from '../placement/volume-reservations.js';
 import { type Difference, differencesOf, needsNewStack, needsNoWork, patched } from './differences.js';
 import { plannedVolume } from './planned.js';
@@ -296,7 +294,7 @@ function refuseSurplusPools(named: readonly string[], legCount: number): void {
 }
 
 interface How {
-  readonly kind?: 'change' | 'snapshot' | 'delete-snapshot';
+  readonly kind?: 'change' | 'snapshot' | 'delete-snapshot' | 'rollback';
   readonly differences: Difference[];
   readonly asking: Asking;
   readonly deciding: World['deciding'];
@@ -314,7 +312,7 @@ export function proposal(world: World, present: Aggregate, want: VolumeWant, leg
   const kept = keptGenerations(want, remaining);
   const keptLegs = legs.filter((leg) => kept.has(leg.stackGeneration));
   const before = present.reservations;
-  const wanted = [cardReservation(volume, want), ...legReservations(volume.volumeId, want, keptLegs)];
+  const wanted = exactReservations({ ...volume, want }, keptLegs);
   const after = [...wanted, ...formerReservations(volume, before)];
   const steps = planOrThrow(
     world,

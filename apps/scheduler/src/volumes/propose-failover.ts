@@ -72,6 +72,7 @@ export function proposeFailover(
     toCapabilities: to.card.capabilities,
     from,
     to: plannedVolume(next, next.want, legs, rate),
+    neverBuilt: volume.want.neverBuilt,
     kept: { from: keptBefore, to: leavingStacks(volume, legs, new Set(carriersOf(volume.want))) },
   });
   if (!planned.ok) throw new ProblemError(planned.problem);

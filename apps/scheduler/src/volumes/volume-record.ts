@@ -29,6 +29,8 @@ export interface VolumeWant {
   bases?: BaseStack[];
   /** No card is to have anything of it; its legs stay as they are. Left out: it is attached. */
   detached?: true;
+  /** Its stack was made while no card had the volume: header and overlay are still to be written. Left out: it was built. */
+  neverBuilt?: true;
 }
 
 /** What a volume was before a change, to go back to. */

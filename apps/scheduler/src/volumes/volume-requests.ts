@@ -8,6 +8,7 @@ import { readAggregate } from '../store/commit.js';
 import type { StoreReader } from '../store/store.js';
 import { refuseCloned } from '../snapshots/clone.js';
 import { cloneSource, refuseTorn } from '../snapshots/clone-lookup.js';
+import { proposeRollback } from '../snapshots/propose-rollback.js';
 import { findSnapshot, proposeDeleteSnapshot, proposeSnapshot } from '../snapshots/propose-snapshot.js';
 import { accept, assertSamePlan } from './accept.js';
 import { assertWriter, tenantOf } from './callers.js';
@@ -56,6 +57,14 @@ export class VolumeRequests {
 
   deleteSnapshot(request: Request<'delete-snapshot'>): Promise<Accepted> {
     return this.#write('delete-snapshot', request, ({ tx, read }) => this.#proposeDeleteSnapshot(tx, read, request));
+  }
+
+  rollback(request: Request<'rollback-volume'>): Promise<Accepted> {
+    return this.#write('rollback-volume', request, ({ tx, read }) => this.#proposeRollback(tx, read, request));
+  }
+
+  planRollback(request: Request<'plan-rollback'>): Promise<Plan> {
+    return this.#plan((reader) => this.#proposeRollback(reader, readingFrom(reader), request));
   }
 
   planCreateSnapshot(request: Request<'plan-create-snapshot'>): Promise<Plan> {
@@ -197,6 +206,16 @@ export class VolumeRequests {
     refuseCloned(`snapshot ${name} is not deleted`, await reader.volumesFrom(snapshotId));
     const asking = this.#asking(request.caller);
     return { present, proposal: proposeDeleteSnapshot(this.#world(), present, request.snapshot, asking) };
+  }
+
+  async #proposeRollback(
+    reader: StoreReader,
+    read: Decision['read'],
+    request: Pick<Request<'plan-rollback'>, 'caller' | 'volume' | 'basedOnGeneration' | 'snapshot'>,
+  ): Promise<Proposed> {
+    const present = await this.#changeable(reader, read, request);
+    const asking = this.#asking(request.caller);
+    return { present, proposal: proposeRollback(this.#world(), present, request.snapshot, asking) };
   }
 
   async #proposeDetach(

@@ -204,8 +204,10 @@ export class MemoryCardDataPlane implements CardDataPlane {
 
   #formatOverlay(volumeId: string, step: CardStepOf<'format-overlay'>): void {
     this.#needLegs(volumeId, step.stackGeneration, step.legIds);
-    const used = step.legIds.map((legId) => this.#card.world.leg(legId)).find(({ writes }) => writes > 0);
+    const legs = step.legIds.map((legId) => this.#card.world.leg(legId));
+    const used = legs.find(({ writes, isOverlay }) => writes > 0 && !isOverlay);
     if (used) throw refusal('step-failed', `leg ${used.legId} does not read as zeros: no overlay is made of it`);
+    for (const leg of legs) leg.isOverlay = true;
   }
 
   #buildOverlay(volumeId: string, { stackGeneration, baseStackGeneration }: CardStepOf<'build-overlay'>): void {

@@ -74,6 +74,10 @@ export class Client {
     }
     const wish = { volume: volume.volumeId, basedOnGeneration: volume.generation };
     const snapshot = volume.snapshots.length === 0 ? null : chance.pick(volume.snapshots).snapshotId;
+    if (snapshot !== null && !volume.attached && chance.isOneIn(2))
+      return this.#ask('rollback-volume', { ...wish, snapshot });
+    // To be rolled back next.
+    if (snapshot !== null && volume.attached && chance.isOneIn(4)) return this.#ask('detach-volume', wish);
     if (snapshot !== null && chance.isOneIn(3)) return this.#askAndAmend('delete-snapshot', { ...wish, snapshot });
     if (chance.isOneIn(6))
       return this.#askAndAmend('create-snapshot', { ...wish, spec: { name: `at-${volume.generation}` } });

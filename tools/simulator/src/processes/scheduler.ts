@@ -153,6 +153,8 @@ function answer(scheduler: Scheduler, { sender, verb, payload }: Question): Prom
       return scheduler.volumes.createSnapshot(verbs[verb].request.parse(payload));
     case 'delete-snapshot':
       return scheduler.volumes.deleteSnapshot(verbs[verb].request.parse(payload));
+    case 'rollback-volume':
+      return scheduler.volumes.rollback(verbs[verb].request.parse(payload));
     case 'detach-volume':
       return scheduler.volumes.detach(verbs[verb].request.parse(payload));
     case 'attach-volume':

@@ -58,6 +58,15 @@ export class Books {
     });
   }
 
+  /** Of each stack that a volume's own lies on: its legs. */
+  legsBeneath(volumeId: string): string[][] {
+    const bases = this.#contents.volumes.get(volumeId)?.want.bases ?? [];
+    const own = this.#contents.legs.all().filter((leg) => leg.volumeId === volumeId);
+    return bases.map(({ stackGeneration, legs = own }) =>
+      legs.filter((leg) => leg.stackGeneration === stackGeneration).map(({ legId }) => legId),
+    );
+  }
+
   hasChange(changeId: string): boolean {
     return this.#contents.changes.get(changeId) !== null;
   }

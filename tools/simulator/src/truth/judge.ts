@@ -54,6 +54,7 @@ export class Judge {
     };
     books.onChange = ({ changeId, kind, state, volumeId }) => {
       this.orders.noteEnd({ kind, state, volumeId });
+      if (kind === 'rollback' && state === 'retiring') this.#noteRollback(volumeId);
       parts.trace(`${changeId}, ${kind} of ${volumeId}: ${state}`);
     };
   }
@@ -73,6 +74,13 @@ export class Judge {
     this.#running.delete(`${cardId} ${volumeId}`);
     this.#hasActed = true;
     this.#seen(cardId, volumeId);
+  }
+
+  /** From here on its guest is to find what the snapshot holds, which nobody writes to. */
+  #noteRollback(volumeId: string): void {
+    const { books, world } = this.#parts;
+    const writes = books.legsBeneath(volumeId).map((legIds) => legIds.map((id) => world.legs.get(id)?.writes ?? 0));
+    this.guests.rolledBack(volumeId, Math.max(0, ...writes.map((ofStack) => Math.min(...ofStack))));
   }
 
   /** To be called after every event. */
@@ -170,7 +178,8 @@ export class Judge {
     for (const volume of this.#parts.books.volumes) {
       const { volumeId, appliedGeneration, generation, cardOperationId } = volume;
       if (appliedGeneration === 0) continue;
-      if (volume.state === 'detached') {
+      // One that is rolled back is changing, and no card is asked.
+      if (volume.state === 'detached' || (volume.want.detached && cardOperationId === null)) {
         this.#lookAtDetached(volume);
         // What changed of it while no card had it is as true as it can be.
         this.#applied.add(`${volumeId} ${appliedGeneration}`);

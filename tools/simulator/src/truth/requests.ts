@@ -11,6 +11,7 @@ const wishedKinds: readonly ChangeRecord['kind'][] = [
   'attach',
   'snapshot',
   'delete-snapshot',
+  'rollback',
   'failover',
   'delete',
 ];

@@ -49,3 +49,8 @@ export function makeOverlay(sizeBytes: number): Buffer {
     image.writeUInt16BE(1, blockOffset + cluster * REFCOUNT_BYTES);
   return image;
 }
+
+/** Whether these are the first bytes of that overlay, empty or written to since: its header stays as it was made. */
+export function isOverlay(bytes: Buffer, image: Buffer): boolean {
+  return bytes.subarray(0, HEADER_BYTES).equals(image.subarray(0, HEADER_BYTES));
+}

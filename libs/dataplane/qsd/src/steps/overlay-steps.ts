@@ -4,7 +4,7 @@ import { baseOf, headChild, headStack, isStackEncrypted, stackNodes, stackTop, t
 import { BASES, baseNode, HEAD, LIMITS, overlayNode } from '../graph/node-names.js';
 import { LUKS_HEADER_BYTES } from '../luks/header.js';
 import type { NbdClient } from '../nbd/nbd-client.js';
-import { makeOverlay } from '../overlay/qcow2.js';
+import { isOverlay, makeOverlay } from '../overlay/qcow2.js';
 import { nothing } from '../qmp/replies.js';
 import { beneathEncryption } from './encryption-steps.js';
 import { isAllZeros, readFirstBytes, withBytes, writeFirstBytes } from './first-bytes.js';
@@ -16,7 +16,10 @@ type StepOf<Kind extends CardStep['kind']> = Extract<CardStep, { kind: Kind }>;
 const unfinishedMark = (stackGeneration: number): Buffer =>
   Buffer.from(`FLEXBSO UNFINISHED OVERLAY ${stackGeneration}\n`);
 
-/** Writes an empty overlay's tables onto the stack. Never over anything that is not zeros. */
+/**
+ * Writes an empty overlay's tables onto the stack. Never over anything that is not zeros; what is an overlay already, and may
+ * hold a guest's writes, stays as it is.
+ */
 export async function formatOverlay(scene: StepScene, step: StepOf<'format-overlay'>): Promise<void> {
   const { stackGeneration } = step;
   const graph = await look(scene);
@@ -36,7 +39,7 @@ export async function formatOverlay(scene: StepScene, step: StepOf<'format-overl
 
 async function contentOf(client: NbdClient, image: Buffer, mark: Buffer): Promise<'overlay' | 'fresh' | 'other'> {
   const bytes = await readFirstBytes(client);
-  if (bytes.subarray(0, image.length).equals(image)) return 'overlay';
+  if (isOverlay(bytes, image)) return 'overlay';
   return isAllZeros(bytes) || bytes.subarray(0, mark.length).equals(mark) ? 'fresh' : 'other';
 }
 
