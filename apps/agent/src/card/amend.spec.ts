@@ -3,6 +3,7 @@ import { expectedObservation, isSettled, plannedVolumeOf } from '@flexbso/stack'
 import { describe, expect, it } from 'vitest';
 import { CardFixture, VOLUME_ID, type Wish } from '../testing/card-fixture.js';
 import { Fuse } from '../testing/fuse.js';
+import { FaultyPlane } from '../testing/step-faults.js';
 import { Trigger } from '../testing/trigger.js';
 
 const encrypted: Wish = { newStack: true, layers: [{ kind: 'encryption' }] };
@@ -60,6 +61,19 @@ describe('limits that are asked for while a copy runs', () => {
       closedLegIds: amended.stack.legs.map(({ legId }) => legId),
     });
     expect(card.observed()).toMatchObject({ head: { widened: false, stackGeneration: 1 }, copy: null });
+  });
+
+  it('come into force after a change that had settled, however often setting them fails', async () => {
+    const card = new CardFixture();
+    const plane = new FaultyPlane(1, 'fails-for-good', card.clock);
+    await card.start(new Fuse(), plane);
+    await card.settle({ qos: limited });
+    await card.settle(encrypted);
+    plane.isArmed = true;
+    const amended = await card.amend(other);
+    await card.untilSaid(amended, 'settled');
+    expect(plane.hit).toBe('perform set-limits');
+    expect(card.observed().head).toMatchObject({ qos: other, stackGeneration: 2 });
   });
 
   it('do not begin a change once more that had ended as undone before they came', async () => {

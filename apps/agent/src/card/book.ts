@@ -135,12 +135,14 @@ function entered(book: VolumeBook, entry: BookEntry): VolumeBook {
 }
 
 function begun(book: VolumeBook, desired: DesiredVolume, plan: PlannedCardStep[]): VolumeBook {
+  // What it amends has settled: that carries the guest, and there is nothing to go back to.
+  const goesOn = book.applied !== null && desired.amends !== undefined && isSameWork(book.applied, desired);
   const operation = {
     desired,
     plan,
     steps: [],
-    cutOverIntended: false,
-    mayCarryGuest: false,
+    cutOverIntended: goesOn,
+    mayCarryGuest: goesOn,
     undoing: null,
     undone: false,
   };
