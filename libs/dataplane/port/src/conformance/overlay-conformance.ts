@@ -122,6 +122,25 @@ function overlaysKeepWhatIsBeneath(card: Card): void {
     await overlays.reads(MIB, '\0');
   });
 
+  test('an overlay that holds what a guest wrote is never formatted again', async () => {
+    await card().perform(...creation);
+    await overlays.writes(0, 'old ');
+    const steps = await overlays.taking();
+    await card().perform(...steps);
+    await overlays.writes(0, 'new ');
+    await overlays.writes(3 * MIB, 'new ');
+    await card().fixture.kill(volumeId);
+    const [start, openOld] = creation;
+    const [openNew] = steps;
+    if (!start || !openOld || !openNew) throw new Error('a volume is started and its legs are opened');
+    const head: CardStep = { kind: 'build-head', stackGeneration: 2, sizeBytes, qos };
+    await card().perform(start, openOld, openNew, formatOverlay, buildOverlay, head, exportStep);
+    await overlays.reads(0, 'new ');
+    await overlays.reads(MIB, '\0');
+    await overlays.reads(3 * MIB, 'new ');
+    expect((await card().observe()).head).toMatchObject({ stackGeneration: 2 });
+  });
+
   test('a stack that an overlay beneath the head lies on is not closed', async () => {
     await card().perform(...creation, ...(await overlays.taking()));
     const before = await card().observe();
