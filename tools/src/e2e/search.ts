@@ -1,4 +1,4 @@
-import { open, readdir, readFile } from 'node:fs/promises';
+import { type FileHandle, open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 const PIECE_BYTES = 4 * 1024 ** 2;
@@ -27,9 +27,27 @@ export async function filesHolding(folder: string, needles: readonly Buffer[]): 
   return found;
 }
 
+/** A file that is written beside another to take its place, and has. */
+const TAKEN_PLACE = /\.new$/;
+
 async function fileHolds(path: string, needles: readonly Buffer[]): Promise<boolean> {
+  const file = await opened(path);
+  if (file !== null) return holds(file, needles);
+  return TAKEN_PLACE.test(path) ? fileHolds(path.replace(TAKEN_PLACE, ''), needles) : false;
+}
+
+/** Null: it went meanwhile. */
+async function opened(path: string): Promise<FileHandle | null> {
+  try {
+    return await open(path);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+async function holds(file: FileHandle, needles: readonly Buffer[]): Promise<boolean> {
   const overlapBytes = Math.max(...needles.map((needle) => needle.length)) - 1;
-  const file = await open(path);
   try {
     const piece = Buffer.alloc(PIECE_BYTES);
     for (let offset = 0; ;) {

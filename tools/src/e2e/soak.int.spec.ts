@@ -65,11 +65,11 @@ describe('a soak', () => {
     'changes volumes under verified I/O while agents and services are killed, and nothing fails, is wrong or leaks',
     { timeout: 600_000 },
     async () => {
-      const soak = started('--minutes', '0.6', '--volumes', '3', '--seed', '11');
+      const soak = started('--minutes', '0.4', '--volumes', '3', '--seed', '11');
       expect([await soak.ended, soak.output()]).toEqual([0, expect.stringContaining('All held')]);
       const report = await soak.report();
       expect(report).toMatchObject({ failedIo: 0, wrongBytes: 0, leaks: noLeaks, complaints: [], seed: 11 });
-      expect(report.changes).toBeGreaterThan(10);
+      expect(report.changes).toBeGreaterThan(5);
       expect(report.kills).toBeGreaterThan(1);
       expect(report.ios).toBeGreaterThan(500);
       expect(leftRunning()).toEqual([]);

@@ -39,8 +39,12 @@ async function startDaemon(): Promise<void> {
     ].flat(),
     { stdio: 'ignore' },
   );
-  await eventually('the daemon listens', () => existsSync(socket));
-  qmp = await RawQmp.connect(socket);
+  // Its socket is there a moment before anybody listens on it.
+  await eventually('the daemon answers', async () => {
+    const [answer] = await Promise.allSettled([RawQmp.connect(socket)]);
+    if (answer.status === 'fulfilled') qmp = answer.value;
+    return answer.status === 'fulfilled';
+  });
 }
 
 // No guest is known for another architecture; npm run demo says so there.

@@ -12,7 +12,7 @@ import type { SoakScene, Subject } from './subject.js';
 import type { Leaks } from './tally.js';
 
 /** By then is closed what nobody uses any more: connections, and daemons that were told to end. */
-const LEFTOVER_DEADLINE_MS = 60_000;
+const LEFTOVER_DEADLINE_MS = 30_000;
 const LOOK_AGAIN_MS = 500;
 
 /** What there was before the first volume. */

@@ -28,11 +28,15 @@ export async function killAtRandom(cluster: Cluster, tally: Tally, random: Rando
   await startEnded(cluster, tally, names);
 }
 
-/** Nobody told it to end. A supervisor would start it again; here it is complained of, too. */
+/** What has a standby, or is one, ends by itself when another has become active: a supervisor starts it again. */
+const mayEnd = (name: string, names: readonly string[]): boolean =>
+  names.includes(`${name}-2`) || /^(?:inventory|scheduler)-2$/.test(name);
+
+/** Nobody told it to end: it is started again, and complained of. */
 async function startEnded(cluster: Cluster, tally: Tally, names: readonly string[]): Promise<void> {
   for (const name of names) {
     if (isRunning(cluster.process(name))) continue;
-    tally.complain(`${name} ended by itself; its log: ${cluster.folders.logs}/${name}.log`);
+    if (!mayEnd(name, names)) tally.complain(`${name} ended by itself; its log: ${cluster.folders.logs}/${name}.log`);
     await cluster.restart(name);
   }
 }

@@ -85,6 +85,8 @@ function cardDifference(
   }
   if (recorded === null) return `it runs here${generationText(part)} and is not recorded: created since`;
   if (isLeaving(recorded.volume, part)) return null;
+  // It is told to let go of it as soon as it follows.
+  if (isOfThisLife && recorded.volume.formerCards.some((former) => former.cardId === cardId)) return null;
   if (owner !== cardId) return `it runs here${generationText(part)} and is recorded on ${owner}`;
   if (booked === null && recorded.volume.want.detached)
     return `it runs here${generationText(part)} and is recorded as detached: attached since`;

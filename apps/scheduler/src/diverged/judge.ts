@@ -14,6 +14,12 @@ export interface HeldLeg {
   readonly given: NonNullable<LegPart['given']>;
 }
 
+/** What a card has of a volume that another card took over. */
+export interface FencedPart {
+  readonly cardId: string;
+  readonly given: DesiredVolume;
+}
+
 /**
  * How a difference can be settled.
  * - take-over: the volume runs at rest, card and pools agree; `leftovers` are legs that carry nothing.
@@ -39,6 +45,8 @@ export type Verdict =
       readonly snapshots: readonly SnapshotRecord[];
       readonly frozen: readonly LegRecord[];
       readonly leftovers: readonly HeldLeg[];
+      /** Cards that still have it, and that its pools have shut out since. */
+      readonly fenced: readonly FencedPart[];
     }
   | {
       readonly kind: 'keep-detached';
@@ -68,10 +76,13 @@ export function judge(
   if (one.recorded?.isUnderWay && one.recorded.volume.settledIn === incarnation)
     return refused('a change of it that began after the restore is under way: wait until it is over');
   const { recorded: known } = one;
-  const [part, other] = one.parts.cards.filter((each) => known === null || !isLeaving(known.volume, each));
+  const here = one.parts.cards.filter((each) => known === null || !isLeaving(known.volume, each));
+  const fenced = here.flatMap((each) => fencedPart(each, one.parts.legs));
+  const [part, other] =
+    here.length === fenced.length ? here : here.filter((each) => !fenced.some(({ cardId }) => cardId === each.cardId));
   if (part && other)
     return refused(`it runs on ${part.cardId} and on ${other.cardId}: end it on one of them by hand first`);
-  const kept = part ? keptSnapshots(one) : { snapshots: [], legs: [] };
+  const kept = part ? keptSnapshots(one, part) : { snapshots: [], legs: [] };
   const onCard = part?.given ? desiredStacks(part.given).flatMap(({ legs }) => legs) : [];
   const carried = new Set([...onCard, ...kept.legs].map(({ legId }) => legId));
   const leftovers = heldLegs(one.parts.legs.filter(({ legId }) => !carried.has(legId)));
@@ -81,7 +92,20 @@ export function judge(
     return refused(
       `pool ${strange.poolId} keeps ${strange.given.legId} for a snapshot that the copy does not know: a newer copy may; here it would be deleted`,
     );
-  return part ? takeOver(one, part, { leftovers, kept }, recorded) : withoutCard(one, leftovers, recorded);
+  return part ? takeOver(one, part, { leftovers, kept, fenced }, recorded) : withoutCard(one, leftovers, recorded);
+}
+
+/**
+ * Every leg that the card stands on is served at a later epoch, or gone from its pool, which has answered: the volume was
+ * failed over, and no write of this card arrives anywhere any more.
+ */
+function fencedPart({ cardId, given }: CardPart, parts: readonly LegPart[]): FencedPart[] {
+  const legs = given?.stack.legs ?? [];
+  const isFenced = legs.every(({ legId, poolId, epoch }) => {
+    const observed = parts.find((part) => part.legId === legId && part.poolId === poolId)?.observed;
+    return !observed || observed.epoch > epoch;
+  });
+  return given !== null && legs.length > 0 && isFenced ? [{ cardId, given }] : [];
 }
 
 interface Kept {
@@ -93,11 +117,10 @@ interface Kept {
  * What the books know of snapshots, as far as it is there: one that lacks a leg was deleted since, and on one that the
  * guest writes to the volume was never put an overlay, or that was written back.
  */
-function keptSnapshots({ recorded, parts }: DifferingVolume): Kept {
+function keptSnapshots({ recorded, parts }: DifferingVolume, { given: onCard }: CardPart): Kept {
   const there = parts.legs.filter(({ observed, given }) => observed !== null && !given?.tombstone);
-  const writable = parts.cards.map(({ given }) => given?.stack.stackGeneration);
   const kept = snapshotsOn(recorded, there);
-  const snapshots = kept.filter((one) => !writable.includes(one.stackGeneration));
+  const snapshots = kept.filter((one) => one.stackGeneration !== onCard?.stack.stackGeneration);
   return { snapshots, legs: legsOfSnapshots(recorded, snapshots) };
 }
 
@@ -206,7 +229,7 @@ function heldLegs(parts: readonly LegPart[]): HeldLeg[] | string {
 function takeOver(
   { volumeId, parts, recorded: books }: DifferingVolume,
   { cardId, given, observed }: CardPart,
-  { leftovers, kept }: { readonly leftovers: readonly HeldLeg[]; readonly kept: Kept },
+  found: { readonly leftovers: readonly HeldLeg[]; readonly kept: Kept; readonly fenced: readonly FencedPart[] },
   recorded: readonly RecordedVolume[],
 ): Verdict {
   if (given === null) return refused(`it runs on ${cardId}, whose agent was given nothing of it`);
@@ -230,9 +253,23 @@ function takeOver(
       if (typeof onPool === 'string') return refused(onPool);
       legs.push({ onCard, onPool, stackGeneration, position });
     }
+  const { leftovers, kept } = found;
   const { snapshots } = kept;
-  const frozen = kept.legs.filter(({ legId }) => !legs.some(({ onCard }) => onCard.legId === legId));
-  return { kind: 'take-over', cardId, given, observed, legs, leftovers, snapshots, frozen };
+  const frozen = kept.legs
+    .filter(({ legId }) => !legs.some(({ onCard }) => onCard.legId === legId))
+    .map((leg) => asOnPool(leg, parts.legs));
+  const fenced = found.fenced.filter((one) => one.cardId !== cardId);
+  return { kind: 'take-over', cardId, given, observed, legs, leftovers, snapshots, frozen, fenced };
+}
+
+/** Its pool may have been told to serve it to another card since. */
+function asOnPool(leg: LegRecord, parts: readonly LegPart[]): LegRecord {
+  const given = parts.find(({ legId, poolId }) => legId === leg.legId && poolId === leg.poolId)?.given;
+  if (!given) return leg;
+  const { epoch, holder, operationId, changeId } = given;
+  const now = { ...leg, epoch, holder, operationId, changeId };
+  // It is reached as its pool will say.
+  return epoch === leg.epoch ? now : { ...now, address: null, access: null };
 }
 
 function standsOn(books: RecordedVolume | null, stackGeneration: number): boolean {

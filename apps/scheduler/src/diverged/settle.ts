@@ -3,9 +3,15 @@ import { type ChangeRecord, cutShort } from '../changes/change-record.js';
 import type { Aggregate, Deciding, Draft } from '../changes/draft.js';
 import { advance, announce, announceVolume, moveTo } from '../changes/saga.js';
 import { isFinal } from '../changes/transitions.js';
-import { givePool } from '../desired/desired-items.js';
+import { givePool, takeFromCard } from '../desired/desired-items.js';
 import type { LegRecord } from '../legs/leg-record.js';
-import { exactReservations, formerReservations, legReservations } from '../placement/volume-reservations.js';
+import {
+  cardReservation,
+  exactReservations,
+  formerReservationId,
+  formerReservations,
+  legReservations,
+} from '../placement/volume-reservations.js';
 import { emptyPlan, newChange } from '../volumes/proposal.js';
 import type { HeldLeg, Verdict } from './judge.js';
 import {
@@ -70,6 +76,10 @@ function takenOver(present: Aggregate | null, volumeId: string, found: TakeOver,
     ...exactReservations(volume, legs),
     ...legReservations(volumeId, volume.want, left),
     ...formerReservations(volume, present?.reservations ?? []),
+    ...found.fenced.map(({ cardId, given }) => ({
+      ...cardReservation({ volumeId, cardId, functionId: given.export.functionId }, volume.want),
+      reservationId: formerReservationId(volumeId, cardId),
+    })),
   ];
   const draft: Draft = {
     volume,
@@ -88,6 +98,10 @@ function takenOver(present: Aggregate | null, volumeId: string, found: TakeOver,
   const { revision: _, ...item } = found.given;
   draft.desired.push({ kind: 'put', role: 'card', agentId: found.cardId, item });
   for (const leg of draft.legs) givePool(draft, leg);
+  for (const { cardId, given } of found.fenced) {
+    const former = volume.formerCards.findLast((one) => one.cardId === cardId);
+    if (former) takeFromCard(draft, given, former);
+  }
   return draft;
 }
 

@@ -5,8 +5,8 @@ import type { KeyRecord } from '../keys/key-record.js';
 import type { LegRecord } from '../legs/leg-record.js';
 import type { SnapshotRecord } from '../snapshots/snapshot-record.js';
 import type { Asking } from '../volumes/proposal.js';
-import type { VolumeRecord, VolumeWant } from '../volumes/volume-record.js';
-import type { HeldLeg, Verdict } from './judge.js';
+import type { FormerCard, VolumeRecord, VolumeWant } from '../volumes/volume-record.js';
+import type { FencedPart, HeldLeg, Verdict } from './judge.js';
 
 export interface Settling {
   readonly asking: Asking;
@@ -24,7 +24,7 @@ const anywhere: VolumeWant['placement'] = { policy: 'spread', spreadLegsOver: 'r
 export function volumeOf(
   present: Aggregate | null,
   volumeId: string,
-  { given, observed, cardId, snapshots }: TakeOver,
+  { given, observed, cardId, snapshots, fenced }: TakeOver,
   { owner, incarnation, deciding }: Settling,
 ): VolumeRecord {
   const generation = Math.max(given.generation, present?.volume.generation ?? 0) + 1;
@@ -68,7 +68,10 @@ export function volumeOf(
     cardOperationId: given.operationId,
     settledIn: incarnation,
     lastOutageUntilMs: present?.volume.lastOutageUntilMs ?? null,
-    formerCards: present?.volume.formerCards ?? [],
+    formerCards: [
+      ...(present?.volume.formerCards ?? []).filter((one) => !fenced.some((other) => other.cardId === one.cardId)),
+      ...fenced.map((one) => formerCard(one, deciding)),
+    ],
     legFaults: present?.volume.legFaults ?? [],
     snapshots: snapshots.map(standing),
     createdAtMs: present?.volume.createdAtMs ?? deciding.nowMs,
@@ -79,6 +82,13 @@ export function volumeOf(
 export function standing(snapshot: SnapshotRecord): SnapshotRecord {
   return { ...snapshot, state: snapshot.state === 'making' ? 'ready' : snapshot.state };
 }
+
+const formerCard = ({ cardId, given }: FencedPart, { nowMs, newId }: Deciding): FormerCard => ({
+  cardId,
+  functionId: given.export.functionId,
+  operationId: newId('op'),
+  sinceMs: nowMs,
+});
 
 /** Of a volume that the books never had and of which only legs are left: as much as takes these away. */
 export function goneVolume(

@@ -4,7 +4,7 @@ import { installedTools } from '@flexbso/testkit';
 import { spawn } from 'node:child_process';
 import { open, readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
-import { expect, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { z } from 'zod';
 import { installedQemus, type QsdSite } from '../testing/qsd-site.js';
 import { sitesOfTests } from '../testing/sites.js';
@@ -19,11 +19,24 @@ const fioReply = z.looseObject({
 });
 type FioJob = z.infer<typeof fioReply>['jobs'][number];
 
-async function fio(uri: string, ...options: readonly string[]): Promise<FioJob> {
+interface Load {
+  readonly ended: Promise<FioJob>;
+  /** Has it end with what it has in flight. */
+  readonly stop: () => void;
+}
+
+/** Longer than any spec: a load ends when it is stopped, however slow the machine is. */
+const UNTIL_STOPPED = ['--time_based', '--runtime=600'];
+
+function fio(uri: string, ...options: readonly string[]): Load {
   const common = ['--name=load', '--ioengine=nbd', `--uri=${uri}`, '--bs=4k', '--iodepth=16'];
   const all = [...common, '--verify_state_save=0', '--output-format=json', ...options];
   const child = spawn(installedTools().fio, all, { stdio: ['ignore', 'pipe', 'inherit'] });
-  const output = await text(child.stdout);
+  onTestFinished(() => void child.kill('SIGKILL'));
+  return { ended: text(child.stdout).then(jobOf), stop: () => void child.kill('SIGINT') };
+}
+
+function jobOf(output: string): FioJob {
   const [job] = fioReply.parse(JSON.parse(output.slice(output.indexOf('{')))).jobs;
   if (job === undefined) throw new Error('fio ran nothing');
   return job;
@@ -71,11 +84,10 @@ for (const qemu of installedQemus()) {
     const told: LegFinding[] = [];
     site.card.onLegBad((_volumeId, finding) => told.push(finding));
     await site.guest.write(volume.volumeId, 24 * MIB, Buffer.alloc(4 * MIB, 'kept '));
-    let isLoadOver = false;
     const verified = ['--rw=randwrite', '--verify=crc32c', '--verify_backlog=256', '--verify_fatal=1'];
     // Two writes to one place at once may reach the legs in different orders: those would be told of too.
-    const bounded = ['--serialize_overlap=1', `--size=${16 * MIB}`, '--time_based', '--runtime=12', '--rate_iops=1500'];
-    const load = fio(uri, ...verified, ...bounded).finally(() => (isLoadOver = true));
+    const bounded = ['--serialize_overlap=1', `--size=${16 * MIB}`, '--rate_iops=1500', ...UNTIL_STOPPED];
+    const load = fio(uri, ...verified, ...bounded);
 
     const legs = await threeLegs(volume, 'bcd');
     await volume.perform(...buildMirror(2, legs), ...carriedBy(volume, 2));
@@ -107,8 +119,8 @@ for (const qemu of installedQemus()) {
       { kind: 'open-encryption', stackGeneration: 3, keyRef: testKeyRef },
       ...carriedBy(volume, 3),
     );
-    expect(isLoadOver).toBe(false);
-    expect(await load).toMatchObject({ error: 0 });
+    load.stop();
+    expect(await load.ended).toMatchObject({ error: 0 });
     expect((await volume.observe()).stacks).toMatchObject([
       { stackGeneration: 3, layers: [{ kind: 'encryption' }, mirror], keyRef: testKeyRef },
     ]);
@@ -132,13 +144,13 @@ for (const qemu of installedQemus()) {
     site.card.onLegBad((_volumeId, finding) => told.push(finding));
     const uri = (await volume.observe()).exports[0]?.uri ?? '';
     // One write at a time, as to one place of a disk, and sixteen reads of the same sixteen blocks: they meet all the time.
-    const small = [`--size=${64 * 1024}`, '--time_based', '--runtime=5', '--norandommap'];
-    const [load, reads] = await Promise.all([
-      fio(uri, '--rw=randwrite', ...small, '--iodepth=1'),
-      fio(uri, '--rw=randread', ...small),
-    ]);
-    expect([load.error, reads.error]).toEqual([0, 0]);
-    expect(load.write.total_ios).toBeGreaterThan(500);
+    const small = [`--size=${64 * 1024}`, '--norandommap'];
+    const reads = fio(uri, '--rw=randread', ...small, ...UNTIL_STOPPED);
+    const few = ['--iodepth=1', `--io_size=${500 * 4096}`];
+    const writes = await fio(uri, '--rw=randwrite', ...small, ...few).ended;
+    reads.stop();
+    expect([writes.error, (await reads.ended).error]).toEqual([0, 0]);
+    expect(writes.write.total_ios).toBe(500);
     expect(told).toEqual([]);
     const [one, ...others] = await legContents(site, legs);
     for (const other of others) expect(other.equals(one ?? Buffer.alloc(0))).toBe(true);
