@@ -206,4 +206,27 @@ describe('a volume that is rolled back', () => {
     expect(await cell.volumeNow()).toMatchObject({ state: 'ready' });
     await nothingDiffers();
   });
+
+  it.each(['done', 'never heard of'])(
+    'is kept as its pools have it by a database that is restored to its middle: %s',
+    async (end) => {
+      await detached();
+      const { change } = await rollback();
+      const admin = { name: 'root', role: 'admin' as const, tenantId: null };
+      await cell.scheduler.backups.create({ v: 1, caller: admin, idempotencyKey: 'b', name: 'before' });
+      if (end === 'done') await cell.settle();
+      const before = livingLegs();
+      await cell.scheduler.backups.restore({ v: 1, caller: admin, idempotencyKey: 'r', name: 'before' });
+      await cell.settle();
+      await cell.scheduler.settlements.adopt({ v: 1, caller: admin, idempotencyKey: 'a', id: 'vol-a' });
+      await cell.settle();
+      expect(livingLegs()).toEqual(before);
+      expect(await cell.changeNow(change.changeId)).toMatchObject({ state: end === 'done' ? 'settled' : 'undone' });
+      expect(await cell.volumeNow()).toMatchObject({ state: 'detached', snapshots: [{ state: 'ready' }] });
+      await nothingDiffers();
+      await attached();
+      expect(await cell.volumeNow()).toMatchObject({ state: 'ready' });
+      await nothingDiffers();
+    },
+  );
 });

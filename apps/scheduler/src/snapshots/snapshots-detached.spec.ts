@@ -120,6 +120,27 @@ describe('a detached volume with snapshots', () => {
     expect(await givenTo('card-2')).toMatchObject({ bases: [{ stackGeneration: 1 }] });
     await nothingDiffers();
   });
+
+  it('is adopted with them on the card that it was attached to since, each leg as it is served there', async () => {
+    await cell.create({ stack: encrypted, placement: { cardId: 'card-1' } });
+    await take('monday');
+    // Monday lies beside what the volume stands on.
+    await cell.change({ stack: mirror });
+    await cell.settle();
+    await detached();
+    const admin = { name: 'root', role: 'admin' as const, tenantId: null };
+    await cell.scheduler.backups.create({ v: 1, caller: admin, idempotencyKey: 'b', name: 'before' });
+    await cell.attach({ cardId: 'card-2' });
+    await cell.settle();
+    await cell.scheduler.backups.restore({ v: 1, caller: admin, idempotencyKey: 'r', name: 'before' });
+    await cell.settle();
+    await cell.scheduler.settlements.adopt({ v: 1, caller: admin, idempotencyKey: 'a', id: 'vol-a' });
+    await cell.settle();
+    expect(await cell.volumeNow()).toMatchObject({ state: 'ready', cardId: 'card-2', snapshots: [{ state: 'ready' }] });
+    expect(await epochs()).toEqual([2, 2, 2]);
+    expect(onPools().every(({ holder }) => holder.cardId === 'card-2')).toBe(true);
+    await nothingDiffers();
+  });
 });
 
 describe('a volume with snapshots', () => {
