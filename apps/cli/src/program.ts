@@ -10,6 +10,7 @@ import { describeCommand } from './commands/describe.js';
 import { getCommand } from './commands/get.js';
 import { pauseCommands } from './commands/pause.js';
 import { releaseCommand } from './commands/release.js';
+import { snapshotCommands } from './commands/snapshots.js';
 import { traceCommand } from './commands/trace.js';
 import { volumeCommands } from './commands/volumes.js';
 import { watchCommand } from './commands/watch.js';
@@ -48,6 +49,7 @@ export function makeProgram(): Command {
   getCommand(program, contextOf);
   describeCommand(program, contextOf);
   volumeCommands(program, contextOf);
+  snapshotCommands(program, contextOf);
   cancelCommand(program, contextOf);
   pauseCommands(program, contextOf);
   watchCommand(program, contextOf);

@@ -12,6 +12,7 @@ import { EventsController } from './rest/events-controller.js';
 import { OwnController, OwnState } from './rest/own-controller.js';
 import { PausesController } from './rest/pauses-controller.js';
 import { PoolsController } from './rest/pools-controller.js';
+import { SnapshotsController } from './rest/snapshots-controller.js';
 import { VolumesController } from './rest/volumes-controller.js';
 import { Services } from './services.js';
 import { TokenBook } from './tokens/token-book.js';
@@ -35,6 +36,7 @@ export class GatewayModule {
         PoolsController,
         PausesController,
         VolumesController,
+        SnapshotsController,
         ChangesController,
         CheckController,
         BackupsController,

@@ -14,6 +14,7 @@ export const capabilityNameSchema = z.enum([
   'raid1',
   'raid5f',
   'safe-read',
+  'snapshot',
   'front-end.nbd',
   'front-end.virtio-blk',
   'front-end.nvme',

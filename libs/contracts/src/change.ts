@@ -54,8 +54,20 @@ export const changeSchema = z.strictObject({
   changeId: changeIdSchema,
   volumeId: volumeIdSchema,
   /** `heal`: its card built it again (`outage`), or a bad leg is replaced. `adopt`: after a restore, the books took over what runs. */
-  kind: z.enum(['create', 'change', 'delete', 'heal', 'failover', 'adopt', 'detach', 'attach']),
-  /** What differs, in words of the API: labels, qos, size, stack, pools, key, alwaysRedundant, attached, card, function. */
+  kind: z.enum([
+    'create',
+    'change',
+    'delete',
+    'heal',
+    'failover',
+    'adopt',
+    'detach',
+    'attach',
+    'snapshot',
+    'delete-snapshot',
+    'rollback',
+  ]),
+  /** What differs, in words of the API: labels, qos, size, stack, pools, key, alwaysRedundant, snapshot, content, attached, card, function. */
   differences: z.array(z.string()).max(16),
   fromGeneration: z.int().min(0),
   toGeneration: z.int().min(1),

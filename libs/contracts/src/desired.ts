@@ -9,6 +9,7 @@ import {
   poolIdSchema,
   volumeIdSchema,
 } from './ids.js';
+import { MAX_OVERLAY_DEPTH } from './limits.js';
 import { compressionAlgorithmSchema, layerSchema, protocolSchema, qosLimitsSchema } from './layers.js';
 import { acceptedPlanSchema } from './plan.js';
 import { sealedSecretSchema, sealingKeySchema } from './sealed.js';
@@ -58,6 +59,8 @@ export const desiredStackSchema = z.strictObject({
   layers: z.array(layerSchema),
   encryptionKey: z.strictObject({ keyRef: keyRefSchema, sealedKey: sealedSecretSchema }).nullable(),
   legs: z.array(desiredCardLegSchema).min(1),
+  /** There beneath a clone: another volume's data plane may have the same legs open. None of them is ever written. */
+  shared: z.literal(true).optional(),
 });
 export type DesiredStack = z.infer<typeof desiredStackSchema>;
 
@@ -77,6 +80,11 @@ export const desiredVolumeSchema = z.strictObject({
   qos: qosLimitsSchema.nullable(),
   export: z.strictObject({ protocol: protocolSchema, functionId: functionIdSchema }),
   stack: desiredStackSchema,
+  /**
+   * The stacks beneath it, the nearest first, where it is an overlay: each is read for what those above it do not hold,
+   * and never written. Left out: none.
+   */
+  bases: z.array(desiredStackSchema).min(1).max(MAX_OVERLAY_DEPTH).optional(),
   /**
    * The stack generation that is known to have carried the guest, here or on another card: it is opened and never
    * formatted, also by a card whose journal does not know it. Left out: none has.
@@ -117,8 +125,8 @@ export const desiredLegSchema = z.strictObject({
   compression: compressionAlgorithmSchema.optional(),
   epoch: z.int().min(1),
   holder: z.strictObject({ cardId: cardIdSchema, sealingKey: sealingKeySchema }),
-  /** Written beside the leg: tells which stack is current when a card's journal is lost. */
-  role: z.enum(['preparing', 'current', 'retiring']),
+  /** Written beside the leg: tells which stack is current when a card's journal is lost. `frozen`: others stand on it, or a snapshot is. */
+  role: z.enum(['preparing', 'current', 'frozen', 'retiring']),
   tombstone: z.boolean(),
   trace: traceHeadersSchema,
 });

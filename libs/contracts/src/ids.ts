@@ -22,9 +22,10 @@ const made = (prefix: string) =>
 
 export const volumeIdSchema = made('vol');
 export const legIdSchema = made('leg');
+export const snapshotIdSchema = made('snap');
 export const keyRefSchema = made('key');
 export const changeIdSchema = made('chg');
 /** Fences reports: a report is accepted only with the operation id that the desired state carries. */
 export const operationIdSchema = made('op');
 
-export type MadeIdPrefix = 'vol' | 'leg' | 'key' | 'chg' | 'op';
+export type MadeIdPrefix = 'vol' | 'leg' | 'snap' | 'key' | 'chg' | 'op';

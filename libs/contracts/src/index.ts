@@ -20,6 +20,7 @@ export * from './registration.js';
 export * from './report.js';
 export * from './rpc.js';
 export * from './sealed.js';
+export * from './snapshot.js';
 export * from './subjects.js';
 export * from './trace.js';
 export * from './volume.js';

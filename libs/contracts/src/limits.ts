@@ -23,3 +23,9 @@ export const MAX_STRIPED_LEGS = 8;
 export const MAX_IOPS = 10_000_000;
 /** 100 GB a second: above the card's links. */
 export const MAX_BYTES_PER_SECOND = 100_000_000_000;
+/** Of one volume: each keeps legs and their room until it is deleted. */
+export const MAX_SNAPSHOTS = 32;
+/** Of one volume with its snapshots: with those of a swap beside them a plan still names each that goes (64 things). */
+export const MAX_VOLUME_LEGS = 48;
+/** Overlays of a volume upon each other: a read may look into each, and its data plane holds all their legs open. */
+export const MAX_OVERLAY_DEPTH = 8;

@@ -12,6 +12,8 @@ export const observedStackSchema = z.strictObject({
   keyRef: keyRefSchema.nullable(),
   /** There while whatever stands on the stack is shown this much of it only: its first bytes, up to here. */
   windowBytes: z.int().min(1).optional(),
+  /** There when an overlay is open as its uppermost layer: the stack from which what was not written since is read. */
+  baseStackGeneration: z.int().min(1).optional(),
 });
 export type ObservedStack = z.infer<typeof observedStackSchema>;
 

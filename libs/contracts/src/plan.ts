@@ -67,6 +67,16 @@ export const cardStepSchema = z.discriminatedUnion('kind', [
    * and this one is to grow. Ends with `grow-head`.
    */
   z.strictObject({ kind: z.literal('build-window'), stackGeneration, sizeBytes }),
+  /** Makes the legs' stack an empty overlay: what is written from now on lies there. Only ever onto what reads as zeros. */
+  z.strictObject({
+    kind: z.literal('format-overlay'),
+    stackGeneration,
+    /** What the overlay shows: the volume's size. */
+    sizeBytes,
+    legIds: z.array(legIdSchema).min(1),
+  }),
+  /** Opens the overlay over another stack, which is read and never written through it. */
+  z.strictObject({ kind: z.literal('build-overlay'), stackGeneration, baseStackGeneration: stackGeneration }),
   z.strictObject({ kind: z.literal('build-head'), stackGeneration, sizeBytes, qos: qosLimitsSchema.nullable() }),
   z.strictObject({ kind: z.literal('export-volume'), protocol: protocolSchema, functionId: functionIdSchema }),
   z.strictObject({ kind: z.literal('set-limits'), from: qosLimitsSchema.nullable(), to: qosLimitsSchema.nullable() }),
@@ -80,11 +90,15 @@ export const cardStepSchema = z.discriminatedUnion('kind', [
     toStackGeneration: stackGeneration,
     bytes: sizeBytes,
     copyBytesPerSecond: z.int().min(1),
+    /** There when the target is the overlay's own base: only what was written since is copied, and the base is no snapshot any more. */
+    commits: z.literal(true).optional(),
   }),
   z.strictObject({
     kind: z.literal('cut-over'),
     fromStackGeneration: stackGeneration,
     toStackGeneration: stackGeneration,
+    /** There when the new stack is an overlay on the old: it has everything from the start, so there is no copy. */
+    onto: z.literal('overlay').optional(),
   }),
   z.strictObject({
     kind: z.literal('grow-head'),
@@ -104,6 +118,7 @@ export const cardStepSchema = z.discriminatedUnion('kind', [
     legEpochs: z.array(z.int().min(1)).optional(),
     layers: z.array(layerSchema).optional(),
     windowBytes: z.int().min(1).optional(),
+    baseStackGeneration: stackGeneration.optional(),
   }),
   z.strictObject({
     kind: z.literal('stop-data-plane'),

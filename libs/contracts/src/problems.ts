@@ -25,6 +25,8 @@ export const problemTable = {
   'missing-capability': { status: 422, title: 'A card or pool cannot do what the stack needs' },
   'no-placement': { status: 422, title: 'No card and pools satisfy every constraint' },
   'change-refused': { status: 422, title: 'The change cannot be made' },
+  'snapshots-keep-old-state': { status: 409, title: 'Snapshots keep what the change is to end' },
+  'has-snapshots': { status: 409, title: 'The volume has snapshots' },
   'backup-unusable': { status: 422, title: 'The backup cannot be restored here' },
   'idempotency-key-reused': { status: 422, title: 'The idempotency key was used with another body' },
   'idempotency-key-required': { status: 400, title: 'A write needs an Idempotency-Key' },

@@ -17,6 +17,7 @@ import { legMeasurementSchema } from './measure.js';
 import { pauseListSchema } from './pause.js';
 import { digestSchema, planSchema } from './plan.js';
 import { cardSnapshotSchema, poolSnapshotSchema } from './registration.js';
+import { rollbackRequestSchema, snapshotSchema, snapshotSpecSchema } from './snapshot.js';
 import { traceSchema } from './trace.js';
 import {
   attachRequestSchema,
@@ -45,6 +46,9 @@ const pageOf = <T extends z.ZodType>(item: T) =>
 const write = { idempotencyKey: z.string().min(1).max(128) };
 /** Names a volume by id or by name. */
 const volumeRef = z.string().min(1).max(63);
+
+/** Names a snapshot of a volume by id or by name. */
+const snapshotRef = z.string().min(1).max(63);
 
 /** A list's selector: every label given must match. */
 const selector = { labels: labelsSchema.optional() };
@@ -175,6 +179,77 @@ export const rpc = {
         ...failoverRequestSchema.shape,
       }),
       reply: planSchema,
+    },
+    /** Freezes what the volume holds; from then on it writes elsewhere. */
+    'create-snapshot': {
+      request: z.strictObject({
+        ...request,
+        ...write,
+        volume: volumeRef,
+        basedOnGeneration: z.int().min(1),
+        spec: snapshotSpecSchema,
+        planDigest: digestSchema.optional(),
+      }),
+      reply: z.strictObject({ volume: volumeSchema, change: changeSchema }),
+    },
+    'delete-snapshot': {
+      request: z.strictObject({
+        ...request,
+        ...write,
+        volume: volumeRef,
+        snapshot: snapshotRef,
+        basedOnGeneration: z.int().min(1),
+        planDigest: digestSchema.optional(),
+      }),
+      reply: z.strictObject({ volume: volumeSchema, change: changeSchema }),
+    },
+    'plan-create-snapshot': {
+      request: z.strictObject({
+        ...request,
+        volume: volumeRef,
+        basedOnGeneration: z.int().min(1),
+        spec: snapshotSpecSchema,
+      }),
+      reply: planSchema,
+    },
+    'plan-delete-snapshot': {
+      request: z.strictObject({
+        ...request,
+        volume: volumeRef,
+        snapshot: snapshotRef,
+        basedOnGeneration: z.int().min(1),
+      }),
+      reply: planSchema,
+    },
+    /** A detached volume holds what the snapshot holds; what it held is deleted, as far as no snapshot refers to it. */
+    'rollback-volume': {
+      request: z.strictObject({
+        ...request,
+        ...write,
+        volume: volumeRef,
+        basedOnGeneration: z.int().min(1),
+        ...rollbackRequestSchema.shape,
+        planDigest: digestSchema.optional(),
+      }),
+      reply: z.strictObject({ volume: volumeSchema, change: changeSchema }),
+    },
+    'plan-rollback': {
+      request: z.strictObject({
+        ...request,
+        volume: volumeRef,
+        basedOnGeneration: z.int().min(1),
+        ...rollbackRequestSchema.shape,
+      }),
+      reply: planSchema,
+    },
+    'get-snapshot': {
+      request: z.strictObject({ ...request, volume: volumeRef, snapshot: snapshotRef }),
+      reply: snapshotSchema,
+    },
+    /** Of one volume, or of all; oldest volumes first, and of each its oldest. */
+    'list-snapshots': {
+      request: z.strictObject({ ...request, ...page, volume: volumeRef.optional() }),
+      reply: pageOf(snapshotSchema),
     },
     'get-volume': { request: z.strictObject({ ...request, volume: volumeRef }), reply: volumeSchema },
     'list-volumes': { request: z.strictObject({ ...request, ...page, ...selector }), reply: pageOf(volumeSchema) },

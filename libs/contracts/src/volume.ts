@@ -7,12 +7,14 @@ import {
   keyRefSchema,
   legIdSchema,
   poolIdSchema,
+  snapshotIdSchema,
   tenantIdSchema,
   volumeIdSchema,
 } from './ids.js';
 import { degradedSchema, legFaultsSchema } from './leg-fault.js';
 import { labelsSchema } from './labels.js';
 import { protocolSchema, qosLimitsSchema, stackSpecSchema } from './layers.js';
+import { snapshotNameSchema, snapshotStateSchema } from './snapshot.js';
 import { BLOCK_SIZE_BYTES, MAX_VOLUME_SIZE_BYTES, MIN_VOLUME_SIZE_BYTES } from './limits.js';
 
 export const volumeSizeSchema = z
@@ -57,6 +59,11 @@ export const volumeSpecSchema = z.strictObject({
   stack: stackSpecSchema.default({ layers: [] }),
   alwaysRedundant: alwaysRedundantSchema.default(false),
   qos: qosLimitsSchema.nullable().default(null),
+  /**
+   * Makes it a clone, which begins with what the snapshot holds: of the snapshot's size and layers, on the card of the
+   * snapshot's volume. `volume` and `snapshot` by id or name.
+   */
+  fromSnapshot: z.strictObject({ volume: z.string().min(1).max(63), snapshot: z.string().min(1).max(63) }).optional(),
   placement: placementWishSchema.default({ policy: 'spread', spreadLegsOver: 'rack', spreadRequired: false }),
 });
 export type VolumeSpec = z.infer<typeof volumeSpecSchema>;
@@ -74,6 +81,8 @@ export const volumePatchSchema = z
     qos: qosLimitsSchema.nullable(),
     placement: z.strictObject({ poolIds: z.array(poolIdSchema).min(1).max(8) }),
     rekey: z.strictObject({ from: keyRefSchema }),
+    /** It is known that the volume's snapshots stay as they are: not encrypted, or with the key that is to be replaced. */
+    acknowledgeSnapshots: z.literal(true),
   })
   .partial()
   .refine((patch) => Object.keys(patch).length > 0, 'a change names at least one thing to change');
@@ -177,6 +186,11 @@ export const volumeSchema = z.strictObject({
   formerCards: z.array(formerCardSchema),
   /** How a client on the card's host reaches the volume; null until it is served. */
   uri: z.string().nullable(),
+  snapshots: z
+    .array(z.strictObject({ snapshotId: snapshotIdSchema, name: snapshotNameSchema, state: snapshotStateSchema }))
+    .default([]),
+  /** Of a clone, for as long as it reads what it has not written itself from there; null: it holds everything itself. */
+  standsOn: z.strictObject({ volumeId: volumeIdSchema, snapshotId: snapshotIdSchema }).nullable().default(null),
   changeId: changeIdSchema.nullable(),
   createdAtMs: z.int(),
 });

@@ -1,6 +1,7 @@
 import type { CardStep, Layer, ObservedStack } from '@flexbso/contracts';
 import { isRedundancy } from './layers.js';
 import { sameLayers } from './observation.js';
+import type { ChainLink } from './overlay.js';
 import type { PlannedStack } from './planned-volume.js';
 
 /** What is already open of the wanted stack, if it can be built on. */
@@ -12,29 +13,36 @@ interface Begun {
 const nothingBegun: Begun = { legIds: new Set(), layerCount: 0 };
 
 /** Whether what is open of a stack is a lower part of the wanted one, so that the rest can be built on it. */
-export function isPartOf(observed: ObservedStack, wanted: PlannedStack): boolean {
+export function isPartOf(observed: ObservedStack, { stack: wanted, baseStackGeneration }: ChainLink): boolean {
   const layers = wanted.layers.slice(wanted.layers.length - observed.layers.length);
   const isEncryptionOpen = observed.layers.some(({ kind }) => kind === 'encryption');
+  const isOverlayOpen = observed.baseStackGeneration !== undefined;
   return (
     observed.layers.length <= wanted.layers.length &&
     sameLayers(observed.layers, layers) &&
     observed.legs.every(({ legId, epoch }) => wanted.legs.some((leg) => leg.legId === legId && leg.epoch === epoch)) &&
     // A layer over fewer legs than wanted is another layer.
-    (observed.layers.length === 0 || observed.legs.length === wanted.legs.length) &&
+    ((observed.layers.length === 0 && !isOverlayOpen) || observed.legs.length === wanted.legs.length) &&
+    // An overlay is the uppermost: whatever is beneath it is there.
+    (!isOverlayOpen ||
+      (observed.baseStackGeneration === baseStackGeneration && observed.layers.length === wanted.layers.length)) &&
     observed.keyRef === (isEncryptionOpen ? wanted.keyRef : null)
   );
 }
 
 /**
- * Steps that open what is missing of the wanted stack, from the legs up. `format`: whether the encryption
- * header is still to be written; false for a stack that has ever carried the guest. `legBytes`: as much as a leg has to
- * hold; what a growth that was taken back has left beyond is not shown.
+/**
+ * Steps that open what is missing of the wanted stack, from the legs up. `format`: whether encryption header and overlay
+ * are still to be written; false for a stack that has ever carried the guest. `sizeBytes` is the volume's. `legBytes`: as
+ * much as a leg has to hold; what a growth that was taken back has left beyond is not shown.
  */
 export function buildSteps(
   observed: ObservedStack | undefined,
-  wanted: PlannedStack,
-  { format, legBytes }: { readonly format: boolean; readonly legBytes: number },
+  link: ChainLink,
+  how: { readonly format: boolean; readonly sizeBytes: number; readonly legBytes: number },
 ): CardStep[] {
+  const { format, legBytes } = how;
+  const wanted = link.stack;
   const begun = observed
     ? { legIds: new Set(observed.legs.map(({ legId }) => legId)), layerCount: observed.layers.length }
     : nothingBegun;
@@ -49,7 +57,16 @@ export function buildSteps(
       sizeBytes: Math.min(sizeBytes, legBytes),
     }));
   const missing = wanted.layers.slice(0, wanted.layers.length - begun.layerCount).toReversed();
-  return [...legs, ...missing.flatMap((layer) => layerSteps(layer, wanted, format))];
+  const overlay = observed?.baseStackGeneration === undefined ? overlaySteps(link, format, how.sizeBytes) : [];
+  return [...legs, ...missing.flatMap((layer) => layerSteps(layer, wanted, format)), ...overlay];
+}
+
+function overlaySteps({ stack, baseStackGeneration }: ChainLink, format: boolean, sizeBytes: number): CardStep[] {
+  if (baseStackGeneration === null) return [];
+  const { stackGeneration } = stack;
+  const legIds = stack.legs.map(({ legId }) => legId);
+  const open: CardStep = { kind: 'build-overlay', stackGeneration, baseStackGeneration };
+  return format ? [{ kind: 'format-overlay', stackGeneration, sizeBytes, legIds }, open] : [open];
 }
 
 function layerSteps(layer: Layer, wanted: PlannedStack, format: boolean): CardStep[] {
@@ -74,5 +91,6 @@ export function closeStep(stack: ObservedStack): CardStep {
     legEpochs: legs.map(({ epoch }) => epoch),
     layers: stack.layers,
     ...(stack.windowBytes === undefined ? {} : { windowBytes: stack.windowBytes }),
+    ...(stack.baseStackGeneration === undefined ? {} : { baseStackGeneration: stack.baseStackGeneration }),
   };
 }

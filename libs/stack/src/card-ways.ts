@@ -1,9 +1,20 @@
-import type { Capabilities, CardStep, ObservedVolume, Problem, QosLimits } from '@flexbso/contracts';
+import type { Capabilities, CardStep, ObservedStack, ObservedVolume, Problem, QosLimits } from '@flexbso/contracts';
 import { buildSteps, closeStep, isPartOf } from './build-stack.js';
 import { missingOf } from './capabilities.js';
 import { legSizeBytes } from './layers.js';
-import { isComplete, isExported, isWantedExport, sameLimits, stackOf, windowOf } from './observation.js';
+import {
+  carriersOf,
+  isChainComplete,
+  isComplete,
+  isExported,
+  isWantedExport,
+  sameLimits,
+  stackOf,
+  windowOf,
+} from './observation.js';
+import { type ChainLink, chainOf, linksOf } from './overlay.js';
 import type { PlannedVolume } from './planned-volume.js';
+import { problem } from './problems.js';
 import { buildProblem, growProblem, limitsNeed, shrinkProblem, swapGrowProblem } from './refusals.js';
 
 /** What the ways below plan from; checked before for contradictions. */
@@ -22,14 +33,11 @@ export function removeAll({ observed, desired }: Situation): Way {
   if (!observed.running) return { steps: [] };
   // Closing in order would wait for I/O that no leg will ever answer.
   if (desired.movedTo !== undefined) return { steps: [{ kind: 'stop-data-plane', evenIfAttached: true }] };
-  const beside = observed.stacks.filter(({ stackGeneration }) => stackGeneration !== observed.head?.stackGeneration);
+  const carriers = observed.head ? carriersOf(observed, observed.head.stackGeneration) : [];
   return {
     steps: [
       ...observed.exports.map(unexportStep),
-      ...closeAll(
-        observed,
-        beside.map(({ stackGeneration }) => stackGeneration),
-      ),
+      ...closeAll(observed, generationsBeside(observed, carriers)),
       { kind: 'stop-data-plane' },
     ],
   };
@@ -41,15 +49,21 @@ export function raise(situation: Situation): Way {
   const refusal = buildProblem(cardId, desired, capabilities, []);
   if (refusal) return { problem: refusal };
   const { stackGeneration } = desired.stack;
+  const links = linksOf(desired).toReversed();
+  // What stands on a stack that is to be opened anew is closed first.
+  const misfit = links.findIndex((link) => !fits(situation, link));
+  const above = misfit === -1 ? [] : links.slice(misfit + 1).map(({ stack }) => stack.stackGeneration);
+  const closed = generationsBeside(observed, []).filter((one) => above.includes(one));
   const start: CardStep[] = observed.running ? [] : [{ kind: 'start-data-plane' }];
   const { sizeBytes, qos } = desired;
   return {
     steps: [
       ...start,
-      ...build(situation),
+      ...closeAll(observed, closed),
+      ...links.flatMap((link) => build(situation, link, closed)),
       { kind: 'build-head', stackGeneration, sizeBytes, qos },
       ...missingExport(observed, desired),
-      ...closeAll(observed, generationsBeside(observed, [stackGeneration])),
+      ...closeAll(observed, generationsBeside(observed, generationsOf(desired))),
     ],
   };
 }
@@ -66,13 +80,17 @@ export function adjust({ cardId, observed, desired, capabilities }: Situation, h
   return {
     steps: [
       ...closeAll(observed, abandoned),
-      ...limitSteps(head, desired),
+      ...limitSteps(head, desired.qos),
       ...growSteps(head, desired, isWindowed),
       ...formerExports(observed, desired),
       ...missingExport(observed, desired),
-      ...closeAll(observed, generationsBeside(observed, [head.stackGeneration, ...abandoned])),
+      ...closeAll(observed, generationsBeside(observed, [...generationsOf(desired), ...abandoned])),
     ],
   };
+}
+
+function generationsOf(desired: PlannedVolume): number[] {
+  return chainOf(desired).map(({ stackGeneration }) => stackGeneration);
 }
 
 /** On a window the rest of a swap is due, which was judged before its cut-over. */
@@ -87,35 +105,89 @@ function sizeProblem(
   return desired.sizeBytes === sizeBytes ? null : growProblem(cardId, desired, sizeBytes, capabilities);
 }
 
-/** The head is on another stack: the wanted one is built beside it, synchronised, and cut over to; then the old is closed. */
+/**
+ * The head is on another stack. The wanted one is built beside it, synchronised, and cut over to; then the old is closed.
+ * An overlay on the old has everything from the start, so that only the cut-over is left; and into its own base an overlay
+ * is written back, where only what it holds is copied.
+ */
 export function swap(situation: Situation, head: Head): Way {
   const { cardId, observed, desired, capabilities } = situation;
+  const how = howToSwap(observed, desired, head);
   const refusal =
     swapGrowProblem(cardId, desired, head.sizeBytes, capabilities) ??
-    buildProblem(cardId, desired, capabilities, ['swap-live']);
+    relationProblem(observed, desired, how) ??
+    buildProblem(cardId, desired, capabilities, how === 'overlay' ? [] : ['swap-live']);
   if (refusal) return { problem: refusal };
-  const obstacles = obstaclesOf(observed, desired);
-  const toStackGeneration = desired.stack.stackGeneration;
-  const from = { fromStackGeneration: head.stackGeneration, toStackGeneration };
-  const { copyBytesPerSecond } = desired;
+  const obstacles = obstaclesOf(observed, desired).filter(
+    (one) => how !== 'commit' || one !== desired.stack.stackGeneration,
+  );
+  const cutOver = { kind: 'cut-over', ...endsOf(head, desired) } as const;
   const limits = desired.limitsAtOnce ? desired.qos : head.qos;
-  const widen = widenSteps(head, limits, copyBytesPerSecond);
-  const isWidened = !isUnlimited(limits) && (head.widened || widen.length > 0);
-  const isInSync = observed.copy?.state === 'ready' && obstacles.length === 0;
-  const copy: CardStep[] = isInSync ? [] : [{ kind: 'copy', ...from, bytes: head.sizeBytes, copyBytesPerSecond }];
+  // An overlay takes no copy, so there is none to make room for.
+  const widen = how === 'overlay' ? limitSteps(head, limits) : widenSteps(head, limits, desired.copyBytesPerSecond);
+  const isWidened = how !== 'overlay' && !isUnlimited(limits) && (head.widened || widen.length > 0);
+  const [top] = linksOf(desired);
   return {
     steps: [
       ...closeAll(observed, obstacles),
       ...missingExport(observed, desired),
-      ...build(situation),
+      ...(top && how !== 'commit' ? build(situation, top, obstacles) : []),
       ...widen,
-      ...copy,
-      { kind: 'cut-over', ...from },
-      ...limitSteps({ ...head, qos: limits, widened: isWidened }, desired),
+      ...copySteps(situation, head, how, obstacles),
+      how === 'overlay' ? { ...cutOver, onto: 'overlay' } : cutOver,
+      ...limitSteps({ ...head, qos: limits, widened: isWidened }, desired.qos),
       ...growSteps(head, desired, windowBytesOf(observed, desired) !== undefined),
-      ...closeAll(observed, generationsBeside(observed, [toStackGeneration, ...obstacles])),
+      ...closeAll(observed, generationsBeside(observed, [...generationsOf(desired), ...obstacles])),
     ],
   };
+}
+
+type SwapKind = 'copy' | 'overlay' | 'commit';
+
+function howToSwap(observed: ObservedVolume, desired: PlannedVolume, head: Head): SwapKind {
+  const { stackGeneration } = desired.stack;
+  if (carriersOf(observed, head.stackGeneration)[1] === stackGeneration) return 'commit';
+  return desired.bases?.[0]?.stackGeneration === head.stackGeneration ? 'overlay' : 'copy';
+}
+
+/** A copy gives a stack that holds everything itself; what lies beneath an overlay is what carried the guest before. */
+function relationProblem(observed: ObservedVolume, desired: PlannedVolume, how: SwapKind): Problem | null {
+  const { volumeId, stack, bases, sizeBytes } = desired;
+  if (how === 'copy') {
+    if (bases === undefined) return null;
+    const detail = `volume ${volumeId}: stack ${stack.stackGeneration} is an overlay on another stack than carries the guest, whose content would change beneath the guest`;
+    return problem('change-refused', detail, { stackGeneration: stack.stackGeneration });
+  }
+  if (sizeBytes !== observed.head?.sizeBytes) {
+    const detail = `volume ${volumeId} cannot change its size in the step that makes or ends an overlay`;
+    return problem('change-refused', detail, { stackGeneration: stack.stackGeneration });
+  }
+  const kept = linksOf(desired).slice(how === 'overlay' ? 1 : 0);
+  const strange = kept.find((link) => !isWhole(stackOf(observed, link.stack.stackGeneration), link));
+  if (!strange) return null;
+  const detail = `volume ${volumeId}: the legs, epochs, layers or key of stack ${strange.stack.stackGeneration}, which it is to stand on, are not the recorded ones; nothing was touched`;
+  return problem('needs-operator', detail, { volumeId });
+}
+
+function isWhole(observed: ObservedStack | undefined, link: ChainLink): boolean {
+  return observed?.windowBytes === undefined && isComplete(observed, link);
+}
+
+function endsOf(head: Head, { stack }: PlannedVolume) {
+  return { fromStackGeneration: head.stackGeneration, toStackGeneration: stack.stackGeneration };
+}
+
+/** None for an overlay, and none where both are the same already. */
+function copySteps(
+  { observed, desired }: Situation,
+  head: Head,
+  how: SwapKind,
+  obstacles: readonly number[],
+): CardStep[] {
+  const { copyBytesPerSecond } = desired;
+  if (how === 'overlay' || (observed.copy?.state === 'ready' && obstacles.length === 0)) return [];
+  const copy = { kind: 'copy', ...endsOf(head, desired), bytes: head.sizeBytes, copyBytesPerSecond } as const;
+  return [how === 'commit' ? { ...copy, commits: true } : copy];
 }
 
 /** Generations to be closed before the copy: the target of a copy that does not go on, and what a concluded one left. */
@@ -128,32 +200,52 @@ function obstaclesOf(observed: ObservedVolume, desired: PlannedVolume): number[]
     copy.toStackGeneration === wanted &&
     copy.state !== 'failed' &&
     windowOf(observed, wanted) === windowBytesOf(observed, desired) &&
-    isComplete(stackOf(observed, wanted), desired.stack);
+    isChainComplete(observed, desired);
   return isOurs ? [] : [copy.toStackGeneration];
 }
 
-/** Opens what is missing of the wanted stack; what is open of it and does not fit is closed first, never joined by a second. */
-function build(situation: Situation): CardStep[] {
-  const { observed, desired, appliedStackGeneration } = situation;
-  const wanted = desired.stack;
-  const { stackGeneration } = wanted;
-  const how = { format: appliedStackGeneration !== stackGeneration, legBytes: legBytesOf(situation) };
-  const begun = stackOf(observed, stackGeneration);
-  const sizeBytes = windowBytesOf(observed, desired);
-  const window: CardStep[] = sizeBytes === undefined ? [] : [{ kind: 'build-window', stackGeneration, sizeBytes }];
-  const isCopyTarget = observed.copy?.toStackGeneration === stackGeneration;
-  // The target of a copy that cannot go on is among the obstacles and closed already.
-  const isClosed = isCopyTarget && obstaclesOf(observed, desired).includes(stackGeneration);
-  if (!begun || isClosed) return [...buildSteps(undefined, wanted, how), ...window];
-  if (begun.windowBytes === undefined && isPartOf(begun, wanted)) return [...buildSteps(begun, wanted, how), ...window];
-  if (begun.windowBytes === sizeBytes && isComplete(begun, wanted)) return [];
-  return [closeStep(begun), ...buildSteps(undefined, wanted, how), ...window];
+/** Whether what is open of the stack, if anything, can be built on. */
+function fits(situation: Situation, link: ChainLink): boolean {
+  const { observed, desired } = situation;
+  const begun = stackOf(observed, link.stack.stackGeneration);
+  if (!begun) return true;
+  const sizeBytes = link.stack === desired.stack ? windowBytesOf(observed, desired) : undefined;
+  return (
+    (begun.windowBytes === undefined && isPartOf(begun, link)) ||
+    (begun.windowBytes === sizeBytes && isComplete(begun, link))
+  );
 }
 
-/** How large a header is that another card has written is not known here: such a leg is as large as it is. */
-function legBytesOf({ desired: { stack, sizeBytes }, capabilities }: Situation): number {
-  const isEncrypted = stack.layers.some(({ kind }) => kind === 'encryption');
-  return isEncrypted ? Number.POSITIVE_INFINITY : legSizeBytes(stack.layers, sizeBytes, capabilities);
+/**
+ * Opens what is missing of a wanted stack; what is open of it and does not fit is closed first, never joined by a second.
+ * `closed` are stacks that are closed already by then.
+ */
+function build(situation: Situation, link: ChainLink, closed: readonly number[]): CardStep[] {
+  const { observed, desired, appliedStackGeneration } = situation;
+  const { stackGeneration } = link.stack;
+  const begun = stackOf(observed, stackGeneration);
+  const isTop = link.stack === desired.stack;
+  const { sizeBytes } = desired;
+  // What lies beneath an overlay has carried a guest.
+  const format = isTop && appliedStackGeneration !== stackGeneration;
+  const how = { format, sizeBytes, legBytes: legBytesOf(situation, link) };
+  const windowBytes = isTop ? windowBytesOf(observed, desired) : undefined;
+  const window: CardStep[] =
+    windowBytes === undefined ? [] : [{ kind: 'build-window', stackGeneration, sizeBytes: windowBytes }];
+  if (!begun || closed.includes(stackGeneration)) return [...buildSteps(undefined, link, how), ...window];
+  if (begun.windowBytes === undefined && isPartOf(begun, link)) return [...buildSteps(begun, link, how), ...window];
+  if (fits(situation, link)) return [];
+  return [closeStep(begun), ...buildSteps(undefined, link, how), ...window];
+}
+
+/**
+ * How large a header is that another card has written is not known here, nor an overlay's tables: such a leg is as large
+ * as it is.
+ */
+function legBytesOf({ desired: { sizeBytes }, capabilities }: Situation, link: ChainLink): number {
+  const { layers } = link.stack;
+  const isKnown = link.baseStackGeneration === null && !layers.some(({ kind }) => kind === 'encryption');
+  return isKnown ? legSizeBytes(layers, sizeBytes, capabilities) : Number.POSITIVE_INFINITY;
 }
 
 /** A swap that grows: as much of the new stack as the guest has now, until the head grows to all of it; else undefined. */
@@ -179,9 +271,9 @@ function widenSteps(head: Head, limits: QosLimits | null, copyBytesPerSecond: nu
 
 const isUnlimited = (limits: QosLimits | null) => sameLimits(limits, null);
 
-function limitSteps(head: Head, desired: PlannedVolume): CardStep[] {
-  if (head.widened) return [{ kind: 'restore-limits', to: desired.qos }];
-  return sameLimits(head.qos, desired.qos) ? [] : [{ kind: 'set-limits', from: head.qos, to: desired.qos }];
+function limitSteps(head: Head, limits: QosLimits | null): CardStep[] {
+  if (head.widened) return [{ kind: 'restore-limits', to: limits }];
+  return sameLimits(head.qos, limits) ? [] : [{ kind: 'set-limits', from: head.qos, to: limits }];
 }
 
 function missingExport(observed: ObservedVolume, desired: PlannedVolume): CardStep[] {
@@ -204,10 +296,10 @@ function closeAll(observed: ObservedVolume, stackGenerations: readonly number[])
   );
 }
 
-/** Every open stack that is not among `kept`, oldest first. */
+/** Every open stack that is not among `kept`, youngest first: an overlay is closed before its base. */
 function generationsBeside(observed: ObservedVolume, kept: readonly number[]): number[] {
   return observed.stacks
     .map(({ stackGeneration }) => stackGeneration)
     .filter((stackGeneration) => !kept.includes(stackGeneration))
-    .toSorted((left, right) => left - right);
+    .toSorted((left, right) => right - left);
 }

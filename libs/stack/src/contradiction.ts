@@ -1,5 +1,5 @@
 import type { ObservedVolume, Problem } from '@flexbso/contracts';
-import { isComplete, isWantedExport, stackOf } from './observation.js';
+import { isChainComplete, isWantedExport, stackOf } from './observation.js';
 import type { PlannedVolume } from './planned-volume.js';
 import { problem } from './problems.js';
 
@@ -69,7 +69,7 @@ function headReason(
   const carrier = stackOf(observed, head.stackGeneration);
   if (!carrier || carrier.legs.length === 0)
     return `its head is on stack ${head.stackGeneration}, of which no leg is open`;
-  if (head.stackGeneration === wanted.stackGeneration && !isComplete(carrier, wanted)) {
+  if (head.stackGeneration === wanted.stackGeneration && !isChainComplete(observed, desired)) {
     return `stack ${head.stackGeneration} carries the guest, but its legs, epochs, layers or key are not the wanted ones`;
   }
   if (copy && (copy.state === 'done') !== (copy.toStackGeneration === head.stackGeneration)) {
@@ -86,6 +86,8 @@ function rollbackReason(
 ): string | null {
   const wanted = desired.stack.stackGeneration;
   if (!head || head.stackGeneration === wanted || appliedStackGeneration !== wanted) return null;
+  // An overlay on what carries the guest holds all of it from the start: there is no copy that could be missing.
+  if (desired.bases?.[0]?.stackGeneration === head.stackGeneration) return null;
   const canGoForward = copy?.toStackGeneration === wanted && (copy.state === 'running' || copy.state === 'ready');
   return canGoForward
     ? null

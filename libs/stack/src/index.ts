@@ -27,6 +27,7 @@ export { type ChangePlan, type ChangePlanInput, joinedPlan, type PlanOfSteps, pl
 export { type FailoverPlanInput, fenceProblem, planFailover } from './plan-failover.js';
 export { type PlannedPoolLeg, type PoolLegPlan, type PoolLegPlanInput, planPoolLeg } from './plan-pool-leg.js';
 export { acceptedPlanOf, destroysOf, digestOf } from './plan-steps.js';
+export { chainOf, desiredStacks, overlayBytes } from './overlay.js';
 export {
   type AddressKind,
   type PlannedLeg,

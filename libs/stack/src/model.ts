@@ -1,5 +1,5 @@
 import type { CardStep, ObservedStack, ObservedVolume } from '@flexbso/contracts';
-import { nothingObserved, stackOf, withoutWindow } from './observation.js';
+import { carriersOf, nothingObserved, stackOf, withoutWindow } from './observation.js';
 import { type CardStepHandlers, type CardStepOf, handleCardStep } from './steps.js';
 
 type Change = (observed: ObservedVolume) => ObservedVolume;
@@ -42,6 +42,13 @@ const done: CardStepHandlers<Change> = {
     changeStack(observed, step.stackGeneration, (stack) => addLayer(stack, step.layer)),
   'build-window': (step) => (observed) =>
     changeStack(observed, step.stackGeneration, (stack) => ({ ...stack, windowBytes: step.sizeBytes })),
+  // Tables are on the legs, not in what is open.
+  'format-overlay': unchanged,
+  'build-overlay': (step) => (observed) =>
+    changeStack(observed, step.stackGeneration, (stack) => ({
+      ...stack,
+      baseStackGeneration: step.baseStackGeneration,
+    })),
   'build-head': (step) => (observed) => ({
     ...observed,
     head: observed.head ?? {
@@ -100,6 +107,8 @@ const undone: CardStepHandlers<Change> = {
   'build-compression': (step) => (observed) =>
     changeStack(observed, step.stackGeneration, (stack) => removeLayer(stack, 'compression')),
   'build-window': (step) => (observed) => changeStack(observed, step.stackGeneration, withoutWindow),
+  'format-overlay': unchanged,
+  'build-overlay': (step) => (observed) => changeStack(observed, step.stackGeneration, withoutOverlay),
   'build-head': () => (observed) => ({ ...observed, head: null }),
   'export-volume':
     ({ protocol, functionId }) =>
@@ -145,18 +154,26 @@ function removeLayer(stack: ObservedStack, kind: string): ObservedStack {
   return { ...stack, layers: stack.layers.filter((layer) => layer.kind !== kind) };
 }
 
+function withoutOverlay(stack: ObservedStack): ObservedStack {
+  const { baseStackGeneration: _, ...rest } = stack;
+  return rest;
+}
+
 function withoutExport(observed: ObservedVolume, protocol: string, functionId: string): ObservedVolume['exports'] {
   return observed.exports.filter((shown) => shown.protocol !== protocol || shown.functionId !== functionId);
 }
 
-/** Also ends a copy into the stack, and lets go of a concluded copy's record. Never closes what the head stands on. */
+/** Also ends a copy into the stack, and lets go of a concluded copy's record. Never closes what the head reads from. */
 function closeStack(observed: ObservedVolume, step: CardStepOf<'close-stack'>): ObservedVolume {
   if (observed.head?.stackGeneration === step.stackGeneration) return observed;
   const { copy } = observed;
+  const carriers = observed.head ? carriersOf(observed, observed.head.stackGeneration) : [];
   const isCopyOver = copy !== null && (copy.toStackGeneration === step.stackGeneration || copy.state === 'done');
   return {
     ...observed,
     copy: isCopyOver ? null : copy,
-    stacks: observed.stacks.filter((stack) => stack.stackGeneration !== step.stackGeneration),
+    stacks: observed.stacks.filter(
+      ({ stackGeneration }) => stackGeneration !== step.stackGeneration || carriers.includes(stackGeneration),
+    ),
   };
 }

@@ -1,19 +1,21 @@
 import type { Layer, ObservedStack, ObservedVolume, QosLimits } from '@flexbso/contracts';
 import { isSame } from './canonical.js';
-import type { PlannedStack, PlannedVolume } from './planned-volume.js';
+import { type ChainLink, chainOf, linksOf } from './overlay.js';
+import type { PlannedVolume } from './planned-volume.js';
 
 /** What is observed of a volume of which nothing runs. */
 export function nothingObserved(volumeId: string): ObservedVolume {
   return { volumeId, running: false, head: null, stacks: [], copy: null, exports: [] };
 }
 
-/** The stack as it is observed when all of it is open. */
-export function expectedStack(stack: PlannedStack): ObservedStack {
+/** The stack as it is observed when all of it is open; of an overlay, over its base. */
+export function expectedStack({ stack, baseStackGeneration }: ChainLink): ObservedStack {
   return {
     stackGeneration: stack.stackGeneration,
     legs: stack.legs.map(({ legId, epoch }) => ({ legId, epoch })),
     layers: [...stack.layers],
     keyRef: stack.keyRef,
+    ...(baseStackGeneration === null ? {} : { baseStackGeneration }),
   };
 }
 
@@ -32,7 +34,7 @@ export function expectedObservation(desired: PlannedVolume): ObservedVolume {
       widened: false,
       stackGeneration: desired.stack.stackGeneration,
     },
-    stacks: [expectedStack(desired.stack)],
+    stacks: linksOf(desired).map(expectedStack).toReversed(),
     copy: null,
     exports: [{ ...desired.export, uri: '' }],
   };
@@ -52,7 +54,7 @@ export function isApplied(observed: ObservedVolume, desired: PlannedVolume): boo
     !head.widened &&
     sameLimits(head.qos, desired.qos) &&
     windowOf(observed, head.stackGeneration) === undefined &&
-    isComplete(stackOf(observed, head.stackGeneration), desired.stack) &&
+    isChainComplete(observed, desired) &&
     isExported(observed, desired)
   );
 }
@@ -62,7 +64,9 @@ export function isSettled(observed: ObservedVolume, desired: PlannedVolume): boo
   if (!isApplied(observed, desired)) return false;
   if (desired.tombstone) return true;
   return (
-    observed.stacks.length === 1 && observed.exports.length === 1 && (observed.copy === null || isConcluded(observed))
+    observed.stacks.length === chainOf(desired).length &&
+    observed.exports.length === 1 &&
+    (observed.copy === null || isConcluded(observed))
   );
 }
 
@@ -86,10 +90,27 @@ export function withoutWindow(stack: ObservedStack): ObservedStack {
 }
 
 /** Whether all of the wanted stack, and nothing that it does not have, is open; through a window or not. */
-export function isComplete(observed: ObservedStack | undefined, wanted: PlannedStack): boolean {
+export function isComplete(observed: ObservedStack | undefined, wanted: ChainLink): boolean {
   return (
     observed !== undefined && isSame(withSortedLegs(withoutWindow(observed)), withSortedLegs(expectedStack(wanted)))
   );
+}
+
+/** Whether the wanted stack and all that it stands on are open as wanted. */
+export function isChainComplete(observed: ObservedVolume, desired: PlannedVolume): boolean {
+  return linksOf(desired).every((link) => isComplete(stackOf(observed, link.stack.stackGeneration), link));
+}
+
+/** The stack generations that what stands on `stackGeneration` reads from: its own, and those beneath it as observed. */
+export function carriersOf(observed: ObservedVolume, stackGeneration: number): number[] {
+  const carriers: number[] = [];
+  let next: number | undefined = stackGeneration;
+  // A base is older than its overlay, so this ends; an observation that says otherwise is not followed.
+  while (next !== undefined && !carriers.includes(next)) {
+    carriers.push(next);
+    next = stackOf(observed, next)?.baseStackGeneration;
+  }
+  return carriers;
 }
 
 export function sameLimits(left: QosLimits | null, right: QosLimits | null): boolean {

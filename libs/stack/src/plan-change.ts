@@ -12,7 +12,8 @@ import { survivesALostLeg } from './layers.js';
 import { expectedObservation, nothingObserved, sameLimits } from './observation.js';
 import { planCard } from './plan-card.js';
 import { acceptedPlanOf, destroysOf, digestOf, plannedPoolSteps, shownSteps } from './plan-steps.js';
-import type { PlannedLeg, PlannedVolume } from './planned-volume.js';
+import { chainOf } from './overlay.js';
+import type { PlannedLeg, PlannedStack, PlannedVolume } from './planned-volume.js';
 import { type Refused, problem, refused } from './problems.js';
 import { limitsText, rowOf } from './step-table.js';
 
@@ -25,6 +26,11 @@ export interface ChangePlanInput {
   readonly to: PlannedVolume;
   /** Of the pools whose legs grow; others need not be there. */
   readonly poolCapabilities: ReadonlyMap<string, Capabilities>;
+  /**
+   * The stacks that go with all their legs once the change is applied. Left out: those that `from` stands on and `to` does
+   * not. Snapshots keep some of these, and others may have been kept by them until now.
+   */
+  readonly leaving?: readonly PlannedStack[];
 }
 
 /** What follows from the steps alone; what is reserved for them is for whoever keeps the books to add. */
@@ -40,14 +46,16 @@ export function planChange(input: ChangePlanInput): ChangePlan {
   const { cardId, from, to } = input;
   const refusal = refusalOf(input);
   if (refusal) return refused(refusal);
-  const card = planCard({
+  const built = planCard({
     cardId,
     observed: from ? expectedObservation(from) : nothingObserved(to.volumeId),
     desired: to,
-    appliedStackGeneration: from ? from.stack.stackGeneration : null,
+    appliedStackGeneration: from && !to.detached ? from.stack.stackGeneration : null,
     capabilities: input.cardCapabilities,
   });
-  if (!card.ok) return card;
+  if (!built.ok) return built;
+  // What no card is to have for now has to be one that a card can build.
+  const card = to.detached ? { steps: [] } : built;
   return {
     ok: true,
     plan: planOf([...makeLegs(input), ...growLegs(input), ...card.steps, ...dropLegs(input)], card.steps, {
@@ -78,7 +86,7 @@ function refusalOf({ from, to, poolCapabilities }: ChangePlanInput): Problem | n
 
 function makeLegs({ cardId, from, to }: ChangePlanInput): PlannedPoolStep[] {
   if (to.tombstone) return [];
-  return legsOnlyOf(to, from).flatMap(({ poolId, legId, sizeBytes, epoch, compression }) =>
+  return newLegsOf(to, from).flatMap(({ poolId, legId, sizeBytes, epoch, compression }) =>
     plannedPoolSteps(poolId, to.volumeId, [
       { kind: 'create-leg', legId, sizeBytes, ...(compression === undefined ? {} : { compression }) },
       { kind: 'serve-leg', legId, epoch, holderCardId: cardId },
@@ -99,19 +107,23 @@ function growLegs({ from, to }: ChangePlanInput): PlannedPoolStep[] {
   });
 }
 
-function dropLegs({ from, to }: ChangePlanInput): PlannedPoolStep[] {
+function dropLegs({ from, to, leaving }: ChangePlanInput): PlannedPoolStep[] {
+  return (leaving ?? leavingOf(from, to)).flatMap(({ legs, keyRef }) =>
+    legs.flatMap(({ poolId, legId }, index) => {
+      const steps = plannedPoolSteps(poolId, to.volumeId, [
+        { kind: 'stop-serving-leg', legId },
+        { kind: 'delete-leg', legId },
+      ]);
+      // The key goes when nothing is left that it opens: with the last leg.
+      return keyRef !== null && index === legs.length - 1 ? steps.map((step) => withKey(step, keyRef)) : steps;
+    }),
+  );
+}
+
+function leavingOf(from: PlannedVolume | null, to: PlannedVolume): PlannedStack[] {
   if (!from) return [];
-  const dropped = to.tombstone ? from.stack.legs : legsOnlyOf(from, to);
-  const { keyRef } = from.stack;
-  const isKeyDropped = keyRef !== null && (to.tombstone || to.stack.keyRef !== keyRef);
-  return dropped.flatMap(({ poolId, legId }, index) => {
-    const steps = plannedPoolSteps(poolId, to.volumeId, [
-      { kind: 'stop-serving-leg', legId },
-      { kind: 'delete-leg', legId },
-    ]);
-    // The key goes when nothing is left that it opens: with the last leg.
-    return isKeyDropped && index === dropped.length - 1 ? steps.map((step) => withKey(step, keyRef)) : steps;
-  });
+  const kept = to.tombstone ? [] : chainOf(to).map(({ stackGeneration }) => stackGeneration);
+  return chainOf(from).filter(({ stackGeneration }) => !kept.includes(stackGeneration));
 }
 
 function withKey(planned: PlannedPoolStep, keyRef: string): PlannedPoolStep {
@@ -120,8 +132,9 @@ function withKey(planned: PlannedPoolStep, keyRef: string): PlannedPoolStep {
     : planned;
 }
 
-function legsOnlyOf(volume: PlannedVolume, other: PlannedVolume | null): PlannedLeg[] {
-  return volume.stack.legs.filter(({ legId }) => !other?.stack.legs.some((leg) => leg.legId === legId));
+function newLegsOf(to: PlannedVolume, from: PlannedVolume | null): PlannedLeg[] {
+  const known = new Set((from ? chainOf(from) : []).flatMap(({ legs }) => legs.map(({ legId }) => legId)));
+  return to.stack.legs.filter(({ legId }) => !known.has(legId));
 }
 
 function grownLegs(from: PlannedVolume, to: PlannedVolume): { was: PlannedLeg; now: PlannedLeg }[] {

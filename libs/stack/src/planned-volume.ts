@@ -1,4 +1,12 @@
-import type { CompressionAlgorithm, DesiredVolume, Layer, LegAddress, Protocol, QosLimits } from '@flexbso/contracts';
+import type {
+  CompressionAlgorithm,
+  DesiredStack,
+  DesiredVolume,
+  Layer,
+  LegAddress,
+  Protocol,
+  QosLimits,
+} from '@flexbso/contracts';
 import { cardLayersOf } from './layers.js';
 
 /** How a card reaches a leg; what `LegAddress` is once the pool serves it. */
@@ -34,12 +42,14 @@ export interface PlannedVolume {
   readonly qos: QosLimits | null;
   readonly export: { readonly protocol: Protocol; readonly functionId: string };
   readonly stack: PlannedStack;
+  /** The stacks beneath it, the nearest first, where it is an overlay. Left out: none. */
+  readonly bases?: readonly PlannedStack[];
   readonly copyBytesPerSecond: number;
   /** True: limits that differ are set before the copy goes on, not after the cut-over. */
   readonly limitsAtOnce?: boolean;
   /** True: the volume is to go. */
   readonly tombstone: boolean;
-  /** No card has anything of it: its legs lie on their pools. Of what a volume was, never of what a card is to make. */
+  /** No card has anything of it: its legs lie on their pools. Never of what a card is to make. */
   readonly detached?: true;
   /** With a tombstone: the card that carries it now. What runs here is ended with its guest attached. */
   readonly movedTo?: string;
@@ -47,27 +57,31 @@ export interface PlannedVolume {
 
 /** The part of a desired volume that plans are made of. */
 export function plannedVolumeOf(desired: DesiredVolume): PlannedVolume {
-  const { stack } = desired;
   return {
     volumeId: desired.volumeId,
     sizeBytes: desired.sizeBytes,
     qos: desired.qos,
     export: desired.export,
-    stack: {
-      stackGeneration: stack.stackGeneration,
-      layers: cardLayersOf(stack.layers),
-      keyRef: stack.encryptionKey?.keyRef ?? null,
-      legs: stack.legs.map(({ legId, poolId, epoch, sizeBytes, address }) => ({
-        legId,
-        poolId,
-        epoch,
-        sizeBytes,
-        addressKind: address.kind,
-      })),
-    },
+    stack: plannedStackOf(desired.stack),
+    ...(desired.bases === undefined ? {} : { bases: desired.bases.map(plannedStackOf) }),
     copyBytesPerSecond: desired.copyBytesPerSecond,
     tombstone: desired.tombstone,
     ...(desired.amends === undefined ? {} : { limitsAtOnce: true }),
     ...(desired.movedTo === undefined ? {} : { movedTo: desired.movedTo }),
+  };
+}
+
+function plannedStackOf(stack: DesiredStack): PlannedStack {
+  return {
+    stackGeneration: stack.stackGeneration,
+    layers: cardLayersOf(stack.layers),
+    keyRef: stack.encryptionKey?.keyRef ?? null,
+    legs: stack.legs.map(({ legId, poolId, epoch, sizeBytes, address }) => ({
+      legId,
+      poolId,
+      epoch,
+      sizeBytes,
+      addressKind: address.kind,
+    })),
   };
 }

@@ -1,11 +1,38 @@
-import type { Capabilities, CapabilityName, Problem, QosLimits } from '@flexbso/contracts';
+import {
+  type Capabilities,
+  type CapabilityName,
+  MAX_OVERLAY_DEPTH,
+  type Problem,
+  type QosLimits,
+} from '@flexbso/contracts';
 import { missingOf, requiredCapabilities, tooFewLegs } from './capabilities.js';
 import { isRedundancy, legCountOf, validateStack } from './layers.js';
-import type { PlannedVolume } from './planned-volume.js';
+import { chainOf } from './overlay.js';
+import type { PlannedStack, PlannedVolume } from './planned-volume.js';
 import { problem } from './problems.js';
 
-/** Why the wanted stack cannot exist as it is described, or null. */
-export function stackProblem({ stack, volumeId }: PlannedVolume): Problem | null {
+/** Why the wanted stack, or one that it stands on, cannot exist as it is described, or null. */
+export function stackProblem(desired: PlannedVolume): Problem | null {
+  const chain = chainOf(desired);
+  for (const stack of chain) {
+    const problemOfOne = oneStackProblem(desired.volumeId, stack);
+    if (problemOfOne) return problemOfOne;
+  }
+  // Node names, and the order in which stacks are closed, follow from it.
+  const isDescending = chain.every((stack, index) => {
+    const base = chain[index + 1];
+    return base === undefined || base.stackGeneration < stack.stackGeneration;
+  });
+  if (isDescending && chain.length <= MAX_OVERLAY_DEPTH + 1) return null;
+  return problem(
+    'invalid-stack',
+    isDescending
+      ? `volume ${desired.volumeId}: ${chain.length - 1} stacks lie beneath each other, and ${MAX_OVERLAY_DEPTH} may`
+      : `volume ${desired.volumeId}: an overlay is younger than its base; these are ${chain.map(({ stackGeneration }) => stackGeneration).join(' over ')}`,
+  );
+}
+
+function oneStackProblem(volumeId: string, stack: PlannedStack): Problem | null {
   const invalid = validateStack(stack.layers);
   if (invalid) return invalid;
   const legCount = legCountOf(stack.layers);
@@ -34,16 +61,15 @@ export function buildProblem(
   capabilities: Capabilities,
   alsoNeeded: readonly CapabilityName[],
 ): Problem | null {
-  const { stack } = desired;
-  const needed = requiredCapabilities(
-    stack.layers,
-    desired.export.protocol,
-    stack.legs.map(({ addressKind }) => addressKind),
-  );
+  const chain = chainOf(desired);
+  const layers = chain.flatMap((stack) => stack.layers);
+  const kinds = chain.flatMap(({ legs }) => legs.map(({ addressKind }) => addressKind));
+  const needed = requiredCapabilities(layers, desired.export.protocol, kinds);
+  const overlay: CapabilityName[] = chain.length > 1 ? ['snapshot'] : [];
   const where = `card ${cardId}`;
   return (
-    missingOf([...needed, ...limitsNeed(desired.qos), ...alsoNeeded], capabilities, where) ??
-    tooFewLegs(stack.layers, capabilities, where)
+    missingOf([...needed, ...overlay, ...limitsNeed(desired.qos), ...alsoNeeded], capabilities, where) ??
+    tooFewLegs(desired.stack.layers, capabilities, where)
   );
 }
 
@@ -59,7 +85,7 @@ export function growProblem(
   capabilities: Capabilities,
 ): Problem | null {
   if (desired.sizeBytes < fromSizeBytes) return shrinkProblem(desired, fromSizeBytes);
-  const rigid = rigidProblem(desired);
+  const rigid = overlayProblem(desired) ?? rigidProblem(desired);
   if (rigid) return rigid;
   const remote = desired.stack.legs.find(({ addressKind }) => addressKind === 'nbd');
   if (remote) {
@@ -73,6 +99,17 @@ export function growProblem(
     );
   }
   return missingOf(['live-grow'], capabilities, `card ${cardId}`);
+}
+
+/** Its tables are made for one size, and so is the room beneath it. */
+function overlayProblem({ volumeId, stack, bases = [] }: PlannedVolume): Problem | null {
+  const [base] = bases;
+  if (base === undefined) return null;
+  return problem(
+    'change-refused',
+    `volume ${volumeId} cannot grow in place: it stands on a snapshot (stack ${stack.stackGeneration} over ${base.stackGeneration}); it grows by a swap to a larger stack, which leaves the snapshot where it is`,
+    { stackGeneration: stack.stackGeneration, baseStackGeneration: base.stackGeneration },
+  );
 }
 
 function rigidProblem({ volumeId, stack }: PlannedVolume): Problem | null {

@@ -74,6 +74,20 @@ export const cardStepTable: CardTable = {
       `show the first ${bytes(step.sizeBytes)} of stack ${step.stackGeneration} only, until the volume has grown`,
     ...QUICK,
   },
+  // No undo: the tables lie on fresh legs, which go with the undone change.
+  'format-overlay': {
+    undo: null,
+    destroys: nothing,
+    describe: (step) =>
+      `make ${step.legIds.join(', ')} an empty overlay of ${bytes(step.sizeBytes)}, which must read as zeros`,
+    ...STARTS,
+  },
+  'build-overlay': {
+    undo: 'remove-overlay',
+    destroys: nothing,
+    describe: (step) => `open stack ${step.stackGeneration} as an overlay on stack ${step.baseStackGeneration}`,
+    ...QUICK,
+  },
   'build-head': {
     undo: 'remove-head',
     destroys: nothing,
@@ -108,9 +122,12 @@ export const cardStepTable: CardTable = {
   },
   copy: {
     undo: 'cancel-copy',
-    destroys: nothing,
+    // What the base held alone is written over; until the cut-over the overlay hides that from the guest.
+    destroys: (step) => (step.commits ? [`state of stack ${step.toStackGeneration}`] : []),
     describe: (step) =>
-      `copy ${bytes(step.bytes)} from stack ${step.fromStackGeneration} to ${step.toStackGeneration} at up to ${bytes(step.copyBytesPerSecond)}/s and keep both the same`,
+      step.commits
+        ? `write what stack ${step.fromStackGeneration} holds into stack ${step.toStackGeneration} beneath it, at up to ${bytes(step.copyBytesPerSecond)}/s, and keep both the same`
+        : `copy ${bytes(step.bytes)} from stack ${step.fromStackGeneration} to ${step.toStackGeneration} at up to ${bytes(step.copyBytesPerSecond)}/s and keep both the same`,
     expectedMs: copyMs,
     // Four times the planned duration: a copy that gives way to its guest goes on at a quarter of its rate.
     overdueAfterMs: (step) => 60_000 + 4 * copyMs(step),
@@ -119,7 +136,9 @@ export const cardStepTable: CardTable = {
     undo: null,
     destroys: nothing,
     describe: (step) =>
-      `cut over: the guest is carried by stack ${step.toStackGeneration} instead of ${step.fromStackGeneration}`,
+      step.onto === 'overlay'
+        ? `cut over: the guest writes to stack ${step.toStackGeneration} alone, and stack ${step.fromStackGeneration} beneath it stays as it is`
+        : `cut over: the guest is carried by stack ${step.toStackGeneration} instead of ${step.fromStackGeneration}`,
     ...QUICK,
   },
   // A data plane cannot shrink safely, so growing is only ever completed.

@@ -122,6 +122,24 @@ export class ApiClient {
     return changeSchema.parse(await this.#send('POST', `/v1/changes/${changeId}/cancel`, {}));
   }
 
+  /** Takes a snapshot of a volume on the base of the generation that it has now. */
+  async createSnapshot(volumeId: string, name: string): Promise<Changed> {
+    const { generation } = await this.volume(volumeId);
+    return changed.parse(await this.#send('POST', `/v1/volumes/${volumeId}/snapshots`, { name }, generation));
+  }
+
+  async deleteSnapshot(volumeId: string, snapshot: string): Promise<Changed> {
+    const { generation } = await this.volume(volumeId);
+    const path = `/v1/volumes/${volumeId}/snapshots/${snapshot}`;
+    return changed.parse(await this.#send('DELETE', path, undefined, generation));
+  }
+
+  /** Has a detached volume hold what a snapshot holds, on the base of the generation that it has now. */
+  async rollbackVolume(volumeId: string, snapshot: string): Promise<Changed> {
+    const { generation } = await this.volume(volumeId);
+    return changed.parse(await this.#send('POST', `/v1/volumes/${volumeId}/rollback`, { snapshot }, generation));
+  }
+
   /** Waits until a change has ended, also while what answers is away. Throws when it has not by the deadline. */
   async ended(changeId: string, deadlineMs: number): Promise<Change> {
     const until = Date.now() + deadlineMs;

@@ -14,6 +14,7 @@ import {
   stepOutcomeSchema,
   volumePhaseSchema,
 } from '@flexbso/contracts';
+import { desiredStacks } from '@flexbso/stack';
 import { z } from 'zod';
 
 /** One step of an operation, as the journal knows it. */
@@ -223,7 +224,7 @@ export function isSameWork(left: Named, right: Named): boolean {
 }
 
 export function legIdsOf(desired: DesiredVolume | null): string[] {
-  return desired?.stack.legs.map(({ legId }) => legId) ?? [];
+  return desired === null ? [] : desiredStacks(desired).flatMap(({ legs }) => legs.map(({ legId }) => legId));
 }
 
 export function outcomesOf(operation: Operation | null): StepOutcome[] {

@@ -72,6 +72,8 @@ function afterCutOverIntent({ observed }: DecisionInput, operation: Operation): 
   const { head, copy } = observed;
   const newGeneration = operation.desired.stack.stackGeneration;
   if (head === null || head.stackGeneration === newGeneration) return null;
+  // An overlay holds everything from the start, whether the head is on it yet or not.
+  if (operation.desired.bases?.[0]?.stackGeneration === head.stackGeneration) return null;
   if (copy?.state === 'in-transition' || copy?.state === 'done') {
     return { kind: 'wait', reason: 'the data plane to finish the cut-over', problem: null };
   }

@@ -1,6 +1,6 @@
 import type { DesiredVolume, LegAddress, Problem } from '@flexbso/contracts';
 import type { CardDataPlane, OpenLeg } from '@flexbso/dataplane-port';
-import { isSame } from '@flexbso/stack';
+import { desiredStacks, isSame } from '@flexbso/stack';
 
 /** Notices a leg that is open elsewhere than its pool serves it now. */
 export class LegWatch {
@@ -30,8 +30,9 @@ export class LegWatch {
  * The problem of a leg that is open at an address, or with a key, that its pool does not serve it with any more: what
  * is connected still works, and the next connection fails for good. Null when each is open as wanted.
  */
-function elsewhere({ volumeId, stack }: DesiredVolume, open: readonly OpenLeg[]): Problem | null {
-  for (const { legId, epoch, address, access } of stack.legs) {
+function elsewhere(desired: DesiredVolume, open: readonly OpenLeg[]): Problem | null {
+  const { volumeId } = desired;
+  for (const { legId, epoch, address, access } of desiredStacks(desired).flatMap(({ legs }) => legs)) {
     const leg = open.find((one) => one.legId === legId && one.epoch === epoch);
     if (!leg) continue;
     const isThere = isSame(leg.address, address);

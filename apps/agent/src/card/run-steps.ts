@@ -86,7 +86,7 @@ function notApplied(planned: PlannedCardStep): RunResult {
 }
 
 async function whyNotReady(run: StepRun, step: CardStep): Promise<Problem | null> {
-  if (step.kind !== 'cut-over') return null;
+  if (step.kind !== 'cut-over' || step.onto === 'overlay') return null;
   const { copy, head } = await run.plane.observe(run.volumeId);
   if (head?.stackGeneration === step.toStackGeneration) return null;
   if (copy?.state === 'ready' && copy.toStackGeneration === step.toStackGeneration) return null;

@@ -58,6 +58,14 @@ export const volumeId = named(volumeIdSchema);
 /** A volume's name; its id has the form of a name too. */
 export const volumeName = named(volumeNameSchema);
 
+/** `VOLUME/SNAPSHOT`, each by name or id. */
+export function snapshotPath(text: string): { volume: string; snapshot: string } {
+  const [volume, snapshot, more] = text.split('/');
+  if (volume === undefined || snapshot === undefined || more !== undefined)
+    throw new InvalidArgumentError(`"${text}" names no snapshot: say VOLUME/SNAPSHOT`);
+  return { volume: volumeName(volume), snapshot: volumeName(snapshot) };
+}
+
 /** Collects `--label key=value`, given once for each. */
 export function labelOption(text: string, before: Record<string, string> = {}): Record<string, string> {
   const [key = '', value, ...more] = text.split('=');

@@ -188,9 +188,18 @@ function volumeLines(volume: Volume, styled: Styled): string[] {
       .join(', '),
     generation: `${volume.generation} wanted, ${volume.appliedGeneration} applied, ${volume.settledGeneration} settled`,
     change: volume.changeId,
+    ...snapshotFacts(volume),
     created: timeText(volume.createdAtMs),
   });
   return [...overview, '', ...legs, ...legFaultLines(volume, styled)];
+}
+
+function snapshotFacts({ snapshots, standsOn }: Volume): Record<string, string> {
+  const shown = snapshots.map(({ name, snapshotId, state }) => `${name} (${snapshotId}, ${state})`);
+  return {
+    ...(shown.length === 0 ? {} : { snapshots: shown.join(', ') }),
+    ...(standsOn === null ? {} : { 'stands on': `${standsOn.snapshotId} of ${standsOn.volumeId}` }),
+  };
 }
 
 function degradedFacts(degraded: Volume['degraded']): Record<string, string> {

@@ -20,6 +20,8 @@ const volume = volumeSchema.parse({
   functionId: 'vf-1',
   legs: [],
   legFaults: [],
+  snapshots: [],
+  standsOn: null,
   formerCards: [],
   uri: null,
   changeId: null,

@@ -3,7 +3,8 @@ import type { ApiRequest } from '../client/api-client.js';
 import { CommandError, exitCodes } from '../exit-codes.js';
 
 export interface CreateOptions {
-  readonly size: number;
+  readonly size?: number;
+  readonly from?: { readonly volume: string; readonly snapshot: string };
   readonly protocol?: string;
   readonly compression?: boolean;
   readonly encryption?: boolean;
@@ -28,6 +29,8 @@ export interface ChangeOptions {
   readonly safeRead?: 'on' | 'off';
   /** Replaces the key that the volume has now. */
   readonly rekey?: boolean;
+  /** Its snapshots stay as they are, and that is known. */
+  readonly keepSnapshots?: boolean;
   readonly alwaysRedundant?: 'on' | 'off';
   readonly pool?: string[];
   /** Null lifts the limit. */
@@ -47,7 +50,7 @@ export interface AttachOptions {
 
 /**
  * The request that asks for a volume.
- * @throws CommandError `usage` when reads are to be checked without a mirror
+ * @throws CommandError `usage` when reads are to be checked without a mirror, or no size is given
  */
 export function createRequest(name: string, options: CreateOptions): ApiRequest {
   const layers: unknown[] = [
@@ -56,6 +59,8 @@ export function createRequest(name: string, options: CreateOptions): ApiRequest 
     ...(options.raid1 === undefined ? [] : [{ kind: 'raid1', legCount: options.raid1, safeRead: options.safeRead }]),
   ];
   if (options.safeRead && options.raid1 === undefined) throw noMirror();
+  if (options.size === undefined)
+    throw new CommandError(exitCodes.usage, 'say how large it is to be: --size 1GiB, or --from VOLUME/SNAPSHOT');
   const qos = limits({}, options);
   const placement = {
     ...(options.card === undefined ? {} : { cardId: options.card }),
@@ -67,6 +72,7 @@ export function createRequest(name: string, options: CreateOptions): ApiRequest 
     ...(options.protocol === undefined ? {} : { protocol: options.protocol }),
     ...(options.label === undefined ? {} : { labels: options.label }),
     ...(layers.length === 0 ? {} : { stack: { layers } }),
+    ...(options.from === undefined ? {} : { fromSnapshot: options.from }),
     ...(options.alwaysRedundant ? { alwaysRedundant: true } : {}),
     ...(qos === null ? {} : { qos }),
     ...(Object.keys(placement).length === 0 ? {} : { placement }),
@@ -94,7 +100,9 @@ export function changeRequest(volume: Volume, options: ChangeOptions): ApiReques
       : { qos: limits(volume.qos ?? {}, options) }),
     ...(options.label === undefined ? {} : { labels: { ...volume.labels, ...options.label } }),
   };
-  if (Object.keys(patch).length > 0) return { ...updateOf(volume), method: 'PATCH', body: patch };
+  const acknowledged = options.keepSnapshots ? { acknowledgeSnapshots: true as const } : {};
+  if (Object.keys(patch).length > 0)
+    return { ...updateOf(volume), method: 'PATCH', body: { ...patch, ...acknowledged } };
   throw new CommandError(
     exitCodes.usage,
     'say what to change: --size, --compression, --encryption, --raid1, --safe-read, --rekey, --always-redundant, --pool, --iops, --bandwidth or --label',

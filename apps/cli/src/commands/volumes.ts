@@ -1,4 +1,4 @@
-import { volumeSchema } from '@flexbso/contracts';
+import { snapshotSchema, volumeSchema } from '@flexbso/contracts';
 import { type Command, Option } from 'commander';
 import type { ApiClient, ApiRequest } from '../client/api-client.js';
 import {
@@ -10,6 +10,7 @@ import {
   numberOrNone,
   poolIds,
   sizeOption,
+  snapshotPath,
   sizeOrNone,
   volumeName,
   wholeNumber,
@@ -31,7 +32,12 @@ import { planOf, printPlan, write, type WriteOptions, writeOptions } from './wri
 /** What a volume's command asks the API, from its name and options. */
 type Asking<Options> = (client: ApiClient, name: string, options: Options) => Promise<ApiRequest>;
 
-const create: Asking<CreateOptions> = async (_client, name, options) => createRequest(name, options);
+const create: Asking<CreateOptions> = async (client, name, options) => {
+  const { from } = options;
+  if (from === undefined) return createRequest(name, options);
+  const { sizeBytes } = await client.get(`/v1/volumes/${from.volume}/snapshots/${from.snapshot}`, snapshotSchema);
+  return createRequest(name, { ...options, size: options.size ?? sizeBytes });
+};
 const change: Asking<ChangeOptions> = async (client, name, options) => changeRequest(await find(client, name), options);
 const remove: Asking<object> = async (client, name) => deleteRequest(await find(client, name));
 
@@ -102,7 +108,8 @@ function attachOptions(command: Command): Command {
 
 function createOptions(command: Command): Command {
   return command
-    .requiredOption('--size <size>', 'such as 256MiB; B, KiB, MiB, GiB, TiB', sizeOption)
+    .option('--size <size>', 'such as 256MiB; B, KiB, MiB, GiB, TiB', sizeOption)
+    .option('--from <volume/snapshot>', 'a clone: of the size and with the layers of that snapshot', snapshotPath)
     .addOption(new Option('--protocol <protocol>', 'how the guest sees it').choices(['nbd', 'virtio-blk', 'nvme']))
     .option('--compression', 'compress it, on the card or on its pools')
     .option('--encryption', 'encrypt it on the card')
@@ -129,6 +136,7 @@ function changeOptions(command: Command): Command {
       ]),
     )
     .option('--rekey', 'encrypt it with a new key')
+    .option('--keep-snapshots', 'it is known that its snapshots keep what encryption or a new key is to end')
     .addOption(
       new Option('--always-redundant <on|off>', 'demand redundancy at all times, or no more').choices(['on', 'off']),
     )
@@ -141,7 +149,8 @@ function changeOptions(command: Command): Command {
 const createHelp = `
 Examples:
   flexbso create volume db --size 1GiB --protocol nbd --wait
-  flexbso create volume db --size 1GiB --encryption --pool target-d --iops 5000 --label app=shop`;
+  flexbso create volume db --size 1GiB --encryption --pool target-d --iops 5000 --label app=shop
+  flexbso create volume trial --from db/monday --wait`;
 const changeHelp = `
 Examples:
   flexbso change volume db --encryption on --wait

@@ -12,6 +12,7 @@ import {
   poolSnapshotSchema,
   traceSchema,
   volumePatchSchema,
+  snapshotSchema,
   volumeSchema,
   volumeSpaceSchema,
   volumeSpecSchema,
@@ -103,6 +104,21 @@ export const volumeExample = volumeSchema.parse({
   degraded: null,
   formerCards: [],
   uri: 'nbd+unix:///vol-0123456789?socket=/run/flexbso/card-a/vol-0123456789.nbd',
+  changeId: 'chg-0123456789',
+  createdAtMs: atMs,
+});
+
+export const snapshotExample = snapshotSchema.parse({
+  snapshotId: 'snap-0123456789',
+  volumeId: 'vol-0123456789',
+  volumeName: 'db',
+  name: 'before-upgrade',
+  state: 'ready',
+  sizeBytes: 268_435_456,
+  stack: { layers: [] },
+  keyRef: null,
+  stackGeneration: 1,
+  legs: [{ legId: leg.legId, poolId: leg.poolId, sizeBytes: leg.sizeBytes, stackGeneration: 1 }],
   changeId: 'chg-0123456789',
   createdAtMs: atMs,
 });

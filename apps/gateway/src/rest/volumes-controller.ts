@@ -9,7 +9,7 @@ import { spaceOf } from './volume-space.js';
 import { basedOnGenerationOf, idempotencyKeyOf, planDigestOf } from './request-headers.js';
 
 const verbs = rpc.scheduler;
-interface Accepted {
+export interface Accepted {
   readonly volume: Volume;
   readonly change: Change;
 }
@@ -161,7 +161,7 @@ export class VolumesController {
 
 const etagOf = (volume: Volume) => `"${volume.generation}"`;
 
-function accepted(reply: FastifyReply, answer: Accepted): Accepted {
+export function accepted(reply: FastifyReply, answer: Accepted): Accepted {
   reply.status(202).header('location', `/v1/changes/${answer.change.changeId}`).header('etag', etagOf(answer.volume));
   return answer;
 }

@@ -5,6 +5,7 @@ import { fleetRoutes } from './fleet-routes.js';
 import { ownRoutes } from './own-routes.js';
 import { pauseRoutes } from './pause-routes.js';
 import type { Route } from './route.js';
+import { snapshotRoutes } from './snapshot-routes.js';
 import { volumeRoutes } from './volume-routes.js';
 
 /** Every route, in the order of the document. */
@@ -12,6 +13,7 @@ export const allRoutes: readonly Route[] = [
   fleetRoutes,
   pauseRoutes,
   volumeRoutes,
+  snapshotRoutes,
   checkRoutes,
   backupRoutes,
   eventRoutes,

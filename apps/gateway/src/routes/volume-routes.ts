@@ -26,26 +26,36 @@ import {
 import { dryRunQuery, labelsQuery, noBody, none, pageOf, pageQuery } from './fields.js';
 import { defineRoute, json } from './route.js';
 
-const volume = z.strictObject({ volume: z.string().min(1).max(63).describe("The volume's id or its name.") });
+export const volume = z.strictObject({ volume: z.string().min(1).max(63).describe("The volume's id or its name.") });
 const change = z.strictObject({ changeId: changeIdSchema });
 const dryRun = z.strictObject(dryRunQuery);
 
 /** What an accepted write answers. */
 export const acceptedSchema = z.strictObject({ volume: volumeSchema, change: changeSchema });
-const accepted = {
+export const accepted = {
   ...json('Accepted; the change says how far it is', acceptedSchema, { volume: volumeExample, change: changeExample }),
   headers: ['location', 'etag'] as const,
 };
 const planned = json('With `dryRun`: the plan; nothing was changed', planSchema, planExample);
 
-const writing = `Answers 202 as soon as the wish is committed; the change at \`Location\` tells when it is applied and settled.
+export const writing = `Answers 202 as soon as the wish is committed; the change at \`Location\` tells when it is applied and settled.
 With \`dryRun=true\` it answers the plan instead, and needs no Idempotency-Key. \`Plan-Digest\` binds the write to the
 plan that a dry run showed: when another would be carried out, \`plan-changed\` is answered and nothing is done.`;
 
 const placing = ['invalid-stack', 'missing-capability', 'no-placement', 'pool-full'] as const;
-const updating = ['not-found', 'stale-generation', 'generation-required', 'change-in-flight', 'diverged'] as const;
-const writingHeaders = { 'idempotency-key': 'required', 'if-match': 'required', 'plan-digest': 'optional' } as const;
-const repeating = ['idempotency-key-required', 'idempotency-key-reused', 'plan-changed'] as const;
+export const updating = [
+  'not-found',
+  'stale-generation',
+  'generation-required',
+  'change-in-flight',
+  'diverged',
+] as const;
+export const writingHeaders = {
+  'idempotency-key': 'required',
+  'if-match': 'required',
+  'plan-digest': 'optional',
+} as const;
+export const repeating = ['idempotency-key-required', 'idempotency-key-reused', 'plan-changed'] as const;
 
 export const volumeRoutes = {
   listVolumes: defineRoute({
@@ -117,7 +127,7 @@ export const volumeRoutes = {
     bodyExample: volumePatchExample,
     headers: { 'idempotency-key': 'required', 'if-match': 'required', 'plan-digest': 'optional' },
     replies: { 202: accepted, 200: planned },
-    problems: [...updating, ...placing, 'change-refused', 'volume-detached', ...repeating],
+    problems: [...updating, ...placing, 'change-refused', 'snapshots-keep-old-state', 'volume-detached', ...repeating],
   }),
   deleteVolume: defineRoute({
     operationId: 'deleteVolume',
@@ -132,7 +142,7 @@ export const volumeRoutes = {
     body: noBody,
     headers: { 'idempotency-key': 'required', 'if-match': 'required', 'plan-digest': 'optional' },
     replies: { 202: accepted, 200: planned },
-    problems: [...updating, 'change-refused', ...repeating],
+    problems: [...updating, 'change-refused', 'has-snapshots', ...repeating],
   }),
   failoverVolume: defineRoute({
     operationId: 'failoverVolume',

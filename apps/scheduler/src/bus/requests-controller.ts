@@ -79,6 +79,46 @@ export class RequestsController {
     return this.#scheduler.volumes.planDelete(request);
   }
 
+  @Rpc(subjectOf('create-snapshot'), verbs['create-snapshot'].request)
+  createSnapshot(request: Request<'create-snapshot'>): Reply<'create-snapshot'> {
+    return this.#scheduler.volumes.createSnapshot(request);
+  }
+
+  @Rpc(subjectOf('delete-snapshot'), verbs['delete-snapshot'].request)
+  deleteSnapshot(request: Request<'delete-snapshot'>): Reply<'delete-snapshot'> {
+    return this.#scheduler.volumes.deleteSnapshot(request);
+  }
+
+  @Rpc(subjectOf('plan-create-snapshot'), verbs['plan-create-snapshot'].request)
+  planCreateSnapshot(request: Request<'plan-create-snapshot'>): Reply<'plan-create-snapshot'> {
+    return this.#scheduler.volumes.planCreateSnapshot(request);
+  }
+
+  @Rpc(subjectOf('plan-delete-snapshot'), verbs['plan-delete-snapshot'].request)
+  planDeleteSnapshot(request: Request<'plan-delete-snapshot'>): Reply<'plan-delete-snapshot'> {
+    return this.#scheduler.volumes.planDeleteSnapshot(request);
+  }
+
+  @Rpc(subjectOf('rollback-volume'), verbs['rollback-volume'].request)
+  rollbackVolume(request: Request<'rollback-volume'>): Reply<'rollback-volume'> {
+    return this.#scheduler.volumes.rollback(request);
+  }
+
+  @Rpc(subjectOf('plan-rollback'), verbs['plan-rollback'].request)
+  planRollback(request: Request<'plan-rollback'>): Reply<'plan-rollback'> {
+    return this.#scheduler.volumes.planRollback(request);
+  }
+
+  @Rpc(subjectOf('get-snapshot'), verbs['get-snapshot'].request)
+  getSnapshot(request: Request<'get-snapshot'>): Reply<'get-snapshot'> {
+    return this.#scheduler.queries.getSnapshot(request);
+  }
+
+  @Rpc(subjectOf('list-snapshots'), verbs['list-snapshots'].request)
+  listSnapshots(request: Request<'list-snapshots'>): Reply<'list-snapshots'> {
+    return this.#scheduler.queries.listSnapshots(request);
+  }
+
   @Rpc(subjectOf('get-volume'), verbs['get-volume'].request)
   getVolume(request: Request<'get-volume'>): Reply<'get-volume'> {
     return this.#scheduler.queries.getVolume(request);

@@ -27,3 +27,13 @@ export function noteHold(draft: Draft, deciding: Deciding): void {
 export function isUntold({ change }: Pick<Draft, 'change'>, leg: LegRecord): boolean {
   return leg.awaited && leg.changeId !== change.changeId;
 }
+
+/** It belongs to a stage that has not begun. */
+export function isOfNextStage({ change: { next } }: Pick<Draft, 'change'>, leg: LegRecord): boolean {
+  return next !== null && !next.isBegun && leg.stackGeneration === next.want.stackGeneration;
+}
+
+/** Those that pools are told of in the present stage, snapshots' among them. */
+export function legsOfStage(draft: Pick<Draft, 'change' | 'legs'>): LegRecord[] {
+  return draft.legs.filter((leg) => !isOfNextStage(draft, leg));
+}

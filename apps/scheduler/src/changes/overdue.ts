@@ -1,6 +1,5 @@
 import { type Overdue, type PlannedStep } from '@flexbso/contracts';
 import { overdueAfterMs } from '@flexbso/stack';
-import { wantedLegs } from '../desired/desired-items.js';
 import type { LegRecord } from '../legs/leg-record.js';
 import type { ChangeRecord, DueStep } from './change-record.js';
 import type { Deciding, Draft } from './draft.js';
@@ -44,7 +43,7 @@ function dueOf(draft: Draft): Due | null {
     case 'preparing':
       return legDue(
         change,
-        wantedLegs(draft).find((leg) => leg.awaited && !isUntold(draft, leg)),
+        draft.legs.find((leg) => leg.awaited && !isUntold(draft, leg)),
       );
     case 'applying':
       return applyingDue(change);

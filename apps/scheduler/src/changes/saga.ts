@@ -1,11 +1,13 @@
 import type { ChangeState, Problem } from '@flexbso/contracts';
 import { acceptedPlanOf } from '@flexbso/stack';
-import { giveCard, givePool, wantedLegs } from '../desired/desired-items.js';
+import { giveCard, givePool } from '../desired/desired-items.js';
 import type { LegRecord } from '../legs/leg-record.js';
+import { keptGenerations } from '../snapshots/kept-stacks.js';
+import type { SnapshotRecord } from '../snapshots/snapshot-record.js';
 import { exactReservations, formerReservations } from '../placement/volume-reservations.js';
 import type { NextStage } from './change-record.js';
 import type { Deciding, Draft } from './draft.js';
-import { holdOf, isUntold, noteHold } from './hold.js';
+import { holdOf, isOfNextStage, isUntold, legsOfStage, noteHold } from './hold.js';
 import { arrivalEvents, assertTransition, isFinal } from './transitions.js';
 import { noteDue } from './overdue.js';
 import { noteWait } from './waiting.js';
@@ -71,12 +73,16 @@ export function announceVolume(draft: Draft, what: string, more: Draft['events']
 
 function prepare(draft: Draft, deciding: Deciding): void {
   const { change } = draft;
-  if (change.kind === 'delete' || draft.volume.want.detached) {
+  if (change.kind === 'delete' || (draft.volume.want.detached && change.kind !== 'rollback')) {
     takeAway(draft, deciding);
     return;
   }
   tellPools(draft, deciding);
-  if (wantedLegs(draft).some((leg) => leg.awaited)) return;
+  if (legsOfStage(draft).some((leg) => leg.awaited)) return;
+  if (draft.volume.want.detached) {
+    appliedByPools(draft, deciding);
+    return;
+  }
   const origin = change.kind === 'heal' ? 'healing' : 'person';
   giveCard(draft, deciding, { tombstone: false, origin, plan: change.plan.card });
   moveTo(draft, 'applying');
@@ -94,8 +100,31 @@ function takeAway(draft: Draft, deciding: Deciding): void {
   moveTo(draft, 'applying');
 }
 
+/** No card has the volume, so it is what it is to be as soon as its pools have the legs. */
+function appliedByPools(draft: Draft, { nowMs }: Deciding): void {
+  const { volume, change } = draft;
+  volume.appliedGeneration = volume.generation;
+  change.appliedAtMs = nowMs;
+  change.cardSettled = true;
+  moveTo(draft, 'retiring');
+  setRoles(draft);
+}
+
+/** Pools are told which legs carry the volume, which are kept for snapshots, and which are to go. */
+export function setRoles(draft: Draft): void {
+  const doomed = new Set(doomedLegs(draft));
+  for (const leg of legsOfStage(draft)) {
+    const isWanted = leg.stackGeneration === draft.volume.want.stackGeneration;
+    const role = isWanted ? 'current' : doomed.has(leg) ? 'retiring' : 'frozen';
+    if (doomed.has(leg)) leg.state = 'retiring';
+    if (leg.role === role) continue;
+    leg.role = role;
+    givePool(draft, leg);
+  }
+}
+
 function tellPools(draft: Draft, deciding: Deciding): void {
-  for (const leg of wantedLegs(draft)) {
+  for (const leg of legsOfStage(draft)) {
     if (!isUntold(draft, leg)) continue;
     leg.changeId = draft.change.changeId;
     leg.operationId = deciding.newId('op');
@@ -116,7 +145,7 @@ export function turnBack(draft: Draft, problem: Problem, endsAs: 'undone' | 'ref
   volume.generation += 1;
   moveTo(draft, 'undoing');
   // Of a leg that was to be fenced for another card there is no older epoch to go back to.
-  if (change.from?.detached) tellPools(draft, deciding);
+  if (change.from?.detached && change.kind !== 'rollback') tellPools(draft, deciding);
   else dropUntold(draft);
   // Healing, since nobody accepts the plan of an undo: it may destroy only what the change itself had made.
   const destroys = doomedThings(draft);
@@ -145,10 +174,11 @@ function goBack({ volume, change }: Draft): void {
 
 /** What no pool has heard of needs no pool to go, and is as large as it was. */
 function dropUntold(draft: Draft): void {
-  const { change, given } = draft;
+  const { given } = draft;
+  const kept = keptStacks(draft);
   for (const leg of draft.legs.filter((one) => isUntold(draft, one))) {
     const before = given?.stack.legs.find(({ legId }) => legId === leg.legId);
-    if (leg.stackGeneration !== change.from?.stackGeneration) forgetLeg(draft, leg);
+    if (!kept?.has(leg.stackGeneration)) forgetLeg(draft, leg);
     else if (before) {
       leg.sizeBytes = before.sizeBytes;
       leg.awaited = false;
@@ -172,26 +202,29 @@ export function endFailover(draft: Draft, problem: Problem, endsAs: 'undone' | '
 }
 
 function doomedThings(draft: Draft): string[] {
-  const keeps = draft.change.from?.stackGeneration ?? null;
-  const legs = draft.legs.filter((leg) => leg.stackGeneration !== keeps).map((leg) => `leg ${leg.legId}`);
-  return [...legs, ...draft.keys.filter((key) => key.stackGeneration !== keeps).map((key) => `key ${key.keyRef}`)];
+  const kept = keptStacks(draft) ?? new Set();
+  const legs = draft.legs.filter((leg) => !kept.has(leg.stackGeneration)).map((leg) => `leg ${leg.legId}`);
+  return [...legs, ...draft.keys.filter((key) => !kept.has(key.stackGeneration)).map((key) => `key ${key.keyRef}`)];
 }
 
-/** The stack that stays when the change is over; null: none does. */
-function keptStackGeneration({ volume, change }: Draft): number | null {
+/** The generations of the stacks that stay when the change is over; null: none does, since the volume goes. */
+export function keptStacks({ volume, change }: Pick<Draft, 'volume' | 'change'>): Set<number> | null {
   const nothingStays = change.reverting ? change.from === null : change.kind === 'delete';
-  return nothingStays ? null : volume.want.stackGeneration;
+  if (nothingStays) return null;
+  const want = change.reverting && change.from !== null ? change.from : volume.want;
+  return keptGenerations(want, snapshotsAfter({ volume, change }));
+}
+
+/** The snapshots that are there when the change is over. One whose deletion was turned back stays, and is not ready again. */
+function snapshotsAfter({ volume, change }: Pick<Draft, 'volume' | 'change'>): SnapshotRecord[] {
+  const ends = change.reverting ? 'making' : 'deleting';
+  return volume.snapshots.filter(({ changeId, state }) => changeId !== change.changeId || state !== ends);
 }
 
 /** Legs that are to go in this change and have not gone yet. */
 export function doomedLegs(draft: Draft): LegRecord[] {
-  const kept = keptStackGeneration(draft);
-  return draft.legs.filter((leg) => leg.stackGeneration !== kept && !isOfNextStage(draft, leg));
-}
-
-/** It belongs to a stage that has not begun. */
-export function isOfNextStage({ change: { next } }: Pick<Draft, 'change'>, leg: LegRecord): boolean {
-  return next !== null && !next.isBegun && leg.stackGeneration === next.want.stackGeneration;
+  const kept = keptStacks(draft);
+  return draft.legs.filter((leg) => (kept === null || !kept.has(leg.stackGeneration)) && !isOfNextStage(draft, leg));
 }
 
 /** A pool is told to delete a leg only after the card has closed it, or never had it. */
@@ -232,8 +265,8 @@ function endStage(draft: Draft, deciding: Deciding): void {
 /** From here on the volume goes back, if it has to, to where the first stage ended. */
 function beginSecondStage(draft: Draft, next: NextStage, deciding: Deciding): void {
   const { volume, change } = draft;
-  const kept = [volume.want.stackGeneration, next.want.stackGeneration];
-  draft.keys = draft.keys.filter((key) => kept.includes(key.stackGeneration));
+  const kept = new Set([...keptGenerations(volume.want, volume.snapshots), next.want.stackGeneration]);
+  draft.keys = draft.keys.filter((key) => kept.has(key.stackGeneration));
   volume.settledGeneration = volume.generation;
   volume.generation += 1;
   change.from = volume.want;
@@ -249,8 +282,9 @@ function beginSecondStage(draft: Draft, next: NextStage, deciding: Deciding): vo
 
 function conclude(draft: Draft, deciding: Deciding): void {
   const { volume, change } = draft;
-  const kept = keptStackGeneration(draft);
-  draft.keys = draft.keys.filter((key) => key.stackGeneration === kept);
+  const kept = keptStacks(draft);
+  draft.keys = draft.keys.filter((key) => kept?.has(key.stackGeneration) ?? false);
+  volume.snapshots = snapshotsAfter(draft);
   volume.settledGeneration = volume.generation;
   change.settledAtMs = deciding.nowMs;
   change.progress = null;

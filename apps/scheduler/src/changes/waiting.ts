@@ -1,7 +1,6 @@
-import { wantedLegs } from '../desired/desired-items.js';
 import type { LegRecord } from '../legs/leg-record.js';
 import type { Deciding, Draft } from './draft.js';
-import { isUntold } from './hold.js';
+import { isUntold, legsOfStage } from './hold.js';
 import { isFinal } from './transitions.js';
 
 /** Says what the change waits for; the instant stays as long as that stays the same. */
@@ -19,7 +18,7 @@ function waitOf(draft: Draft): string | null {
   switch (change.state) {
     case 'preparing':
       return poolWait(
-        wantedLegs(draft).find((leg) => leg.awaited && !isUntold(draft, leg)),
+        legsOfStage(draft).find((leg) => leg.awaited && !isUntold(draft, leg)),
         change.kind === 'failover' ? 'to fence' : change.kind === 'attach' ? 'to serve' : 'to make',
       );
     case 'needs-operator':

@@ -10,7 +10,7 @@ import { isSame, isSettled, plannedVolumeOf } from '@flexbso/stack';
 import type { LegRecord } from '../legs/leg-record.js';
 import type { ReservationRecord } from '../placement/reservation-record.js';
 import { exactReservations, formerReservations } from '../placement/volume-reservations.js';
-import type { VolumeRecord } from '../volumes/volume-record.js';
+import type { VolumeRecord, VolumeWant } from '../volumes/volume-record.js';
 
 /** A volume as it is recorded, with all that belongs to it. */
 export interface RecordedVolume {
@@ -21,6 +21,8 @@ export interface RecordedVolume {
   readonly given: DesiredVolume | null;
   /** A change of it is under way, or began while it was looked at: it is known, and not judged. */
   readonly isUnderWay: boolean;
+  /** What that change would go back to; null: there is none, or it goes back to nothing. */
+  readonly before?: VolumeWant | null;
 }
 
 /** What one agent answered, or why it did not. */

@@ -20,12 +20,14 @@ export async function recordedVolumes(reader: StoreReader): Promise<RecordedVolu
 
 async function recordedVolume(reader: StoreReader, volume: VolumeRecord): Promise<RecordedVolume> {
   const change = volume.changeId === null ? null : await reader.change(volume.changeId);
+  const isUnderWay = change === null || !finalChangeStates.includes(change.state);
   const entry = await reader.desiredItem('card', volume.cardId, volume.volumeId);
   return {
     volume,
     legs: await reader.legsOf(volume.volumeId),
     reservations: await reader.reservationsOf(volume.volumeId),
     given: entry?.role === 'card' ? entry.item : null,
-    isUnderWay: change === null || !finalChangeStates.includes(change.state),
+    isUnderWay,
+    before: isUnderWay ? (change?.from ?? null) : null,
   };
 }

@@ -2,6 +2,8 @@ import type { AcceptedPlan, DesiredCardLeg, DesiredLeg, DesiredStack, DesiredVol
 import { acceptedPlanOf, legCompressionOf } from '@flexbso/stack';
 import type { Deciding, Draft } from '../changes/draft.js';
 import type { LegRecord } from '../legs/leg-record.js';
+import { carriersOf, stacksOf } from '../snapshots/kept-stacks.js';
+import type { BaseLeg, BaseStack } from '../snapshots/snapshot-record.js';
 import type { FormerCard } from '../volumes/volume-record.js';
 
 /** Gives the card what the volume wants now, under a new operation. All legs of the wanted stack must be ready. */
@@ -15,8 +17,10 @@ export function giveCard(
   change.operationId = operationId;
   change.cardSettled = false;
   volume.cardOperationId = operationId;
-  const stackLegs = wantedLegs(draft);
-  for (const leg of stackLegs) leg.heldByCard = true;
+  const carriers = carriersOf(volume.want);
+  for (const leg of draft.legs) if (carriers.includes(leg.stackGeneration)) leg.heldByCard = true;
+  const [stack, ...bases] = stacksOf(volume.want).map((one) => desiredStack(draft, one));
+  if (!stack) throw new Error(`volume ${volume.volumeId} has no stack`);
   const item: Omit<DesiredVolume, 'revision'> = {
     volumeId: volume.volumeId,
     generation: volume.generation,
@@ -27,12 +31,8 @@ export function giveCard(
     sizeBytes: volume.want.sizeBytes,
     qos: volume.want.qos,
     export: { protocol: volume.protocol, functionId: volume.functionId },
-    stack: {
-      stackGeneration: volume.want.stackGeneration,
-      layers: volume.want.stack.layers,
-      encryptionKey: sealedKeyOf(draft),
-      legs: stackLegs.map(cardLegOf),
-    },
+    stack,
+    ...(bases.length === 0 ? {} : { bases }),
     ...(isCarried(draft) && !how.tombstone ? { carriedStackGeneration: volume.want.stackGeneration } : {}),
     copyBytesPerSecond: deciding.copyBytesPerSecond,
     plan: how.plan,
@@ -42,9 +42,9 @@ export function giveCard(
   draft.desired.push({ kind: 'put', role: 'card', agentId: volume.cardId, item });
 }
 
-/** Whether the wanted stack is the one that carried the guest before this change. */
+/** Whether the wanted stack is one that carried the guest before this change. */
 function isCarried({ volume, change }: Draft): boolean {
-  return change.from?.stackGeneration === volume.want.stackGeneration;
+  return change.from?.stackGeneration === volume.want.stackGeneration && !volume.want.neverBuilt;
 }
 
 /** Tells a card that the volume is another's now: it ends what it has of it, and says so. */
@@ -74,30 +74,39 @@ export function takeFromCard(
   });
 }
 
-/** The legs that the wanted stack stands on, in its order. */
-export function wantedLegs({ volume, legs }: Draft): LegRecord[] {
-  return legs
-    .filter((leg) => leg.stackGeneration === volume.want.stackGeneration)
+function desiredStack(draft: Draft, base: BaseStack): DesiredStack {
+  const { stackGeneration, stack, keyRef, origin } = base;
+  const legs = (base.legs ?? draft.legs)
+    .filter((leg) => leg.stackGeneration === stackGeneration)
     .toSorted((left, right) => left.position - right.position);
+  return {
+    stackGeneration,
+    layers: stack.layers,
+    encryptionKey: sealedKeyOf(draft, keyRef),
+    legs: legs.map(cardLegOf),
+    ...(origin === undefined ? {} : { shared: true }),
+  };
 }
 
-function sealedKeyOf({ volume, keys }: Draft): DesiredVolume['stack']['encryptionKey'] {
-  const { keyRef } = volume.want;
+function sealedKeyOf({ volume, keys }: Draft, keyRef: string | null): DesiredStack['encryptionKey'] {
   if (keyRef === null) return null;
   const key = keys.find((one) => one.keyRef === keyRef);
   if (!key) throw new Error(`volume ${volume.volumeId} wants ${keyRef}, which the database does not have`);
   return { keyRef, sealedKey: key.sealed };
 }
 
-function cardLegOf({ legId, poolId, epoch, sizeBytes, address, access }: LegRecord): DesiredCardLeg {
+function cardLegOf({ legId, poolId, epoch, sizeBytes, address, access }: BaseLeg): DesiredCardLeg {
   if (address === null)
     throw new Error(`leg ${legId} has no address yet: a card is given only what its pool reported as ready`);
   return { legId, poolId, epoch, sizeBytes, address, access };
 }
 
-/** The card learns something else about the stack that it has, under the operation that it has. */
+/** The card learns something else about the stacks that it has, under the operation that it has. */
 export function retellCard(draft: Draft, stackNow: (stack: DesiredStack) => DesiredStack): void {
-  if (draft.given !== null) tellAgain(draft, { ...draft.given, stack: stackNow(draft.given.stack) });
+  const { given } = draft;
+  if (given === null) return;
+  const bases = given.bases?.map(stackNow);
+  tellAgain(draft, { ...given, stack: stackNow(given.stack), ...(bases === undefined ? {} : { bases }) });
 }
 
 /** The card learns that the operation that it has is to be taken back, as far as it still can be. */

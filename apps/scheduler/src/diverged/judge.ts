@@ -1,8 +1,11 @@
 import type { DesiredCardLeg, DesiredVolume, ObservedVolume } from '@flexbso/contracts';
-import { isSettled, plannedVolumeOf } from '@flexbso/stack';
-import type { LegRecord } from '../legs/leg-record.js';
+import { desiredStacks, isSettled, plannedVolumeOf } from '@flexbso/stack';
 import type { RecordedVolume } from '../check/compare.js';
+import type { LegRecord } from '../legs/leg-record.js';
+import { carriersOf, originOf } from '../snapshots/kept-stacks.js';
+import type { SnapshotRecord } from '../snapshots/snapshot-record.js';
 import { type DifferingVolume, isLeaving } from './differences.js';
+import type { VolumeWant } from '../volumes/volume-record.js';
 import type { CardPart, LegPart, Reality } from './reality.js';
 
 /** A leg that its pool was given, and has. */
@@ -31,12 +34,30 @@ export type Verdict =
       readonly cardId: string;
       readonly given: DesiredVolume;
       readonly observed: ObservedVolume;
-      readonly legs: readonly { readonly onCard: DesiredCardLeg; readonly onPool: HeldLeg }[];
+      /** Of the stack that carries the guest, and of those beneath it. */
+      readonly legs: readonly {
+        readonly onCard: DesiredCardLeg;
+        readonly onPool: HeldLeg;
+        readonly stackGeneration: number;
+        readonly position: number;
+      }[];
+      /** Snapshots that the books know and of which every leg is there, with those legs that the card does not stand on. */
+      readonly snapshots: readonly SnapshotRecord[];
+      readonly frozen: readonly LegRecord[];
       readonly leftovers: readonly HeldLeg[];
       /** Cards that still have it, and that its pools have shut out since. */
       readonly fenced: readonly FencedPart[];
     }
-  | { readonly kind: 'keep-detached'; readonly legs: readonly HeldLeg[]; readonly leftovers: readonly HeldLeg[] }
+  | {
+      readonly kind: 'keep-detached';
+      /** What is kept: as it is recorded, or what the change that is under way there would go back to. */
+      readonly want: VolumeWant;
+      readonly isAsWanted: boolean;
+      /** Of its stack, of those beneath it, and of the snapshots that are kept. */
+      readonly legs: readonly HeldLeg[];
+      readonly snapshots: readonly SnapshotRecord[];
+      readonly leftovers: readonly HeldLeg[];
+    }
   | { readonly kind: 'end'; readonly leftovers: readonly HeldLeg[] }
   | { readonly kind: 'let-go'; readonly leftovers: readonly HeldLeg[] }
   | { readonly kind: 'refused'; readonly why: string };
@@ -61,10 +82,17 @@ export function judge(
     here.length === fenced.length ? here : here.filter((each) => !fenced.some(({ cardId }) => cardId === each.cardId));
   if (part && other)
     return refused(`it runs on ${part.cardId} and on ${other.cardId}: end it on one of them by hand first`);
-  const carried = new Set(part?.given?.stack.legs.map(({ legId }) => legId));
+  const kept = part ? keptSnapshots(one, part) : { snapshots: [], legs: [] };
+  const onCard = part?.given ? desiredStacks(part.given).flatMap(({ legs }) => legs) : [];
+  const carried = new Set([...onCard, ...kept.legs].map(({ legId }) => legId));
   const leftovers = heldLegs(one.parts.legs.filter(({ legId }) => !carried.has(legId)));
   if (typeof leftovers === 'string') return refused(leftovers);
-  return part ? takeOver(one, part, { leftovers, fenced }, recorded) : withoutCard(one, leftovers);
+  const strange = leftovers.find((leg) => isFrozen(leg) && !isRecorded(one, leg));
+  if (part && strange)
+    return refused(
+      `pool ${strange.poolId} keeps ${strange.given.legId} for a snapshot that the copy does not know: a newer copy may; here it would be deleted`,
+    );
+  return part ? takeOver(one, part, { leftovers, kept, fenced }, recorded) : withoutCard(one, leftovers, recorded);
 }
 
 /**
@@ -80,17 +108,81 @@ function fencedPart({ cardId, given }: CardPart, parts: readonly LegPart[]): Fen
   return given !== null && legs.length > 0 && isFenced ? [{ cardId, given }] : [];
 }
 
+interface Kept {
+  readonly snapshots: readonly SnapshotRecord[];
+  readonly legs: readonly LegRecord[];
+}
+
+/**
+ * What the books know of snapshots, as far as it is there: one that lacks a leg was deleted since, and on one that the
+ * guest writes to the volume was never put an overlay, or that was written back.
+ */
+function keptSnapshots({ recorded, parts }: DifferingVolume, { given: onCard }: CardPart): Kept {
+  const there = parts.legs.filter(({ observed, given }) => observed !== null && !given?.tombstone);
+  const kept = snapshotsOn(recorded, there);
+  const snapshots = kept.filter((one) => one.stackGeneration !== onCard?.stack.stackGeneration);
+  return { snapshots, legs: legsOfSnapshots(recorded, snapshots) };
+}
+
+/** Those of which every leg is among these. */
+function snapshotsOn(books: RecordedVolume | null, legs: readonly { readonly legId: string }[]): SnapshotRecord[] {
+  const ids = new Set(legs.map(({ legId }) => legId));
+  const snapshots = books?.volume.snapshots ?? [];
+  return snapshots.filter((one) => legsOfSnapshots(books, [one]).every(({ legId }) => ids.has(legId)));
+}
+
+function legsOfSnapshots(books: RecordedVolume | null, snapshots: readonly SnapshotRecord[]): LegRecord[] {
+  const stacks = snapshots.flatMap((one) => [one, ...one.bases]);
+  const generations = new Set(stacks.map(({ stackGeneration }) => stackGeneration));
+  return books?.legs.filter(({ stackGeneration }) => generations.has(stackGeneration)) ?? [];
+}
+
+const isFrozen = ({ given }: HeldLeg) => given.role === 'frozen' && !given.tombstone;
+const isRecorded = ({ recorded }: DifferingVolume, { given }: HeldLeg) =>
+  recorded?.legs.some(({ legId }) => legId === given.legId) ?? false;
+
 /** What no card has may be gone, or detached: what its pools keep tells, since a pool is told which legs carry a volume. */
-function withoutCard({ recorded, parts }: DifferingVolume, held: readonly HeldLeg[]): Verdict {
+function withoutCard(one: DifferingVolume, held: readonly HeldLeg[], books: readonly RecordedVolume[]): Verdict {
+  const { volumeId, recorded } = one;
   const carrying = held.filter(({ given }) => given.role === 'current' && !given.tombstone);
-  if (carrying.length === 0) return { kind: 'let-go', leftovers: held };
-  if (recorded === null) return { kind: 'end', leftovers: held };
-  const { stackGeneration } = recorded.volume.want;
-  const wanted = recorded.legs.filter((leg) => leg.stackGeneration === stackGeneration);
-  const legs = carrying.filter((one) => wanted.some((leg) => isSameLeg(leg, one, parts.legs)));
-  const isWhole = wanted.length > 0 && legs.length === wanted.length && carrying.length === legs.length;
-  if (!isWhole) return { kind: 'end', leftovers: held };
-  return { kind: 'keep-detached', legs, leftovers: held.filter((one) => !legs.includes(one)) };
+  const frozen = held.filter(isFrozen);
+  for (const want of recorded ? [recorded.volume.want, recorded.before ?? null] : []) {
+    const kept = recorded && want && keptDetached(recorded, want, one.parts.legs, { carrying, frozen });
+    if (!kept) continue;
+    const legs = [...carrying, ...kept.frozen];
+    const leftovers = held.filter((leg) => !legs.includes(leg));
+    const isAsWanted = want === recorded.volume.want;
+    return { kind: 'keep-detached', want, isAsWanted, legs, snapshots: kept.snapshots, leftovers };
+  }
+  const clone = books.find(({ volume }) => volume.volumeId !== volumeId && originOf(volume)?.volumeId === volumeId);
+  if (frozen.length > 0 && clone)
+    return refused(
+      `${clone.volume.name} (${clone.volume.volumeId}) is a clone and reads from its snapshot: delete that first, or restore a newer copy`,
+    );
+  return { kind: carrying.length + frozen.length === 0 ? 'let-go' : 'end', leftovers: held };
+}
+
+/** The wanted stack with those beneath it, and the snapshots, as their pools have them; null: not all of the stack is there. */
+function keptDetached(
+  recorded: RecordedVolume,
+  want: VolumeWant,
+  parts: readonly LegPart[],
+  { carrying, frozen }: { readonly carrying: readonly HeldLeg[]; readonly frozen: readonly HeldLeg[] },
+): { readonly snapshots: readonly SnapshotRecord[]; readonly frozen: readonly HeldLeg[] } | null {
+  const same = (leg: LegRecord, among: readonly HeldLeg[]) => among.find((one) => isSameLeg(leg, one, parts));
+  const [top, ...beneath] = carriersOf(want);
+  const wanted = recorded.legs.filter((leg) => leg.stackGeneration === top);
+  const bases = recorded.legs.filter((leg) => beneath.includes(leg.stackGeneration));
+  const isWhole =
+    wanted.length > 0 &&
+    wanted.length === carrying.length &&
+    wanted.every((leg) => same(leg, carrying)) &&
+    bases.every((leg) => same(leg, frozen));
+  if (!isWhole) return null;
+  const there = recorded.legs.filter((leg) => same(leg, frozen));
+  const snapshots = snapshotsOn(recorded, there);
+  const needed = new Set([...bases, ...legsOfSnapshots(recorded, snapshots)].map(({ legId }) => legId));
+  return { snapshots, frozen: frozen.filter(({ given }) => needed.has(given.legId)) };
 }
 
 /** At the size that is recorded, and as its pool was told last. */
@@ -110,7 +202,9 @@ function silentOf({ recorded, parts }: DifferingVolume, { failures, answered }: 
   const cards = [recorded?.volume.cardId, ...parts.legs.map(({ given }) => given?.holder.cardId)];
   const pools = [
     ...(recorded?.legs.map(({ poolId }) => poolId) ?? []),
-    ...parts.cards.flatMap(({ given }) => given?.stack.legs.map(({ poolId }) => poolId) ?? []),
+    ...parts.cards.flatMap(({ given }) =>
+      given ? desiredStacks(given).flatMap(({ legs }) => legs.map(({ poolId }) => poolId)) : [],
+    ),
   ];
   const names = [
     ...cards.filter((id) => id !== undefined).map((id) => `card ${id}`),
@@ -133,9 +227,9 @@ function heldLegs(parts: readonly LegPart[]): HeldLeg[] | string {
 }
 
 function takeOver(
-  { volumeId, parts }: DifferingVolume,
+  { volumeId, parts, recorded: books }: DifferingVolume,
   { cardId, given, observed }: CardPart,
-  { leftovers, fenced }: Pick<Extract<Verdict, { kind: 'take-over' }>, 'leftovers' | 'fenced'>,
+  found: { readonly leftovers: readonly HeldLeg[]; readonly kept: Kept; readonly fenced: readonly FencedPart[] },
   recorded: readonly RecordedVolume[],
 ): Verdict {
   if (given === null) return refused(`it runs on ${cardId}, whose agent was given nothing of it`);
@@ -147,14 +241,40 @@ function takeOver(
     return refused(
       `the books hold ${given.export.functionId} of ${cardId} for ${holder.volume.name} (${holder.volume.volumeId}): settle that first`,
     );
-  const legs: { onCard: DesiredCardLeg; onPool: HeldLeg }[] = [];
-  for (const onCard of given.stack.legs) {
-    const onPool = legOnPool(onCard, cardId, parts.legs);
-    if (typeof onPool === 'string') return refused(onPool);
-    legs.push({ onCard, onPool });
-  }
-  const others = fenced.filter((one) => one.cardId !== cardId);
-  return { kind: 'take-over', cardId, given, observed, legs, leftovers, fenced: others };
+  const unknown = given.bases?.find((base) => base.shared && !standsOn(books, base.stackGeneration));
+  if (unknown)
+    return refused(
+      `it is a clone that was made since, and the copy does not know on whose snapshot it stands (stack ${unknown.stackGeneration}): only a newer copy does`,
+    );
+  const legs: Extract<Verdict, { kind: 'take-over' }>['legs'][number][] = [];
+  for (const { stackGeneration, legs: ofStack } of desiredStacks(given).filter(({ shared }) => !shared))
+    for (const [position, onCard] of ofStack.entries()) {
+      const onPool = legOnPool(onCard, cardId, parts.legs);
+      if (typeof onPool === 'string') return refused(onPool);
+      legs.push({ onCard, onPool, stackGeneration, position });
+    }
+  const { leftovers, kept } = found;
+  const { snapshots } = kept;
+  const frozen = kept.legs
+    .filter(({ legId }) => !legs.some(({ onCard }) => onCard.legId === legId))
+    .map((leg) => asOnPool(leg, parts.legs));
+  const fenced = found.fenced.filter((one) => one.cardId !== cardId);
+  return { kind: 'take-over', cardId, given, observed, legs, leftovers, snapshots, frozen, fenced };
+}
+
+/** Its pool may have been told to serve it to another card since. */
+function asOnPool(leg: LegRecord, parts: readonly LegPart[]): LegRecord {
+  const given = parts.find(({ legId, poolId }) => legId === leg.legId && poolId === leg.poolId)?.given;
+  if (!given) return leg;
+  const { epoch, holder, operationId, changeId } = given;
+  const now = { ...leg, epoch, holder, operationId, changeId };
+  // It is reached as its pool will say.
+  return epoch === leg.epoch ? now : { ...now, address: null, access: null };
+}
+
+function standsOn(books: RecordedVolume | null, stackGeneration: number): boolean {
+  const bases = books?.volume.want.bases ?? [];
+  return bases.some((base) => base.origin !== undefined && base.stackGeneration === stackGeneration);
 }
 
 /** By its reservation: a volume whose creation was undone still names the function that it was to have. */

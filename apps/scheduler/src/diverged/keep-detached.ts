@@ -7,14 +7,15 @@ import { emptyPlan, newChange } from '../volumes/proposal.js';
 import type { VolumeRecord } from '../volumes/volume-record.js';
 import type { HeldLeg, Verdict } from './judge.js';
 import { begun } from './settle.js';
-import { forgotten, leftover, legOf, type Settling } from './settled-records.js';
+import { forgotten, leftover, legOf, standing, type Settling } from './settled-records.js';
 
 type KeepDetached = Extract<Verdict, { kind: 'keep-detached' }>;
 
 /** The books keep the stack that they know as its pools have it, and give it to no card. */
-export function keepDetached(present: Aggregate, { legs: held, leftovers }: KeepDetached, settling: Settling): Draft {
+export function keepDetached(present: Aggregate, found: KeepDetached, settling: Settling): Draft {
   const { deciding, asking } = settling;
-  const volume = detachedVolume(present, held, settling);
+  const { legs: held, leftovers } = found;
+  const volume = detachedVolume(present, found, settling);
   const about = {
     kind: 'adopt' as const,
     differences: [],
@@ -54,7 +55,11 @@ export function keepDetached(present: Aggregate, { legs: held, leftovers }: Keep
 }
 
 /** It was last on the card that its legs are held by. */
-function detachedVolume({ volume }: Aggregate, [first]: readonly HeldLeg[], settling: Settling): VolumeRecord {
+function detachedVolume(
+  { volume }: Aggregate,
+  { legs: [first], want, snapshots }: KeepDetached,
+  settling: Settling,
+): VolumeRecord {
   const generation = volume.generation + 1;
   return {
     ...volume,
@@ -62,22 +67,24 @@ function detachedVolume({ volume }: Aggregate, [first]: readonly HeldLeg[], sett
     state: 'changing',
     generation,
     appliedGeneration: generation,
-    want: { ...volume.want, detached: true },
+    want: { ...want, detached: true },
+    snapshots: snapshots.map(standing),
     uri: null,
     cardOperationId: null,
     settledIn: settling.incarnation,
   };
 }
 
-function keptLeg({ volume, legs }: Aggregate, one: HeldLeg): LegRecord {
+function keptLeg({ legs }: Aggregate, one: HeldLeg): LegRecord {
   const known = legs.find(({ legId }) => legId === one.given.legId);
-  const { stackGeneration } = volume.want;
-  const leg = legOf(one, { stackGeneration, position: known?.position ?? 0 });
+  if (!known) throw new Error(`${one.given.legId} is kept and not recorded`);
+  const leg = legOf(one, known);
   // Served anew since, it is reached as its pool will say.
-  const isAsKnown = known !== undefined && known.epoch === leg.epoch;
+  const isAsKnown = known.epoch === leg.epoch;
   return {
     ...leg,
-    addressKind: known?.addressKind ?? leg.addressKind,
+    role: one.given.role,
+    addressKind: known.addressKind,
     address: isAsKnown ? known.address : null,
     access: isAsKnown ? known.access : null,
   };

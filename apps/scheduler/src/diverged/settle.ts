@@ -13,7 +13,7 @@ import {
   legReservations,
 } from '../placement/volume-reservations.js';
 import { emptyPlan, newChange } from '../volumes/proposal.js';
-import type { HeldLeg } from './judge.js';
+import type { HeldLeg, Verdict } from './judge.js';
 import {
   forgotten,
   goneVolume,
@@ -62,13 +62,15 @@ function takenOver(present: Aggregate | null, volumeId: string, found: TakeOver,
   const change = begun(newChange(volume, about, asking, deciding), deciding);
   volume.changeId = change.changeId;
   const { stackGeneration } = volume.want;
-  const legs = found.legs.map(({ onCard, onPool }, position): LegRecord => ({
-    ...legOf(onPool, { stackGeneration, position }),
+  const carrying = found.legs.map(({ onCard, onPool, ...at }): LegRecord => ({
+    ...legOf(onPool, at),
+    role: at.stackGeneration === stackGeneration ? 'current' : 'frozen',
     heldByCard: true,
     addressKind: onCard.address.kind,
     address: onCard.address,
     access: onCard.access,
   }));
+  const legs = [...carrying, ...found.frozen.map((leg): LegRecord => ({ ...leg, state: 'ready', role: 'frozen' }))];
   const left = found.leftovers.map((one) => leftover(present, one));
   const reservations = [
     ...exactReservations(volume, legs),
@@ -177,8 +179,12 @@ export const isCarriedOut = (given: DesiredVolume) => (change: ChangeRecord) =>
   given.changeId === change.changeId && given.origin === 'person';
 
 /** Whether a change ends in what was found where no card has the volume. */
-export const endsAs = (found: 'keep-detached' | 'end' | 'let-go') => (change: ChangeRecord) =>
-  change.kind === (found === 'keep-detached' ? 'detach' : 'delete');
+export const endsAs =
+  (found: Exclude<Verdict, { kind: 'take-over' | 'refused' }>) =>
+  ({ kind }: ChangeRecord): boolean => {
+    if (found.kind !== 'keep-detached') return kind === 'delete';
+    return kind === 'detach' || (kind === 'rollback' && found.isAsWanted);
+  };
 
 /** No card has anything to do for it. */
 export function begun(change: ChangeRecord, { nowMs }: Deciding): ChangeRecord {

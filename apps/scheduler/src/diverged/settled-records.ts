@@ -1,7 +1,9 @@
+import { desiredStacks } from '@flexbso/stack';
 import type { Aggregate, Deciding } from '../changes/draft.js';
 import type { DesiredWrite } from '../desired/desired-entry.js';
 import type { KeyRecord } from '../keys/key-record.js';
 import type { LegRecord } from '../legs/leg-record.js';
+import type { SnapshotRecord } from '../snapshots/snapshot-record.js';
 import type { Asking } from '../volumes/proposal.js';
 import type { FormerCard, VolumeRecord, VolumeWant } from '../volumes/volume-record.js';
 import type { FencedPart, HeldLeg, Verdict } from './judge.js';
@@ -22,7 +24,7 @@ const anywhere: VolumeWant['placement'] = { policy: 'spread', spreadLegsOver: 'r
 export function volumeOf(
   present: Aggregate | null,
   volumeId: string,
-  { given, observed, cardId, fenced }: TakeOver,
+  { given, observed, cardId, snapshots, fenced }: TakeOver,
   { owner, incarnation, deciding }: Settling,
 ): VolumeRecord {
   const generation = Math.max(given.generation, present?.volume.generation ?? 0) + 1;
@@ -48,6 +50,18 @@ export function volumeOf(
       placement: present?.volume.want.placement ?? anywhere,
       stackGeneration: given.stack.stackGeneration,
       keyRef: given.stack.encryptionKey?.keyRef ?? null,
+      ...(given.bases === undefined
+        ? {}
+        : {
+            bases: given.bases.map(
+              ({ stackGeneration, layers, encryptionKey }) =>
+                present?.volume.want.bases?.find((base) => base.origin && base.stackGeneration === stackGeneration) ?? {
+                  stackGeneration,
+                  stack: { layers },
+                  keyRef: encryptionKey?.keyRef ?? null,
+                },
+            ),
+          }),
     },
     uri: observed.exports[0]?.uri ?? null,
     changeId: null,
@@ -59,8 +73,14 @@ export function volumeOf(
       ...fenced.map((one) => formerCard(one, deciding)),
     ],
     legFaults: present?.volume.legFaults ?? [],
+    snapshots: snapshots.map(standing),
     createdAtMs: present?.volume.createdAtMs ?? deciding.nowMs,
   };
+}
+
+/** A snapshot whose legs are all kept is one: its making has ended since. */
+export function standing(snapshot: SnapshotRecord): SnapshotRecord {
+  return { ...snapshot, state: snapshot.state === 'making' ? 'ready' : snapshot.state };
 }
 
 const formerCard = ({ cardId, given }: FencedPart, { nowMs, newId }: Deciding): FormerCard => ({
@@ -98,18 +118,23 @@ export function goneVolume(
     lastOutageUntilMs: null,
     formerCards: [],
     legFaults: [],
+    snapshots: [],
     createdAtMs: deciding.nowMs,
   };
 }
 
-export function legOf({ poolId, given }: HeldLeg, at: Pick<LegRecord, 'stackGeneration' | 'position'>): LegRecord {
+export function legOf(
+  { poolId, given }: HeldLeg,
+  { stackGeneration, position }: Pick<LegRecord, 'stackGeneration' | 'position'>,
+): LegRecord {
   const { legId, volumeId, changeId, sizeBytes, epoch, holder, operationId } = given;
   return {
     legId,
     volumeId,
     changeId,
     poolId,
-    ...at,
+    stackGeneration,
+    position,
     sizeBytes,
     epoch,
     holder,
@@ -131,15 +156,20 @@ export function leftover(present: Aggregate | null, one: HeldLeg): LegRecord {
   return { ...leg, state: 'retiring', role: 'retiring' };
 }
 
-/** The key as the books have it; else as the card has it, which alone can open it. */
-export function keysOf(present: Aggregate | null, volumeId: string, { given, legs }: TakeOver): KeyRecord[] {
-  const { encryptionKey, stackGeneration } = given.stack;
-  if (encryptionKey === null) return [];
-  const { keyRef, sealedKey } = encryptionKey;
-  const known = present?.keys.find((key) => key.keyRef === keyRef);
-  if (known) return [known];
+/** Each key as the books have it; else as the card has it, which alone can open it. */
+export function keysOf(present: Aggregate | null, volumeId: string, { given, legs, snapshots }: TakeOver): KeyRecord[] {
   const sealedTo = legs[0]?.onPool.given.holder.sealingKey ?? '';
-  return [{ keyRef, volumeId, stackGeneration, wrapped: null, sealed: sealedKey, sealedTo }];
+  const carrying = desiredStacks(given).flatMap(({ encryptionKey, stackGeneration }): KeyRecord[] => {
+    if (encryptionKey === null) return [];
+    const { keyRef, sealedKey } = encryptionKey;
+    const known = present?.keys.find((key) => key.keyRef === keyRef);
+    return [known ?? { keyRef, volumeId, stackGeneration, wrapped: null, sealed: sealedKey, sealedTo }];
+  });
+  const refs = new Set(snapshots.flatMap((one) => [one, ...one.bases].map(({ keyRef }) => keyRef)));
+  const others = (present?.keys ?? []).filter(
+    ({ keyRef }) => refs.has(keyRef) && !carrying.some((key) => key.keyRef === keyRef),
+  );
+  return [...carrying, ...others];
 }
 
 /** What agents were to do of it by the books, and is not so: said to nobody any more. */

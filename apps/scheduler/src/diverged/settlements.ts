@@ -88,7 +88,7 @@ export class Settlements {
       const present = await decision.read(one.volumeId);
       if (verdict.kind === 'take-over' && present === null) await assertFree(decision, settling);
       const draft = draftOf(present, one.volumeId, verdict, settling);
-      const isDone = verdict.kind === 'take-over' ? isCarriedOut(verdict.given) : endsAs(verdict.kind);
+      const isDone = verdict.kind === 'take-over' ? isCarriedOut(verdict.given) : endsAs(verdict);
       endChange(draft, present, isDone, decision.deciding.nowMs);
       await decision.write(present, draft, { by: request.caller.name, judged: false });
       return settled(draft, verdict.kind === 'let-go' ? 'forgotten' : 'adopted');
@@ -107,7 +107,7 @@ export class Settlements {
       if (verdict.kind !== 'take-over') {
         const present = await decision.read(volumeId);
         const draft = letGo(present, volumeId, verdict.leftovers, settling);
-        endChange(draft, present, endsAs(verdict.kind), decision.deciding.nowMs);
+        endChange(draft, present, endsAs(verdict), decision.deciding.nowMs);
         await decision.write(present, draft, how);
         return settled(draft, 'deleted');
       }
@@ -265,7 +265,8 @@ function withNow(
   const others = recorded.filter(({ volume }) => volume.volumeId !== volumeId);
   if (now === null) return others;
   const { volume, change, legs, reservations, given } = now;
-  return [...others, { volume, legs, reservations, given, isUnderWay: !isFinal(change.state) }];
+  const isUnderWay = !isFinal(change.state);
+  return [...others, { volume, legs, reservations, given, isUnderWay, before: isUnderWay ? change.from : null }];
 }
 
 function agentsOf({ answered, failures }: Reality, differing: readonly DifferingVolume[]): Divergence['agents'] {

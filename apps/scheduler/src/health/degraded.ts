@@ -2,6 +2,7 @@ import type { Degraded } from '@flexbso/contracts';
 import type { Aggregate, Draft } from '../changes/draft.js';
 import { announceVolume } from '../changes/saga.js';
 import type { LegRecord } from '../legs/leg-record.js';
+import { carriersOf } from '../snapshots/kept-stacks.js';
 import type { VolumeRecord } from '../volumes/volume-record.js';
 
 /**
@@ -9,10 +10,13 @@ import type { VolumeRecord } from '../volumes/volume-record.js';
  * stays one of them when it is back: it is outvoted where it is behind, and only a new one is whole again.
  */
 export function degradedOf(
-  { legFaults }: Pick<VolumeRecord, 'legFaults'>,
+  { legFaults, want }: Pick<VolumeRecord, 'legFaults' | 'want'>,
   legs: readonly LegRecord[],
 ): Degraded | null {
-  const carrying = new Set(legs.filter(({ role }) => role === 'current').map(({ legId }) => legId));
+  const carriers = carriersOf(want);
+  const isCarrying = ({ role, stackGeneration }: LegRecord) =>
+    role === 'current' || (role === 'frozen' && carriers.includes(stackGeneration));
+  const carrying = new Set(legs.filter(isCarrying).map(({ legId }) => legId));
   const faults = legFaults.filter(({ legId, repaired }) => !repaired && carrying.has(legId));
   if (faults.length === 0) return null;
   const legIds = [...new Set(faults.map(({ legId }) => legId))];

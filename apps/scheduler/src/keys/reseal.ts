@@ -1,3 +1,4 @@
+import { desiredStacks } from '@flexbso/stack';
 import type { Aggregate, Draft } from '../changes/draft.js';
 import { announceVolume } from '../changes/saga.js';
 import { givePool, retellCard } from '../desired/desired-items.js';
@@ -26,8 +27,13 @@ export function resealTo(draft: Draft, sealingKey: string, vault: Vault): void {
     leg.holder = { ...leg.holder, sealingKey };
     givePool(draft, leg);
   }
-  const given = draft.given?.stack.encryptionKey;
-  const key = draft.keys.find(({ keyRef }) => keyRef === given?.keyRef);
-  if (key) retellCard(draft, (stack) => ({ ...stack, encryptionKey: { keyRef: key.keyRef, sealedKey: key.sealed } }));
+  const sealed = new Map(draft.keys.map((key) => [key.keyRef, key.sealed]));
+  const isKeyed =
+    draft.given !== null && desiredStacks(draft.given).some(({ encryptionKey }) => encryptionKey !== null);
+  if (isKeyed)
+    retellCard(draft, ({ encryptionKey, ...stack }) => {
+      const sealedKey = encryptionKey && sealed.get(encryptionKey.keyRef);
+      return { ...stack, encryptionKey: encryptionKey && sealedKey ? { ...encryptionKey, sealedKey } : encryptionKey };
+    });
   announceVolume(draft, 'resealed');
 }

@@ -60,6 +60,16 @@ export class Vault {
     }
   }
 
+  /** The same key under another reference: of a clone, which opens what it stands on with it. @throws WrappedKeyError */
+  renamed(record: KeyRecord, facts: Pick<KeyRecord, 'keyRef' | 'volumeId' | 'stackGeneration'>): KeyRecord {
+    const key = this.#unwrap(record);
+    try {
+      return { ...record, ...facts, wrapped: this.#wrap(key, facts.keyRef) };
+    } finally {
+      key.fill(0);
+    }
+  }
+
   #wrap(key: Uint8Array, keyRef: string): string {
     const nonce = this.#parts.randomness.bytes(nonceBytes);
     const cipher = createCipheriv('aes-256-gcm', this.#parts.wrapKey, nonce).setAAD(Buffer.from(keyRef));

@@ -13,7 +13,7 @@ export interface LegRecord {
   epoch: number;
   holder: { cardId: string; sealingKey: string };
   state: Volume['legs'][number]['state'];
-  role: 'preparing' | 'current' | 'retiring';
+  role: 'preparing' | 'current' | 'frozen' | 'retiring';
   /** What the pool's desired entry carries; a report with another is an old one. */
   operationId: string;
   /** The pool owes the report that this operation is done. */

@@ -280,6 +280,21 @@ class LegFaults implements MigrationInterface {
   }
 }
 
+const snapshots = json('snapshots', { default: "'[]'" });
+
+/** Snapshots of volumes. */
+class Snapshots implements MigrationInterface {
+  readonly name = 'Snapshots1764100000000';
+
+  async up(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.addColumn('volume', new TableColumn(snapshots));
+  }
+
+  async down(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.dropColumn('volume', snapshots.name);
+  }
+}
+
 const next = json('next', nullable);
 
 /** The second of two stages of a change. */
@@ -303,5 +318,6 @@ export const schedulerMigrations = [
   SettledLives,
   Wishes,
   LegFaults,
+  Snapshots,
   Stages,
 ];

@@ -38,6 +38,25 @@ export class TypeormReader implements StoreReader {
   }
 
   volumes(tenantId: string | null, after: Cursor | null, limit: number): Promise<VolumeRecord[]> {
+    return this.#volumesByAge(tenantId, after).take(limit).getMany();
+  }
+
+  volumesWithSnapshots(tenantId: string | null, after: Cursor | null, limit: number): Promise<VolumeRecord[]> {
+    // The text that the column holds. A find operator would itself be written as JSON.
+    return this.#volumesByAge(tenantId, after).andWhere("volume.snapshots <> '[]'").take(limit).getMany();
+  }
+
+  volumesFrom(snapshotId: string): Promise<VolumeRecord[]> {
+    // In the text that the columns hold: nothing but a reference to a snapshot is followed by a closing brace.
+    const origin = `%"snapshotId":"${snapshotId}"}%`;
+    return this.manager
+      .createQueryBuilder(VolumeRow, 'volume')
+      .where('(volume.want LIKE :origin OR volume.snapshots LIKE :origin)', { origin })
+      .orderBy('volume.createdAtMs', 'ASC')
+      .getMany();
+  }
+
+  #volumesByAge(tenantId: string | null, after: Cursor | null) {
     const query = this.manager.createQueryBuilder(VolumeRow, 'volume');
     if (tenantId !== null) query.andWhere('volume.tenantId = :tenantId', { tenantId });
     if (after !== null) {
@@ -46,7 +65,7 @@ export class TypeormReader implements StoreReader {
         id: after.id,
       });
     }
-    return query.orderBy('volume.createdAtMs', 'ASC').addOrderBy('volume.volumeId', 'ASC').take(limit).getMany();
+    return query.orderBy('volume.createdAtMs', 'ASC').addOrderBy('volume.volumeId', 'ASC');
   }
 
   legsOf(volumeId: string): Promise<LegRecord[]> {

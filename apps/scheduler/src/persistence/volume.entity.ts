@@ -57,6 +57,9 @@ export class VolumeRow implements VolumeRecord {
   @jsonColumn()
   legFaults!: LegFault[];
 
+  @jsonColumn()
+  snapshots!: VolumeRecord['snapshots'];
+
   @Column({ type: 'text', nullable: true })
   settledIn!: string | null;
 

@@ -56,7 +56,8 @@ export function chooseForVolume(
 
 /**
  * Where the legs of a new stack of a volume on its card go. Unless pools are named they stay where the old ones are,
- * if there is room for the copy beside them: a change of layers is not a wish to move. Pools to avoid are taken when there are no others.
+ * if there is room for the copy beside them (null: none is made): a change of layers is not a wish to move. Pools to avoid
+ * are taken when there are no others.
  */
 export function chooseForLegs(
   fleet: Fleet,
@@ -64,13 +65,18 @@ export function chooseForLegs(
   card: CardSnapshot,
   presentPoolIds: readonly string[],
   seed: number,
-  copy: CopyDemand,
+  copy: CopyDemand | null,
   avoidPoolIds: readonly string[] = [],
 ): ChosenPool[] {
   const legCount = legCountOf(want.stack.layers);
   const sizeBytes = legSizeBytes(want.stack.layers, want.sizeBytes, card.capabilities);
-  const { rate, beside } = copy;
-  const request = { ...legsRequest(want, sizeBytes, seed, rate), beside, cardId: card.cardId, avoidPoolIds };
+  const beside = copy === null ? {} : { beside: copy.beside };
+  const request = {
+    ...legsRequest(want, sizeBytes, seed, copy?.rate),
+    ...beside,
+    cardId: card.cardId,
+    avoidPoolIds,
+  };
   const named = want.placement.poolIds ?? [];
   const staying = named.length > 0 ? named : [...new Set(presentPoolIds)];
   const stay = placeLegs({ ...request, wish: { ...want.placement, poolIds: staying.slice(0, legCount) } }, fleet);

@@ -1,11 +1,12 @@
 import { cardDemandOf, legDemandOf } from '@flexbso/placement';
 import { cardLayersOf, type CopyRate, copyRateOf } from '@flexbso/stack';
 import type { LegRecord } from '../legs/leg-record.js';
+import { carriersOf, stacksOf } from '../snapshots/kept-stacks.js';
 import type { VolumeRecord, VolumeWant } from '../volumes/volume-record.js';
 import type { ReservationRecord } from './reservation-record.js';
 
 type Owner = Pick<VolumeRecord, 'volumeId' | 'cardId' | 'functionId'>;
-type Placed = Pick<LegRecord, 'legId' | 'poolId' | 'sizeBytes'>;
+type Placed = Pick<LegRecord, 'legId' | 'poolId' | 'sizeBytes' | 'stackGeneration'>;
 
 /** Under which id what a volume holds on a card is kept when it has been failed over from there. */
 export function formerReservationId(volumeId: string, cardId: string): string {
@@ -45,7 +46,8 @@ export function leftFunctionReservation({ volumeId, cardId, functionId }: Owner)
 }
 
 export function cardReservation({ volumeId, cardId, functionId }: Owner, want: VolumeWant): ReservationRecord {
-  const demand = cardDemandOf(layerKindsOf(want), want.qos);
+  // A read may have to pass the layers of every stack beneath.
+  const demand = cardDemandOf(stacksOf(want).flatMap(layerKindsOf), want.qos);
   return {
     reservationId: volumeId,
     volumeId,
@@ -58,37 +60,60 @@ export function cardReservation({ volumeId, cardId, functionId }: Owner, want: V
   };
 }
 
-/** `copy`: with what a copy from or to these legs takes beside the guest. */
+/**
+ * Legs that the volume does not run on are a snapshot's: they hold their room, and nobody reads them. `copy`: with what a
+ * copy from or to these legs takes beside the guest.
+ */
 export function legReservations(
   volumeId: string,
   want: VolumeWant,
   legs: readonly Placed[],
   copy?: CopyRate,
 ): ReservationRecord[] {
-  return legs.map(({ legId, poolId, sizeBytes }) => ({
-    reservationId: legId,
-    volumeId,
-    ownerRole: 'pool',
-    ownerId: poolId,
-    functionId: null,
-    labels: {},
-    memoryBytes: 0,
-    armCentiCores: 0,
-    ...legDemandOf(layerKindsOf(want), want.qos, legs.length, sizeBytes, copy),
-  }));
+  const stacks = new Map(stacksOf(want).map((stack) => [stack.stackGeneration, stack]));
+  const counts = Map.groupBy(legs, ({ stackGeneration }) => stackGeneration);
+  return legs.map(({ legId, poolId, sizeBytes, stackGeneration }) => {
+    const stack = stacks.get(stackGeneration);
+    const legCount = counts.get(stackGeneration)?.length ?? 1;
+    return {
+      reservationId: legId,
+      volumeId,
+      ownerRole: 'pool',
+      ownerId: poolId,
+      functionId: null,
+      labels: {},
+      memoryBytes: 0,
+      armCentiCores: 0,
+      ...legDemandOf(stack ? layerKindsOf(stack) : [], stack ? want.qos : null, legCount, sizeBytes, stack && copy),
+    };
+  });
 }
 
-/** What legs hold while a copy runs between these stacks: the guest's rate and the copy's, on the pools of both. */
+/**
+ * What legs hold while a copy runs between these stacks: the guest's rate and the copy's, on the pools of both. A copy reads
+ * all that an overlay stands on, but for one that is written back into its own base.
+ */
 export function copyReservations(
   { volumeId }: Pick<VolumeRecord, 'volumeId'>,
-  wants: readonly VolumeWant[],
-  legs: readonly (Placed & Pick<LegRecord, 'stackGeneration'>)[],
+  from: VolumeWant,
+  to: VolumeWant,
+  legs: readonly Placed[],
   copyBytesPerSecond: number,
 ): ReservationRecord[] {
-  return wants.flatMap((want) => {
-    const ofStack = legs.filter(({ stackGeneration }) => stackGeneration === want.stackGeneration);
-    return legReservations(volumeId, want, ofStack, copyRateOf(copyBytesPerSecond));
-  });
+  const isWrittenBack = from.bases?.[0]?.stackGeneration === to.stackGeneration;
+  const read = isWrittenBack ? [from.stackGeneration] : carriersOf(from);
+  const rate = copyRateOf(copyBytesPerSecond);
+  return [
+    ...legReservations(volumeId, from, ofStacks(legs, read), rate),
+    ...legReservations(volumeId, to, ofStacks(legs, [to.stackGeneration]), rate),
+  ];
+}
+
+function ofStacks<Leg extends Pick<LegRecord, 'stackGeneration'>>(
+  legs: readonly Leg[],
+  generations: readonly number[],
+) {
+  return legs.filter(({ stackGeneration }) => generations.includes(stackGeneration));
 }
 
 /** What the copy of a swap takes: of each pool that it writes, and, by pool id, of those that it reads. */
@@ -97,16 +122,23 @@ export interface CopyDemand {
   readonly beside: ReadonlyMap<string, CopyRate>;
 }
 
-/** What placement has to find room for, so that such a copy can run from `legs` to new ones. */
+/** What placement has to find room for, so that such a copy can run from what a volume stands on to new legs. */
 export function copyDemandOf(
   { want }: Pick<VolumeRecord, 'want'>,
-  legs: readonly Pick<LegRecord, 'poolId'>[],
+  legs: readonly Pick<LegRecord, 'poolId' | 'stackGeneration'>[],
   copyBytesPerSecond: number,
 ): CopyDemand {
   const rate = copyRateOf(copyBytesPerSecond);
-  const beside = new Map(
-    legs.map(({ poolId }) => [poolId, legDemandOf(layerKindsOf(want), null, legs.length, 0, rate)]),
-  );
+  const beside = new Map<string, CopyRate>();
+  for (const stack of stacksOf(want)) {
+    const ofStack = ofStacks(stack.legs ?? legs, [stack.stackGeneration]);
+    const each = legDemandOf(layerKindsOf(stack), null, ofStack.length, 0, rate);
+    for (const { poolId } of ofStack) {
+      // A pool may have a leg of several stacks that lie upon each other.
+      const { iops = 0, bytesPerSecond = 0 } = beside.get(poolId) ?? {};
+      beside.set(poolId, { iops: iops + each.iops, bytesPerSecond: bytesPerSecond + each.bytesPerSecond });
+    }
+  }
   return { rate, beside };
 }
 

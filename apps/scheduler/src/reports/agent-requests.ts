@@ -6,6 +6,8 @@ import type { Decision, Decisions } from '../decisions.js';
 import { desiredMessage } from '../desired/answer.js';
 import { sayHealth } from '../health/degraded.js';
 import { randomUuid } from '../ids.js';
+import { isSame } from '@flexbso/stack';
+import { tellClones } from '../snapshots/tell-clones.js';
 import { hearCard } from './card-report.js';
 import { hearFormerCard } from './former-card-report.js';
 import { hearLeg } from './leg-report.js';
@@ -130,6 +132,9 @@ export class AgentRequests {
     hearLeg(draft, report.legId, report, decision.deciding);
     sayHealth(before, draft);
     await decision.write(before, draft, { by: `pool ${poolId}`, judged: false });
+    const now = draft.legs.find(({ legId }) => legId === report.legId);
+    const isMoved = now !== undefined && !(isSame(now.address, leg.address) && isSame(now.access, leg.access));
+    if (isMoved) await tellClones(decision, draft.volume, now);
     return true;
   }
 }

@@ -1,9 +1,9 @@
 import type { Problem, VolumeReport } from '@flexbso/contracts';
 import type { Deciding, Draft } from '../changes/draft.js';
 import { cancelledBy } from '../changes/cancel.js';
-import { advance, announce, announceVolume, endFailover, isOfNextStage, moveTo, turnBack } from '../changes/saga.js';
+import { advance, announce, announceVolume, endFailover, moveTo, setRoles, turnBack } from '../changes/saga.js';
 import { isFinal } from '../changes/transitions.js';
-import { givePool } from '../desired/desired-items.js';
+import { carriersOf } from '../snapshots/kept-stacks.js';
 import { noteLegFaults } from './leg-faults.js';
 import { noteOutage } from './outage.js';
 import { noteSteps } from './steps.js';
@@ -89,19 +89,14 @@ function hearPhase(draft: Draft, report: VolumeReport, deciding: Deciding): void
 function applied(draft: Draft, deciding: Deciding): void {
   const { volume, change } = draft;
   volume.appliedGeneration = volume.generation;
+  delete volume.want.neverBuilt;
   if (change.state !== 'applying') return;
   change.appliedAtMs = deciding.nowMs;
   moveTo(draft, 'retiring');
   noteLateCancel(draft);
-  for (const leg of draft.legs) {
-    if (isOfNextStage(draft, leg)) continue;
-    const isWanted = leg.stackGeneration === volume.want.stackGeneration;
-    const role = isWanted ? 'current' : 'retiring';
-    if (!isWanted) leg.state = 'retiring';
-    if (leg.role === role) continue;
-    leg.role = role;
-    givePool(draft, leg);
-  }
+  for (const snapshot of volume.snapshots)
+    if (snapshot.changeId === change.changeId && snapshot.state === 'making') snapshot.state = 'ready';
+  setRoles(draft);
 }
 
 function noteLateCancel(draft: Draft): void {
@@ -132,10 +127,11 @@ function gone(draft: Draft, report: VolumeReport, deciding: Deciding): void {
  * observed in the same report still shows them open.
  */
 function closed(draft: Draft, report: VolumeReport): void {
+  const carriers = carriersOf(draft.volume.want);
   const named = new Set(report.closedLegIds);
   const open = new Set(report.observed?.stacks.flatMap((stack) => stack.legs.map((leg) => leg.legId)));
   for (const leg of draft.legs) {
-    const isWanted = leg.stackGeneration === draft.volume.want.stackGeneration;
+    const isWanted = carriers.includes(leg.stackGeneration);
     if (named.has(leg.legId) || (!isWanted && !open.has(leg.legId))) leg.heldByCard = false;
   }
 }
@@ -165,11 +161,11 @@ function failed(draft: Draft, report: VolumeReport, deciding: Deciding): void {
     endFailover(draft, problem, endsAs, deciding);
     return;
   }
-  const before = change.from?.stackGeneration ?? null;
+  const before = change.from === null ? [] : carriersOf(change.from);
   const open = new Set(report.observed?.stacks.flatMap((stack) => stack.legs.map((leg) => leg.legId)));
   const isToldClosed = report.phase !== 'undone' || report.observed !== null;
   for (const leg of draft.legs) {
-    const isNew = leg.stackGeneration !== before;
+    const isNew = !before.includes(leg.stackGeneration);
     if (isNew && (report.closedLegIds.includes(leg.legId) || (isToldClosed && !open.has(leg.legId))))
       leg.heldByCard = false;
   }

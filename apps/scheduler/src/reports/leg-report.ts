@@ -1,5 +1,5 @@
 import type { LegReport } from '@flexbso/contracts';
-import { isSame } from '@flexbso/stack';
+import { desiredStacks, isSame } from '@flexbso/stack';
 import type { Deciding, Draft } from '../changes/draft.js';
 import { advance, forgetLeg, turnBack } from '../changes/saga.js';
 import { retellCard } from '../desired/desired-items.js';
@@ -53,7 +53,8 @@ function ready(draft: Draft, leg: LegRecord, { address, access, epoch, sizeBytes
 
 /** The pool serves the leg at another address than before, or under another key. */
 function tellCard({ address, access, legId }: LegRecord, draft: Draft): void {
-  const isGiven = draft.given?.stack.legs.some((one) => one.legId === legId) ?? false;
+  const isGiven =
+    draft.given !== null && desiredStacks(draft.given).some(({ legs }) => legs.some((one) => one.legId === legId));
   if (address === null || !isGiven) return;
   retellCard(draft, (stack) => ({
     ...stack,

@@ -1,7 +1,17 @@
-import { type Change, type Labels, MAX_MESSAGE_BYTES, ProblemError, rpc, type Volume } from '@flexbso/contracts';
+import {
+  type Change,
+  type Labels,
+  MAX_MESSAGE_BYTES,
+  ProblemError,
+  rpc,
+  type Snapshot,
+  type Volume,
+} from '@flexbso/contracts';
 import type { z } from 'zod';
 import type { SchedulerPorts } from '../decisions.js';
 import type { Cursor, StoreReader } from '../store/store.js';
+import { findSnapshot } from '../snapshots/propose-snapshot.js';
+import { snapshotView } from '../snapshots/snapshot-view.js';
 import { findVolume } from '../volumes/volume-lookup.js';
 import type { VolumeRecord } from '../volumes/volume-record.js';
 import { changeView, volumeView } from '../volumes/volume-view.js';
@@ -64,6 +74,30 @@ export class Queries {
         items,
         nextPageToken: isMore && last ? tokenOf({ createdAtMs: last.createdAtMs, id: last.changeId }) : null,
       };
+    });
+  }
+
+  getSnapshot({ caller, volume, snapshot }: Request<'get-snapshot'>): Promise<Snapshot> {
+    return this.#ports.store.read(async (reader) => {
+      const found = await findVolume(reader, volume, caller);
+      return snapshotView(findSnapshot({ volume: found }, snapshot), found, await reader.legsOf(found.volumeId));
+    });
+  }
+
+  /** A page holds all snapshots of each of its volumes, of which `pageSize` counts. */
+  listSnapshots({ caller, pageSize, pageToken, volume }: Request<'list-snapshots'>): Promise<Page<Snapshot>> {
+    return this.#ports.store.read(async (reader) => {
+      const volumes =
+        volume === undefined
+          ? await reader.volumesWithSnapshots(caller.tenantId, cursorOf(pageToken), pageSize)
+          : [await findVolume(reader, volume, caller)];
+      const items: Snapshot[] = [];
+      for (const one of volumes) {
+        const legs = one.snapshots.length === 0 ? [] : await reader.legsOf(one.volumeId);
+        items.push(...one.snapshots.map((snapshot) => snapshotView(snapshot, one, legs)));
+      }
+      const last = volumes.length === pageSize && volume === undefined ? volumes.at(-1) : undefined;
+      return { items, nextPageToken: last ? tokenOf({ createdAtMs: last.createdAtMs, id: last.volumeId }) : null };
     });
   }
 

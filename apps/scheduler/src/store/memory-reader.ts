@@ -39,6 +39,24 @@ export class MemoryReader implements StoreReader {
         .slice(0, limit),
     );
 
+  volumesWithSnapshots = (tenantId: string | null, after: Cursor | null, limit: number) =>
+    this.connection.answer(
+      this.contents.volumes
+        .where((one) => one.snapshots.length > 0 && (tenantId === null || one.tenantId === tenantId))
+        .filter((one) => after === null || byAge(cursorOf(one, one.volumeId), after) > 0)
+        .toSorted((left, right) => byAge(cursorOf(left, left.volumeId), cursorOf(right, right.volumeId)))
+        .slice(0, limit),
+    );
+
+  volumesFrom = (snapshotId: string) =>
+    this.connection.answer(
+      this.contents.volumes.where(({ want, snapshots }) =>
+        [...(want.bases ?? []), ...snapshots.flatMap(({ bases }) => bases)].some(
+          ({ origin }) => origin?.snapshotId === snapshotId,
+        ),
+      ),
+    );
+
   legsOf = (volumeId: string) =>
     this.connection.answer(
       this.contents.legs

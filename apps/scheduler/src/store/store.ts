@@ -22,6 +22,10 @@ export interface StoreReader {
   volumes(tenantId: string | null, after: Cursor | null, limit: number): Promise<VolumeRecord[]>;
   /** Volumes of whose legs anything bad is known. */
   volumesWithBadLegs(limit: number): Promise<VolumeRecord[]>;
+  /** Volumes that have snapshots; oldest first. */
+  volumesWithSnapshots(tenantId: string | null, after: Cursor | null, limit: number): Promise<VolumeRecord[]>;
+  /** Clones that read from a snapshot, or of which a snapshot does; MAX_CLONES bounds them. */
+  volumesFrom(snapshotId: string): Promise<VolumeRecord[]>;
   legsOf(volumeId: string): Promise<LegRecord[]>;
   leg(legId: string): Promise<LegRecord | null>;
   keysOf(volumeId: string): Promise<KeyRecord[]>;

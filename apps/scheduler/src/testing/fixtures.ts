@@ -24,6 +24,7 @@ const sealingKey = `X${'A'.repeat(55)}`;
 
 const cardCapabilities: CapabilityName[] = [
   'swap-live',
+  'snapshot',
   'live-grow',
   'qos',
   'encryption',

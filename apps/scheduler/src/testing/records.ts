@@ -40,6 +40,7 @@ export function aVolumeRecord(over: Partial<VolumeRecord> = {}): VolumeRecord {
     lastOutageUntilMs: null,
     formerCards: [],
     legFaults: [],
+    snapshots: [],
     settledIn: null,
     createdAtMs: 1_700_000_000_123,
     ...over,

@@ -1,7 +1,9 @@
 import { ProblemError } from '@flexbso/contracts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import type { SchedulerStore } from '../store/store.js';
+import type { BaseStack, SnapshotRecord } from '../snapshots/snapshot-record.js';
+import type { Cursor, SchedulerStore } from '../store/store.js';
+import type { VolumeRecord } from '../volumes/volume-record.js';
 import {
   aChangeRecord,
   aDesiredCardEntry,
@@ -43,6 +45,7 @@ export function describeStore(kind: string, start: (fence: () => Promise<void>) 
     testTransactions(open);
     testLives(open);
     testLists(open);
+    testSnapshots(open);
   });
 }
 
@@ -236,5 +239,51 @@ function testLists(open: () => Suite): void {
     );
     expect(revisions).toEqual([2, 3]);
     expect(await store.read((reader) => reader.desired('pool', 'card-1', 0))).toEqual([]);
+  });
+}
+
+const aBase = (origin: BaseStack['origin']): BaseStack => ({
+  stackGeneration: 1,
+  stack: { layers: [] },
+  keyRef: null,
+  ...(origin === undefined ? {} : { origin }),
+});
+const aSnapshot = (bases: BaseStack[]): SnapshotRecord => ({
+  ...aBase(undefined),
+  snapshotId: 'snap-000000000b',
+  name: 'monday',
+  state: 'ready',
+  sizeBytes: 1024 ** 2,
+  bases,
+  changeId: 'chg-0000000001',
+  createdAtMs: 1,
+});
+const names = (found: readonly VolumeRecord[]) => found.map(({ name }) => name);
+
+function testSnapshots(open: () => Suite): void {
+  it('finds the volumes that have snapshots, and those that read from one, also through snapshots of their own', async () => {
+    const { store } = open();
+    const origin = { volumeId: 'vol-0000000000', snapshotId: 'snap-000000000a' };
+    const clone = { ...aVolumeRecord().want, bases: [aBase(origin)] };
+    const volumes = [
+      { snapshots: [aSnapshot([aBase(undefined)])] },
+      { want: clone },
+      { snapshots: [aSnapshot([aBase(origin)])] },
+      {},
+    ];
+    await store.transaction(async (tx) => {
+      for (const [index, more] of volumes.entries()) {
+        const ids = { volumeId: `vol-000000000${index}`, name: `vol-${index}`, createdAtMs: index + 1 };
+        await tx.putVolume(aVolumeRecord({ ...ids, ...more }));
+      }
+    });
+    const snapshots = (after: Cursor | null, tenantId: string | null = null) =>
+      store.read(async (reader) => names(await reader.volumesWithSnapshots(tenantId, after, 10)));
+    expect(await snapshots(null)).toEqual(['vol-0', 'vol-2']);
+    expect(await snapshots({ createdAtMs: 1, id: 'vol-0000000000' })).toEqual(['vol-2']);
+    expect(await snapshots(null, 'nobody')).toEqual([]);
+    const clones = (snapshotId: string) => store.read(async (reader) => names(await reader.volumesFrom(snapshotId)));
+    expect(await clones(origin.snapshotId)).toEqual(['vol-1', 'vol-2']);
+    expect(await clones('snap-000000000b')).toEqual([]);
   });
 }

@@ -40,6 +40,7 @@ export async function accept(
   volume.changeId = change.changeId;
   makeKey(draft, vault, volume.want);
   if (change.next) makeKey(draft, vault, change.next.want);
+  await takeBaseKeys(decision, draft, vault);
   if (isFailover || (proposal.change.kind === 'attach' && !isFunctionMoved)) sealKeys(draft, vault);
   if (isFailover) takeFromFormerCard(draft, present);
   if (present && !isFinal(present.change.state)) supersede(draft, present.change, deciding.nowMs);
@@ -59,6 +60,17 @@ function makeKey(draft: Draft, vault: Vault, { keyRef, stackGeneration }: Volume
   const sealingKey = draft.legs.find((leg) => leg.stackGeneration === stackGeneration)?.holder.sealingKey;
   if (keyRef === null || sealingKey === undefined || draft.keys.some((key) => key.keyRef === keyRef)) return;
   draft.keys.push(vault.make({ keyRef, volumeId, stackGeneration }, sealingKey));
+}
+
+/** A clone opens what it stands on with keys of its own name, so that it has them whatever becomes of the others. */
+async function takeBaseKeys({ tx }: Decision, draft: Draft, vault: Vault): Promise<void> {
+  const { volumeId, want } = draft.volume;
+  for (const { keyRef, origin, stackGeneration } of want.bases ?? []) {
+    if (keyRef === null || origin === undefined || draft.keys.some((key) => key.keyRef === keyRef)) continue;
+    const key = (await tx.keysOf(origin.volumeId)).find((one) => one.stackGeneration === stackGeneration);
+    if (!key) throw new Error(`the key of stack ${stackGeneration} of ${origin.volumeId} is not in the database`);
+    draft.keys.push(vault.renamed(key, { keyRef, volumeId, stackGeneration }));
+  }
 }
 
 /** Seals the volume's keys to the card that takes it over. */

@@ -1,9 +1,10 @@
 import type { Plan, VolumePatch } from '@flexbso/contracts';
 import type { ChangeRecord } from '../changes/change-record.js';
 import { type Aggregate, type Draft, draftOf } from '../changes/draft.js';
-import { advance, announce } from '../changes/saga.js';
+import { advance, announce, keptStacks } from '../changes/saga.js';
 import type { Decision } from '../decisions.js';
 import { amendOnCard } from '../desired/desired-items.js';
+import type { LegRecord } from '../legs/leg-record.js';
 import { planReservations } from '../placement/plan-reservations.js';
 import type { ReservationRecord } from '../placement/reservation-record.js';
 import {
@@ -13,18 +14,20 @@ import {
   exactReservations,
   legReservations,
 } from '../placement/volume-reservations.js';
+import { leavingStacks } from '../snapshots/kept-stacks.js';
 import { differencesOf, patched } from './differences.js';
 import { plannedVolume } from './planned.js';
-import { legsOfStack } from './propose-change.js';
 import { planOrThrow, type Proposal, type World } from './proposal.js';
 import type { VolumeWant } from './volume-record.js';
 
 /** On its way to an end that the guest sees, which other limits can still be part of. */
 const amendable: readonly ChangeRecord['state'][] = ['preparing', 'applying', 'retiring'];
 
+const amendableKinds: readonly ChangeRecord['kind'][] = ['change', 'heal', 'snapshot', 'delete-snapshot'];
+
 /** Whether a patch asks for other limits alone, of a volume whose change is under way and can take them along. */
 export function isAmendment({ volume, change, legs }: Aggregate, patch: VolumePatch): boolean {
-  const isUnderWay = amendable.includes(change.state) && (change.kind === 'change' || change.kind === 'heal');
+  const isUnderWay = amendable.includes(change.state) && amendableKinds.includes(change.kind);
   // What somebody cancelled ends as it is, by the card's word on that very operation.
   if (!isUnderWay || change.cancel !== null || change.from === null || isBetweenStages(change)) return false;
   const differences = differencesOf(
@@ -57,9 +60,12 @@ export function proposeAmendment(
   const to = { ...plannedVolume(volume, want, legs, rate), limitsAtOnce: change.state !== 'preparing' };
   // What the card has: after a first amendment the change itself would go back to other limits.
   const from = { ...change.from, qos: present.given === null ? change.from.qos : present.given.qos };
-  const steps = planOrThrow(world, volume.cardId, plannedVolume(volume, from, legs, rate), to);
-  const reservations = reservationsWith(present, want, steps.bytesToCopy > 0 ? rate : null);
-  const after = exactReservations({ ...volume, want }, legsOfStack(present, want));
+  const kept = keptStacks(present) ?? new Set();
+  const leaving = leavingStacks({ want: from, snapshots: volume.snapshots }, legs, kept);
+  const steps = planOrThrow(world, volume.cardId, plannedVolume(volume, from, legs, rate), to, leaving);
+  const keptLegs = legs.filter((leg) => kept.has(leg.stackGeneration));
+  const reservations = reservationsWith(present, want, keptLegs, steps.bytesToCopy > 0 ? rate : null);
+  const after = exactReservations({ ...volume, want }, keptLegs);
   const before = present.reservations;
   const plan = { ...steps, reservations: planReservations({ before, during: reservations, after }) };
   const generation = volume.generation + 1;
@@ -77,15 +83,16 @@ export function proposeAmendment(
 function reservationsWith(
   present: Aggregate,
   want: VolumeWant,
+  keptLegs: readonly LegRecord[],
   copyBytesPerSecond: number | null,
 ): ReservationRecord[] {
   const { volume, change, legs, reservations } = present;
   const { volumeId } = volume;
-  const wanted = [cardReservation(volume, want), ...legReservations(volumeId, want, legsOfStack(present, want))];
+  const wanted = [cardReservation(volume, want), ...legReservations(volumeId, want, keptLegs)];
   const held = bothReservations(reservations, wanted);
   if (copyBytesPerSecond === null || change.from === null || change.state === 'retiring') return held;
   const from = { ...change.from, qos: want.qos };
-  return bothReservations(held, copyReservations(volume, [from, want], legs, copyBytesPerSecond));
+  return bothReservations(held, copyReservations(volume, from, want, legs, copyBytesPerSecond));
 }
 
 /** Writes the amended change, and tells its card when that has it already. */

@@ -2,7 +2,16 @@ import type { VolumePatch } from '@flexbso/contracts';
 import { isSame } from '@flexbso/stack';
 import type { VolumeWant } from './volume-record.js';
 
-export type Difference = 'labels' | 'qos' | 'size' | 'stack' | 'pools' | 'key' | 'alwaysRedundant';
+export type Difference =
+  | 'labels'
+  | 'qos'
+  | 'size'
+  | 'stack'
+  | 'pools'
+  | 'key'
+  | 'alwaysRedundant'
+  | 'snapshot'
+  | 'content';
 
 /** What a patch makes different, in the words of the API. `presentPoolIds` are the pools of the wanted stack's legs. */
 export function differencesOf(want: VolumeWant, presentPoolIds: readonly string[], patch: VolumePatch): Difference[] {

@@ -1,11 +1,6 @@
 import { cardLayersOf, legCompressionOf, type PlannedVolume } from '@flexbso/stack';
-import type { LegRecord } from '../legs/leg-record.js';
+import { plannedBase, plannedLegs, type PlannableLeg } from '../snapshots/kept-stacks.js';
 import type { VolumeRecord, VolumeWant } from './volume-record.js';
-
-type PlannableLeg = Pick<
-  LegRecord,
-  'legId' | 'poolId' | 'epoch' | 'sizeBytes' | 'addressKind' | 'position' | 'stackGeneration'
->;
 
 /** What plans are made of, for one want of a volume. `legs` may hold those of other stacks too. */
 export function plannedVolume(
@@ -15,9 +10,6 @@ export function plannedVolume(
   copyBytesPerSecond: number,
   tombstone = false,
 ): PlannedVolume {
-  const ofStack = legs
-    .filter((leg) => leg.stackGeneration === want.stackGeneration)
-    .toSorted((left, right) => left.position - right.position);
   const compression = legCompressionOf(want.stack.layers);
   return {
     volumeId: volume.volumeId,
@@ -28,15 +20,12 @@ export function plannedVolume(
       stackGeneration: want.stackGeneration,
       layers: cardLayersOf(want.stack.layers),
       keyRef: want.keyRef,
-      legs: ofStack.map(({ legId, poolId, epoch, sizeBytes, addressKind }) => ({
-        legId,
-        poolId,
-        epoch,
-        sizeBytes,
-        addressKind,
+      legs: plannedLegs(legs, want.stackGeneration).map((leg) => ({
+        ...leg,
         ...(compression === null ? {} : { compression }),
       })),
     },
+    ...(want.bases === undefined ? {} : { bases: want.bases.map((base) => plannedBase(base, legs)) }),
     copyBytesPerSecond,
     tombstone,
     ...(want.detached ? { detached: true } : {}),

@@ -1,6 +1,22 @@
-import { type Caller, type Capabilities, type Change, type Outage, type Plan, ProblemError } from '@flexbso/contracts';
+import {
+  type Caller,
+  type Capabilities,
+  type CardSnapshot,
+  type Change,
+  type Outage,
+  type Plan,
+  ProblemError,
+} from '@flexbso/contracts';
 import { type Fleet } from '@flexbso/placement';
-import { acceptedPlanOf, destroysOf, digestOf, type PlannedVolume, type PlanOfSteps, planChange } from '@flexbso/stack';
+import {
+  acceptedPlanOf,
+  destroysOf,
+  digestOf,
+  type PlannedStack,
+  type PlannedVolume,
+  type PlanOfSteps,
+  planChange,
+} from '@flexbso/stack';
 import type { ChangeRecord } from '../changes/change-record.js';
 import type { Aggregate, Deciding } from '../changes/draft.js';
 import { derivedId } from '../ids.js';
@@ -22,6 +38,16 @@ export interface World {
   readonly deciding: Deciding;
 }
 
+/** @throws ProblemError `unavailable` */
+export function cardOrThrow(fleet: Fleet, cardId: string): CardSnapshot {
+  const card = fleet.card(cardId)?.snapshot;
+  if (card) return card;
+  throw new ProblemError({
+    code: 'unavailable',
+    detail: `card ${cardId} is not known at the moment: inventory has published no snapshot of it`,
+  });
+}
+
 /** Of the pools that these legs are on, as far as inventory knows them. */
 export function poolCapabilitiesOf(
   { fleet }: World,
@@ -35,7 +61,13 @@ export function poolCapabilitiesOf(
   return known;
 }
 
-export function planOrThrow(world: World, cardId: string, from: PlannedVolume | null, to: PlannedVolume): PlanOfSteps {
+export function planOrThrow(
+  world: World,
+  cardId: string,
+  from: PlannedVolume | null,
+  to: PlannedVolume,
+  leaving?: readonly PlannedStack[],
+): PlanOfSteps {
   const { fleet } = world;
   const card = fleet.card(cardId)?.snapshot;
   // Taking away needs no capability, and must be possible for a card that inventory no longer knows.
@@ -51,6 +83,7 @@ export function planOrThrow(world: World, cardId: string, from: PlannedVolume | 
     from,
     to,
     poolCapabilities: poolCapabilitiesOf(world, to.stack.legs),
+    ...(leaving === undefined ? {} : { leaving }),
   });
   if (!planned.ok) throw new ProblemError(planned.problem);
   return planned.plan;

@@ -1,5 +1,5 @@
 import { type CardSnapshot, type Plan, ProblemError } from '@flexbso/contracts';
-import { type ChangePlan, localLegProblem, planAttach, planDetach } from '@flexbso/stack';
+import { chainOf, type ChangePlan, localLegProblem, planAttach, planDetach, type PlannedStack } from '@flexbso/stack';
 import type { Aggregate } from '../changes/draft.js';
 import type { LegRecord } from '../legs/leg-record.js';
 import { chooseCard } from '../placement/choose.js';
@@ -11,6 +11,7 @@ import {
   formerReservations,
   leftFunctionReservation,
 } from '../placement/volume-reservations.js';
+import { carriersOf, leavingStacks } from '../snapshots/kept-stacks.js';
 import { plannedVolume } from './planned.js';
 import { withoutWork } from './propose-change.js';
 import { seedOf } from './propose-create.js';
@@ -71,6 +72,8 @@ function attachDetached(world: World, present: Aggregate, wish: AttachWish, aski
     toCapabilities: to.card.capabilities,
     from: plannedNow(world, present),
     to: plannedVolume(next, next.want, legs, world.deciding.copyBytesPerSecond),
+    neverBuilt: volume.want.neverBuilt,
+    kept: { from: keptBeside(volume, present.legs), to: keptBeside(volume, legs) },
   });
   const plan = orThrow(planned);
   if (isOther) {
@@ -92,6 +95,11 @@ function attachDetached(world: World, present: Aggregate, wish: AttachWish, aski
   );
 }
 
+/** The stacks that snapshots alone keep: their legs are wherever their volume is. */
+function keptBeside(volume: VolumeRecord, legs: readonly LegRecord[]): PlannedStack[] {
+  return leavingStacks(volume, legs, new Set(carriersOf(volume.want)));
+}
+
 /** On another card a leg gets a new epoch, so that nobody who held it before can come back to it. */
 function heldBy(leg: LegRecord, { cardId, sealingKey }: CardSnapshot): LegRecord {
   const holder = { cardId, sealingKey };
@@ -108,7 +116,12 @@ function destinationOf({ fleet, deciding }: World, { volume, legs }: Aggregate, 
   if (wish.cardId !== undefined && wish.cardId !== volume.cardId) {
     const planned = plannedVolume(volume, volume.want, legs, deciding.copyBytesPerSecond);
     // Before cards are counted out: that none reaches the leg would be the answer for each of them.
-    const local = localLegProblem(volume.cardId, wish.cardId, planned);
+    const kept = keptBeside(volume, legs);
+    const local = localLegProblem(
+      volume.cardId,
+      wish.cardId,
+      [...chainOf(planned), ...kept].flatMap((stack) => stack.legs),
+    );
     if (local) throw new ProblemError(local);
   }
   const { card, functionId } = chooseCard(fleet, volume, {

@@ -5,22 +5,25 @@ import { isFinal } from '../changes/transitions.js';
 import type { LegRecord } from '../legs/leg-record.js';
 import { chooseForLegs } from '../placement/choose.js';
 import { withCompressor } from '../placement/compressor.js';
+import type { ChangeRecord } from '../changes/change-record.js';
+import { keptGenerations, leavingStacks } from '../snapshots/kept-stacks.js';
+import { refuseUnacknowledged, refuseWithSnapshots } from '../snapshots/refusals.js';
+import type { SnapshotRecord } from '../snapshots/snapshot-record.js';
 import { refuseLackOfRedundancy } from './always-redundant.js';
 import { planReservations } from '../placement/plan-reservations.js';
 import {
   bothReservations,
-  cardReservation,
   copyDemandOf,
   copyReservations,
   exactReservations,
   formerReservations,
-  legReservations,
 } from '../placement/volume-reservations.js';
 import { type Difference, differencesOf, needsNewStack, needsNoWork, patched } from './differences.js';
 import { plannedVolume } from './planned.js';
 import { assertMade, refuseDetached } from './standing.js';
 import {
   type Asking,
+  cardOrThrow,
   emptyPlan,
   newChange,
   newLegs,
@@ -30,7 +33,7 @@ import {
   type World,
 } from './proposal.js';
 import { keyRefOf, seedOf } from './propose-create.js';
-import type { VolumeWant } from './volume-record.js';
+import type { VolumeRecord, VolumeWant } from './volume-record.js';
 
 /** A volume changes one step at a time, from the generation that the client saw. */
 export function assertChangeable(present: Aggregate, basedOnGeneration: number): void {
@@ -72,6 +75,7 @@ export function proposeChange(world: World, present: Aggregate, asked: VolumePat
   refuseKeyOfNothing(volume, want, patch);
   refuseSurplusPools(patch.placement?.poolIds ?? [], legCountOf(want.stack.layers));
   refuseLackOfRedundancy(volume, want, differences);
+  refuseUnacknowledged(volume, want, differences, asked);
   if (needsNoWork(differences) || volume.want.detached) return withoutWork(world, present, want, differences, asking);
   const isRigidlyLarger = want.sizeBytes > volume.want.sizeBytes && isRigid(want.stack.layers);
   return isRigidlyLarger
@@ -114,7 +118,13 @@ function byWayOfOneLeg(
   const final = { ...want, stackGeneration: first.volume.want.stackGeneration, keyRef: first.volume.want.keyRef };
   const second = swap(world, between, final, ['stack'], asking, { presentPoolIds: pools });
   const added = second.legs.filter((leg) => leg.stackGeneration === second.volume.want.stackGeneration);
-  const after = [...exactReservations(second.volume, added), ...formerReservations(volume, present.reservations)];
+  const frozen = present.legs.filter((leg) =>
+    keptGenerations(second.volume.want, volume.snapshots).has(leg.stackGeneration),
+  );
+  const after = [
+    ...exactReservations(second.volume, [...frozen, ...added]),
+    ...formerReservations(volume, present.reservations),
+  ];
   const reservations = planReservations({ before: present.reservations, during: second.reservations, after });
   return {
     volume: first.volume,
@@ -140,7 +150,8 @@ function withKnownCompressor({ fleet }: World, { volume }: Aggregate, patch: Vol
 /** Whether more bytes take a new leg: there is one, and it cannot become larger where it is. */
 function growsOntoLargerLeg(world: World, legs: readonly LegRecord[], from: VolumeWant, to: VolumeWant): boolean {
   if (to.sizeBytes <= from.sizeBytes || legs.length !== 1) return false;
-  return !growsInPlace(legs, poolCapabilitiesOf(world, legs));
+  // An overlay's tables are made for one size.
+  return from.bases !== undefined || !growsInPlace(legs, poolCapabilitiesOf(world, legs));
 }
 
 /**
@@ -209,7 +220,7 @@ function inPlace(
   const grows = want.sizeBytes > present.volume.want.sizeBytes && card !== undefined;
   const legBytes = grows ? legSizeBytes(want.stack.layers, want.sizeBytes, card.capabilities) : 0;
   const legs = present.legs.map((leg): LegRecord => {
-    if (leg.sizeBytes >= legBytes) return leg;
+    if (leg.sizeBytes >= legBytes || leg.stackGeneration !== want.stackGeneration) return leg;
     return { ...leg, sizeBytes: legBytes, awaited: true };
   });
   return proposal(world, present, want, legs, { differences, asking, deciding });
@@ -228,15 +239,12 @@ function swap(
   const { volume } = present;
   const invalid = validateStack(patchedWant.stack.layers);
   if (invalid) throw new ProblemError(invalid);
-  const card = fleet.card(volume.cardId)?.snapshot;
-  if (!card)
-    throw new ProblemError({
-      code: 'unavailable',
-      detail: `card ${volume.cardId} is not known at the moment: inventory has published no snapshot of it`,
-    });
+  const card = cardOrThrow(fleet, volume.cardId);
   const stackGeneration = volume.generation + 1;
+  // Copied flat: what lies beneath overlays stays with the snapshots.
+  const { bases: _, ...flat } = patchedWant;
   const want = {
-    ...patchedWant,
+    ...flat,
     stackGeneration,
     keyRef: keyRefOf(volume.volumeId, patchedWant.stack, stackGeneration),
   };
@@ -249,7 +257,7 @@ function swap(
         .filter((leg) => !badLegs.includes(leg))
         .map(({ poolId }) => poolId),
     seedOf(volume.volumeId),
-    copyDemandOf(volume, legsOfStack(present, volume.want), deciding.copyBytesPerSecond),
+    copyDemandOf(volume, present.legs, deciding.copyBytesPerSecond),
     badLegs.map(({ poolId }) => poolId),
   );
   const sizeBytes = legSizeBytes(want.stack.layers, want.sizeBytes, card.capabilities);
@@ -285,42 +293,54 @@ function refuseSurplusPools(named: readonly string[], legCount: number): void {
   throw new ProblemError({ code: 'no-placement', detail, facts: { named: named.length, legs: legCount } });
 }
 
-function proposal(
-  world: World,
-  present: Aggregate,
-  want: VolumeWant,
-  legs: LegRecord[],
-  { differences, asking, deciding }: { differences: Difference[]; asking: Asking; deciding: World['deciding'] },
-): Proposal {
+interface How {
+  readonly kind?: 'change' | 'snapshot' | 'delete-snapshot' | 'rollback';
+  readonly differences: Difference[];
+  readonly asking: Asking;
+  readonly deciding: World['deciding'];
+  /** As they are from now on; left out: as they were. */
+  readonly snapshots?: SnapshotRecord[];
+  /** Those that are there once the change is settled; left out: all. */
+  readonly remaining?: readonly SnapshotRecord[];
+}
+
+/** From the present want to another, on legs of which those that nobody refers to any more go when it is applied. */
+export function proposal(world: World, present: Aggregate, want: VolumeWant, legs: LegRecord[], how: How): Proposal {
   const { volume } = present;
+  const { kind = 'change', differences, asking, deciding, snapshots = volume.snapshots, remaining = snapshots } = how;
   const rate = deciding.copyBytesPerSecond;
-  const wantedLegs = legs.filter((leg) => leg.stackGeneration === want.stackGeneration);
+  const kept = keptGenerations(want, remaining);
+  const keptLegs = legs.filter((leg) => kept.has(leg.stackGeneration));
   const before = present.reservations;
-  const wanted = [cardReservation(volume, want), ...legReservations(volume.volumeId, want, wantedLegs)];
+  const wanted = exactReservations({ ...volume, want }, keptLegs);
   const after = [...wanted, ...formerReservations(volume, before)];
   const steps = planOrThrow(
     world,
     volume.cardId,
     plannedVolume(volume, volume.want, present.legs, rate),
     plannedVolume(volume, want, legs, rate),
+    leavingStacks(volume, present.legs, kept),
   );
-  const copying =
-    steps.bytesToCopy > 0
-      ? copyReservations(volume, [volume.want, want], [...legsOfStack(present, volume.want), ...wantedLegs], rate)
-      : [];
+  const copying = steps.bytesToCopy > 0 ? copyReservations(volume, volume.want, want, legs, rate) : [];
   const reservations = bothReservations(bothReservations(before, wanted), copying);
   const plan = { ...steps, reservations: planReservations({ before, during: reservations, after }) };
   const generation = volume.generation + 1;
   const next = { ...volume, want, generation, state: 'changing' as const };
   const about = {
-    kind: 'change' as const,
+    kind,
     differences,
     fromGeneration: volume.generation,
     toGeneration: generation,
     plan,
     from: volume.want,
   };
-  return { volume: next, change: newChange(next, about, asking, deciding), legs, reservations };
+  const change = newChange(next, about, asking, deciding);
+  return { volume: { ...next, snapshots: ownedBy(change, volume, snapshots) }, change, legs, reservations };
+}
+
+/** A snapshot that the change makes or deletes is the change's from now on. */
+function ownedBy({ changeId }: ChangeRecord, before: VolumeRecord, snapshots: readonly SnapshotRecord[]) {
+  return snapshots.map((one) => (before.snapshots.includes(one) ? one : { ...one, changeId }));
 }
 
 export function legsOfStack({ legs }: Aggregate, want: VolumeWant): LegRecord[] {
@@ -331,12 +351,19 @@ export function legsOfStack({ legs }: Aggregate, want: VolumeWant): LegRecord[] 
 export function proposeDelete(world: World, present: Aggregate, asking: Asking): Proposal {
   const { deciding } = world;
   const { volume, legs } = present;
+  refuseWithSnapshots(volume);
   const rate = deciding.copyBytesPerSecond;
   const from = legs.length > 0 ? plannedVolume(volume, volume.want, legs, rate) : null;
   const { reservations } = present;
   const plan = from
     ? {
-        ...planOrThrow(world, volume.cardId, from, { ...from, tombstone: true }),
+        ...planOrThrow(
+          world,
+          volume.cardId,
+          from,
+          { ...from, tombstone: true },
+          leavingStacks(volume, legs, new Set()),
+        ),
         reservations: planReservations({ before: reservations, during: reservations, after: [] }),
       }
     : emptyPlan;

@@ -1,5 +1,5 @@
 import { type CardSnapshot, type Change, ProblemError } from '@flexbso/contracts';
-import { fenceProblem, planFailover } from '@flexbso/stack';
+import { chainOf, fenceProblem, planFailover } from '@flexbso/stack';
 import type { Aggregate } from '../changes/draft.js';
 import { isFinal } from '../changes/transitions.js';
 import type { LegRecord } from '../legs/leg-record.js';
@@ -12,6 +12,7 @@ import {
   formerReservations,
   legReservations,
 } from '../placement/volume-reservations.js';
+import { carriersOf, leavingStacks } from '../snapshots/kept-stacks.js';
 import { plannedVolume } from './planned.js';
 import { type Asking, newChange, type Proposal, type World } from './proposal.js';
 import { seedOf } from './propose-create.js';
@@ -43,7 +44,12 @@ export function proposeFailover(
   refuseUnknownContent(volume);
   refuseKeyOfOneCard(present);
   const from = plannedVolume(volume, volume.want, present.legs, rate);
-  const local = fenceProblem(volume.cardId, from);
+  // Snapshots move with their volume: nobody else may hold what a clone or a way back would open.
+  const keptBefore = leavingStacks(volume, present.legs, new Set(carriersOf(volume.want)));
+  const local = fenceProblem(
+    volume.cardId,
+    [...chainOf(from), ...keptBefore].flatMap((stack) => stack.legs),
+  );
   if (local) throw new ProblemError(local);
   refuseReachableCard(world, present);
   refuseUnreachablePool(world, present.legs);
@@ -66,6 +72,8 @@ export function proposeFailover(
     toCapabilities: to.card.capabilities,
     from,
     to: plannedVolume(next, next.want, legs, rate),
+    neverBuilt: volume.want.neverBuilt,
+    kept: { from: keptBefore, to: leavingStacks(volume, legs, new Set(carriersOf(volume.want))) },
   });
   if (!planned.ok) throw new ProblemError(planned.problem);
   const reservations = reservationsOf(present, next, legs);

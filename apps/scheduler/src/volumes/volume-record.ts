@@ -9,6 +9,7 @@ import type {
   volumeStateSchema,
 } from '@flexbso/contracts';
 import type { z } from 'zod';
+import type { BaseStack, SnapshotRecord } from '../snapshots/snapshot-record.js';
 
 export type VolumeState = z.infer<typeof volumeStateSchema>;
 
@@ -24,8 +25,12 @@ export interface VolumeWant {
   /** The generation at which this stack became wanted; its legs and its key carry the same number. */
   stackGeneration: number;
   keyRef: string | null;
+  /** The stacks beneath it, the nearest first, where it is an overlay. Left out: none. */
+  bases?: BaseStack[];
   /** No card is to have anything of it; its legs stay as they are. Left out: it is attached. */
   detached?: true;
+  /** Its stack was made while no card had the volume: header and overlay are still to be written. Left out: it was built. */
+  neverBuilt?: true;
 }
 
 /** What a volume was before a change, to go back to. */
@@ -66,6 +71,8 @@ export interface VolumeRecord {
   formerCards: FormerCard[];
   /** What its cards told of bad legs, by leg and kind; of legs that it still has. */
   legFaults: LegFault[];
+  /** Oldest first. */
+  snapshots: SnapshotRecord[];
   /**
    * The life of the database in which it was made, or taken over by an operator: what cards and pools are told of it
    * since is an order of that life, and no difference from it. Null: an older one.

@@ -6,6 +6,10 @@ import type { Decision, Decisions } from '../decisions.js';
 import { BookEntries } from '../placement/books.js';
 import { readAggregate } from '../store/commit.js';
 import type { StoreReader } from '../store/store.js';
+import { refuseCloned } from '../snapshots/clone.js';
+import { cloneSource, refuseTorn } from '../snapshots/clone-lookup.js';
+import { proposeRollback } from '../snapshots/propose-rollback.js';
+import { findSnapshot, proposeDeleteSnapshot, proposeSnapshot } from '../snapshots/propose-snapshot.js';
 import { accept, assertSamePlan } from './accept.js';
 import { assertWriter, tenantOf } from './callers.js';
 import { proposeAttach, proposeDetach } from './propose-attach.js';
@@ -45,6 +49,30 @@ export class VolumeRequests {
 
   failover(request: Request<'failover-volume'>): Promise<Accepted> {
     return this.#write('failover-volume', request, ({ tx, read }) => this.#proposeFailover(tx, read, request));
+  }
+
+  createSnapshot(request: Request<'create-snapshot'>): Promise<Accepted> {
+    return this.#write('create-snapshot', request, ({ tx, read }) => this.#proposeSnapshot(tx, read, request));
+  }
+
+  deleteSnapshot(request: Request<'delete-snapshot'>): Promise<Accepted> {
+    return this.#write('delete-snapshot', request, ({ tx, read }) => this.#proposeDeleteSnapshot(tx, read, request));
+  }
+
+  rollback(request: Request<'rollback-volume'>): Promise<Accepted> {
+    return this.#write('rollback-volume', request, ({ tx, read }) => this.#proposeRollback(tx, read, request));
+  }
+
+  planRollback(request: Request<'plan-rollback'>): Promise<Plan> {
+    return this.#plan((reader) => this.#proposeRollback(reader, readingFrom(reader), request));
+  }
+
+  planCreateSnapshot(request: Request<'plan-create-snapshot'>): Promise<Plan> {
+    return this.#plan((reader) => this.#proposeSnapshot(reader, readingFrom(reader), request));
+  }
+
+  planDeleteSnapshot(request: Request<'plan-delete-snapshot'>): Promise<Plan> {
+    return this.#plan((reader) => this.#proposeDeleteSnapshot(reader, readingFrom(reader), request));
   }
 
   detach(request: Request<'detach-volume'>): Promise<Accepted> {
@@ -131,7 +159,8 @@ export class VolumeRequests {
       throw new ProblemError({ code: 'name-taken', detail, facts: { volumeId: taken.volumeId } });
     }
     const earlierCreations = await reader.creationsOf(tenantId, spec.name);
-    const facts = { tenantId, incarnation: this.#decisions.incarnation, earlierCreations };
+    const source = spec.fromSnapshot ? await cloneSource(reader, caller, spec.fromSnapshot) : null;
+    const facts = { tenantId, incarnation: this.#decisions.incarnation, earlierCreations, source };
     return { present: null, proposal: proposeCreate(this.#world(), spec, facts, this.#asking(caller)) };
   }
 
@@ -158,6 +187,37 @@ export class VolumeRequests {
     return { present, proposal: proposeDelete(this.#world(), present, this.#asking(request.caller)) };
   }
 
+  async #proposeSnapshot(
+    reader: StoreReader,
+    read: Decision['read'],
+    request: Pick<Request<'plan-create-snapshot'>, 'caller' | 'volume' | 'basedOnGeneration' | 'spec'>,
+  ): Promise<Proposed> {
+    const present = await this.#changeable(reader, read, request);
+    return { present, proposal: proposeSnapshot(this.#world(), present, request.spec, this.#asking(request.caller)) };
+  }
+
+  async #proposeDeleteSnapshot(
+    reader: StoreReader,
+    read: Decision['read'],
+    request: Pick<Request<'plan-delete-snapshot'>, 'caller' | 'volume' | 'basedOnGeneration' | 'snapshot'>,
+  ): Promise<Proposed> {
+    const present = await this.#changeable(reader, read, request);
+    const { snapshotId, name } = findSnapshot(present, request.snapshot);
+    refuseCloned(`snapshot ${name} is not deleted`, await reader.volumesFrom(snapshotId));
+    const asking = this.#asking(request.caller);
+    return { present, proposal: proposeDeleteSnapshot(this.#world(), present, request.snapshot, asking) };
+  }
+
+  async #proposeRollback(
+    reader: StoreReader,
+    read: Decision['read'],
+    request: Pick<Request<'plan-rollback'>, 'caller' | 'volume' | 'basedOnGeneration' | 'snapshot'>,
+  ): Promise<Proposed> {
+    const present = await this.#changeable(reader, read, request);
+    const asking = this.#asking(request.caller);
+    return { present, proposal: proposeRollback(this.#world(), present, request.snapshot, asking) };
+  }
+
   async #proposeDetach(
     reader: StoreReader,
     read: Decision['read'],
@@ -173,7 +233,11 @@ export class VolumeRequests {
     request: Pick<Request<'plan-attach'>, 'caller' | 'volume' | 'basedOnGeneration' | 'cardId' | 'functionId'>,
   ): Promise<Proposed> {
     const present = await this.#changeable(reader, read, request);
-    const wish = { cardId: request.cardId, functionId: request.functionId };
+    const { cardId, functionId } = request;
+    const { volume } = present;
+    const isElsewhere = cardId !== undefined && cardId !== volume.cardId;
+    if (volume.want.detached && isElsewhere) await refuseTorn(reader, volume, `attached to ${cardId}`);
+    const wish = { cardId, functionId };
     return { present, proposal: proposeAttach(this.#world(), present, wish, this.#asking(request.caller)) };
   }
 
@@ -185,6 +249,7 @@ export class VolumeRequests {
     const found = await this.#found(reader, read, request);
     assertCertainStack(found);
     assertGeneration(found, request.basedOnGeneration);
+    await refuseTorn(reader, found.volume, 'failed over');
     const wish = { cardId: request.cardId };
     return { present: found, proposal: proposeFailover(this.#world(), found, wish, this.#asking(request.caller)) };
   }

@@ -4,6 +4,7 @@ import type { ChangeRecord } from '../changes/change-record.js';
 import { isFinal } from '../changes/transitions.js';
 import { degradedOf } from '../health/degraded.js';
 import type { LegRecord } from '../legs/leg-record.js';
+import { originOf } from '../snapshots/kept-stacks.js';
 import type { VolumeRecord, VolumeState } from './volume-record.js';
 
 /** What else a volume's state depends on, beside its own record. */
@@ -28,6 +29,8 @@ export function volumeView(record: VolumeRecord, legs: readonly LegRecord[], sur
     placement: want.placement,
     state: stateOf(record, surroundings),
     degraded: degradedOf(record, legs),
+    standsOn: originOf({ want, snapshots: [] }) ?? null,
+    snapshots: record.snapshots.map(({ snapshotId, name, state }) => ({ snapshotId, name, state })),
     formerCards: record.formerCards.map(({ cardId, functionId, sinceMs }) => ({ cardId, functionId, sinceMs })),
     legs: legs.map(({ legId, poolId, sizeBytes, epoch, stackGeneration, state, role }) => ({
       legId,

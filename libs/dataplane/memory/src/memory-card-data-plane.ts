@@ -13,6 +13,7 @@ import {
   type CardStepOf,
   applyCardStep,
   cardLayersOf,
+  desiredStacks,
   handleCardStep,
   undoCardStep,
 } from '@flexbso/stack';
@@ -137,6 +138,8 @@ export class MemoryCardDataPlane implements CardDataPlane {
     'build-redundancy': (step) => (volumeId) => this.#needLegs(volumeId, step.stackGeneration, step.legIds),
     'build-compression': () => () => undefined,
     'build-window': (step) => (volumeId) => this.#needStack(volumeId, step.stackGeneration),
+    'format-overlay': (step) => (volumeId) => this.#formatOverlay(volumeId, step),
+    'build-overlay': (step) => (volumeId) => this.#buildOverlay(volumeId, step),
     'build-head': (step) => (volumeId, context) => this.#needWhole(volumeId, step.stackGeneration, context),
     'export-volume': () => (volumeId) => {
       if (!this.#card.observe(volumeId).head) throw refusal('data-plane-failed', `${volumeId} has no head to export`);
@@ -145,7 +148,8 @@ export class MemoryCardDataPlane implements CardDataPlane {
     'widen-limits': () => () => undefined,
     'restore-limits': () => () => undefined,
     copy: (step) => (volumeId, context) => this.#copy(volumeId, step, context),
-    'cut-over': (step) => (volumeId) => this.#cutOver(volumeId, step),
+    'cut-over': (step) => (volumeId) =>
+      step.onto === 'overlay' ? this.#ontoOverlay(volumeId, step) : this.#cutOver(volumeId, step),
     'grow-head': () => () => undefined,
     'unexport-volume': () => () => undefined,
     'close-stack': (step) => (volumeId) => {
@@ -167,7 +171,9 @@ export class MemoryCardDataPlane implements CardDataPlane {
     }
     const access = await secrets.legKey(step.legId);
     access?.key.fill(0);
-    const wanted = desired.stack.legs.find(({ legId }) => legId === step.legId);
+    const wanted = desiredStacks(desired)
+      .flatMap(({ legs }) => legs)
+      .find(({ legId }) => legId === step.legId);
     const { legId, epoch } = step;
     const identity = access?.identity ?? null;
     this.#card.noteOpened(volumeId, { legId, epoch, address: wanted?.address ?? null, identity });
@@ -194,6 +200,27 @@ export class MemoryCardDataPlane implements CardDataPlane {
       if (leg.headerKeyRef !== step.keyRef)
         throw refusal('data-plane-failed', `${step.keyRef} does not open leg ${leg.legId}`);
     }
+  }
+
+  #formatOverlay(volumeId: string, step: CardStepOf<'format-overlay'>): void {
+    this.#needLegs(volumeId, step.stackGeneration, step.legIds);
+    const legs = step.legIds.map((legId) => this.#card.world.leg(legId));
+    const used = legs.find(({ writes, isOverlay }) => writes > 0 && !isOverlay);
+    if (used) throw refusal('step-failed', `leg ${used.legId} does not read as zeros: no overlay is made of it`);
+    for (const leg of legs) leg.isOverlay = true;
+  }
+
+  #buildOverlay(volumeId: string, { stackGeneration, baseStackGeneration }: CardStepOf<'build-overlay'>): void {
+    this.#needStack(volumeId, stackGeneration);
+    this.#needStack(volumeId, baseStackGeneration);
+  }
+
+  #ontoOverlay(volumeId: string, { fromStackGeneration, toStackGeneration }: CardStepOf<'cut-over'>): void {
+    const { head, stacks } = this.#card.observe(volumeId);
+    if (head?.stackGeneration === toStackGeneration) return;
+    const overlay = stacks.find((one) => one.stackGeneration === toStackGeneration);
+    if (head?.stackGeneration === fromStackGeneration && overlay?.baseStackGeneration === fromStackGeneration) return;
+    throw refusal('needs-operator', `stack ${toStackGeneration} is no overlay on what carries ${volumeId}`);
   }
 
   #refuseExported(volumeId: string, what: string): void {
@@ -253,17 +280,21 @@ export class MemoryCardDataPlane implements CardDataPlane {
 
   #startCopy(
     volumeId: string,
-    { fromStackGeneration, toStackGeneration, bytes, copyBytesPerSecond }: CardStepOf<'copy'>,
+    { fromStackGeneration, toStackGeneration, bytes, copyBytesPerSecond, commits }: CardStepOf<'copy'>,
   ): void {
     const copy = this.#card.copyOf(volumeId);
     if (copy?.toStackGeneration === toStackGeneration && copy.state !== 'failed') return;
-    if (copy)
+    if (copy && !commits)
       throw refusal('data-plane-failed', `a copy of ${volumeId} into stack ${copy.toStackGeneration} is there already`);
     const { head } = this.#card.observe(volumeId);
     if (head?.stackGeneration !== fromStackGeneration) {
       throw refusal('data-plane-failed', `the head of ${volumeId} is not on stack ${fromStackGeneration}`);
     }
     this.#needStack(volumeId, toStackGeneration);
+    const { stacks } = this.#card.observe(volumeId);
+    const base = stacks.find((one) => one.stackGeneration === fromStackGeneration)?.baseStackGeneration;
+    if ((base === toStackGeneration) !== (commits ?? false))
+      throw refusal('step-failed', `stack ${fromStackGeneration} of ${volumeId} is no overlay to be copied that way`);
     const startedAtMs = this.#clock.nowMs();
     const readyAtMs = startedAtMs + Math.ceil((bytes / copyBytesPerSecond) * 1000);
     const range = { fromStackGeneration, toStackGeneration, totalBytes: bytes };

@@ -82,6 +82,14 @@ export class MemoryCard {
     if (volume) volume.copy = copy;
   }
 
+  /** The newest write that a stack holds, together with what it is an overlay on. */
+  contentOf(observed: ObservedVolume, stackGeneration: number): number {
+    const stack = observed.stacks.find((one) => one.stackGeneration === stackGeneration);
+    const own = Math.min(...this.legsOf(observed, stackGeneration).map(({ writes }) => writes));
+    const base = stack?.baseStackGeneration;
+    return base === undefined ? own : Math.max(own, this.contentOf(observed, base));
+  }
+
   /** The legs of a stack as they are open here. Throws once a pool has cut this card off. */
   legsOf(observed: ObservedVolume, stackGeneration: number): MemoryLeg[] {
     const stack = observed.stacks.find((one) => one.stackGeneration === stackGeneration);
@@ -116,8 +124,8 @@ export class MemoryCard {
 
   /** One write of the guest; it reaches every leg beneath the head, and the copy's target once that is in sync. Gives its number. */
   guestWrites(volumeId: string): number {
-    const { observed, copy, legs } = this.#served(volumeId);
-    const number = 1 + Math.max(0, ...legs.map(({ writes }) => writes));
+    const { observed, copy, stackGeneration, legs } = this.#served(volumeId);
+    const number = 1 + Math.max(this.contentOf(observed, stackGeneration), ...legs.map(({ writes }) => writes));
     const target = copy?.state === 'ready' ? this.legsOf(observed, copy.toStackGeneration) : [];
     for (const leg of [...legs, ...target]) leg.writes = number;
     return number;
@@ -127,7 +135,7 @@ export class MemoryCard {
   guestReads(volumeId: string): number {
     const { observed, stackGeneration, legs } = this.#served(volumeId);
     this.#check(observed, stackGeneration, legs);
-    return Math.min(...legs.map(({ writes }) => writes));
+    return this.contentOf(observed, stackGeneration);
   }
 
   /** What the guest reaches; a guest comes often, so nothing is copied for it. */
@@ -176,7 +184,7 @@ export class MemoryCard {
     try {
       const target = this.legsOf(observed, copy.toStackGeneration);
       if (copy.state === 'ready' || this.#nowMs() < copy.readyAtMs) return;
-      const writes = Math.min(...this.legsOf(observed, copy.fromStackGeneration).map((leg) => leg.writes));
+      const writes = this.contentOf(observed, copy.fromStackGeneration);
       for (const leg of target) leg.writes = writes;
       copy.state = 'ready';
     } catch (error) {

@@ -15,6 +15,8 @@ export interface MemoryLeg {
   writes: number;
   /** Key that its encryption header was written for; null: none. */
   headerKeyRef: string | null;
+  /** An overlay's tables were written onto it. */
+  isOverlay?: boolean;
   role: string;
   /** How it is served, where that is not the usual: as a pool that moved it, or lost its key. */
   servedAt?: { readonly address: LegAddress; readonly keyNumber: number };

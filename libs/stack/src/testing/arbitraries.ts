@@ -21,6 +21,7 @@ const names: CapabilityName[] = [
   'leg.nbd',
   'leg.nvme-tcp',
   'grow-leg',
+  'snapshot',
 ];
 
 /** A card or pool that can do everything, but for what is named. */
@@ -139,3 +140,28 @@ export const adjustmentArbitrary: fc.Arbitrary<Change> = fc
   });
 
 export const changeArbitrary: fc.Arbitrary<Change> = fc.oneof(swapArbitrary, adjustmentArbitrary);
+
+/** A volume on overlays upon each other, the youngest on top, the oldest of generation 1. */
+function onChain(layersOfEach: readonly (readonly Layer[])[], difference: Partial<PlannedVolume>): PlannedVolume {
+  const [stack, ...bases] = layersOfEach
+    .map((layers, index) => stackOfLayers(index + 1, layers, 64 * MIB))
+    .toReversed();
+  if (!stack) throw new Error('a volume has a stack');
+  return volume(stack, { ...difference, ...(bases.length === 0 ? {} : { bases }) });
+}
+
+/** What is done to overlays: one more on top, the uppermost written back into its base, or all of them made one stack. */
+export const overlayArbitrary: fc.Arbitrary<Change & { readonly how: 'take' | 'commit' | 'flatten' }> = fc
+  .record({
+    chain: fc.array(layersArbitrary, { minLength: 1, maxLength: 3 }),
+    flat: layersArbitrary,
+    qos: fc.tuple(qosArbitrary, qosArbitrary),
+    how: fc.constantFrom('take' as const, 'commit' as const, 'flatten' as const),
+  })
+  .map(({ chain, flat, qos: [fromQos, toQos], how }) => {
+    const lower = onChain(chain, { qos: how === 'take' ? fromQos : toQos });
+    const higher = onChain([...chain, chain.at(-1) ?? []], { qos: how === 'take' ? toQos : fromQos });
+    if (how === 'take') return { how, from: lower, to: higher };
+    if (how === 'commit') return { how, from: higher, to: lower };
+    return { how, from: higher, to: volume(stackOfLayers(9, flat, 64 * MIB), { qos: toQos }) };
+  });

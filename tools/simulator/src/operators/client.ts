@@ -13,6 +13,8 @@ const acceptedSchema = z.looseObject({
 
 export interface ClientParts {
   readonly name: string;
+  /** Of all clients' volumes: one that has a snapshot may be cloned. */
+  readonly names: readonly string[];
   readonly asker: Asker;
   readonly chance: Chance;
   readonly books: Books;
@@ -65,24 +67,38 @@ export class Client {
 
   async #once(): Promise<void> {
     const { name, chance, poolIds } = this.#parts;
-    const volume = await this.#volume();
-    if (volume === null) return this.#ask('create-volume', { spec: newVolume(chance, name, poolIds) });
+    const volume = await this.#volume(name);
+    if (volume === null) {
+      const other = chance.isOneIn(2) ? await this.#volume(chance.pick(this.#parts.names)) : null;
+      return this.#ask('create-volume', { spec: newVolume(chance, name, poolIds, other) });
+    }
     const wish = { volume: volume.volumeId, basedOnGeneration: volume.generation };
+    const snapshot = volume.snapshots.length === 0 ? null : chance.pick(volume.snapshots).snapshotId;
+    if (snapshot !== null && !volume.attached && chance.isOneIn(2))
+      return this.#ask('rollback-volume', { ...wish, snapshot });
+    // To be rolled back next.
+    if (snapshot !== null && volume.attached && chance.isOneIn(4)) return this.#ask('detach-volume', wish);
+    if (snapshot !== null && chance.isOneIn(3)) return this.#askAndAmend('delete-snapshot', { ...wish, snapshot });
+    if (chance.isOneIn(6))
+      return this.#askAndAmend('create-snapshot', { ...wish, spec: { name: `at-${volume.generation}` } });
     if (chance.isOneIn(12)) return this.#ask('delete-volume', wish);
     // Refused while its card answers.
     if (chance.isOneIn(volume.state === 'unreachable' ? 1 : 30)) return this.#ask('failover-volume', wish);
     if (chance.isOneIn(12)) return this.#pauseFor(chance.isOneIn(2) ? volume.cardId : null);
     const attachment = attachmentOf(chance, volume, this.#parts.cardIds);
     if (attachment) return this.#ask(attachment.verb, { ...wish, ...attachment.wish });
-    const asked = this.#ask('change-volume', { ...wish, patch: patchOf(chance, volume, poolIds) });
-    await Promise.all([asked, ...(chance.isOneIn(4) ? [this.#amend()] : [])]);
+    return this.#askAndAmend('change-volume', { ...wish, patch: patchOf(chance, volume, poolIds) });
+  }
+
+  async #askAndAmend(verb: string, fields: Record<string, unknown>): Promise<void> {
+    await Promise.all([this.#ask(verb, fields), ...(this.#parts.chance.isOneIn(4) ? [this.#amend()] : [])]);
   }
 
   /** Wants other limits while what it asked for is under way, if it is. */
   async #amend(): Promise<void> {
     const { asker, chance, name } = this.#parts;
     await asker.process.clock.sleep(chance.int(PAUSE.leastMs, PAUSE.mostMs));
-    const volume = await this.#volume();
+    const volume = await this.#volume(name);
     if (volume === null) return;
     const wish = { volume: name, basedOnGeneration: volume.generation, patch: { qos: limitsOf(chance, volume) } };
     try {
@@ -106,9 +122,9 @@ export class Client {
     await asker.write('cancel-change', { changeId });
   }
 
-  async #volume(): Promise<Volume | null> {
+  async #volume(name: string): Promise<Volume | null> {
     try {
-      return volumeSchema.parse(await this.#parts.asker.read('get-volume', { volume: this.#parts.name }));
+      return volumeSchema.parse(await this.#parts.asker.read('get-volume', { volume: name }));
     } catch (error) {
       if (error instanceof ProblemError && error.code === 'not-found') return null;
       throw error;

@@ -4,8 +4,12 @@ import type { Chance } from '../time/chance.js';
 const MIB = 1024 ** 2;
 const encryption = { kind: 'encryption', cipher: 'aes-xts-256' } as const;
 
-/** What a client could ask for a new volume. */
-export function newVolume(chance: Chance, name: string, poolIds: readonly string[]) {
+/** What a client could ask for a new volume; a clone, where another has a snapshot. */
+export function newVolume(chance: Chance, name: string, poolIds: readonly string[], other: Volume | null) {
+  if (other !== null && other.snapshots.length > 0) {
+    const fromSnapshot = { volume: other.name, snapshot: chance.pick(other.snapshots).name };
+    return { name, sizeBytes: other.sizeBytes, protocol: 'nbd', fromSnapshot };
+  }
   return {
     name,
     sizeBytes: chance.pick([8, 16, 32]) * MIB,
@@ -29,6 +33,8 @@ export function patchOf(chance: Chance, volume: Volume, poolIds: readonly string
   ];
   chance.pick(wishes)();
   if (chance.isOneIn(3)) chance.pick(wishes)();
+  // Some ask without knowing of snapshots, and are refused.
+  if (volume.snapshots.length > 0 && !chance.isOneIn(4)) patch.acknowledgeSnapshots = true;
   return patch;
 }
 

@@ -149,6 +149,12 @@ function answer(scheduler: Scheduler, { sender, verb, payload }: Question): Prom
       return scheduler.volumes.change(verbs[verb].request.parse(payload));
     case 'delete-volume':
       return scheduler.volumes.delete(verbs[verb].request.parse(payload));
+    case 'create-snapshot':
+      return scheduler.volumes.createSnapshot(verbs[verb].request.parse(payload));
+    case 'delete-snapshot':
+      return scheduler.volumes.deleteSnapshot(verbs[verb].request.parse(payload));
+    case 'rollback-volume':
+      return scheduler.volumes.rollback(verbs[verb].request.parse(payload));
     case 'detach-volume':
       return scheduler.volumes.detach(verbs[verb].request.parse(payload));
     case 'attach-volume':

@@ -165,11 +165,12 @@ export class Run {
     const idsOf = (role: Machine['role']) =>
       this.#agents.filter(({ machine }) => machine.role === role).map(({ machine }) => machine.id);
     const [poolIds, cardIds] = [idsOf('pool'), idsOf('card')];
-    for (let number = 1; number <= VOLUMES; number += 1) {
-      const name = `vol-${number}`;
+    const names = Array.from({ length: VOLUMES }, (_, index) => `vol-${index + 1}`);
+    for (const name of names) {
       const asker = this.#asker(`client ${name}`, tenant);
       const client = new Client({
         name,
+        names,
         asker,
         chance: this.#chance,
         books: this.#books,

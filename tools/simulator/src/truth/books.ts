@@ -48,6 +48,25 @@ export class Books {
     return this.#contents.reservations.all();
   }
 
+  /** The legs of snapshots that are whole. */
+  frozenLegs(): string[] {
+    const legs = Map.groupBy(this.#contents.legs.all(), ({ volumeId }) => volumeId);
+    return this.volumes.flatMap(({ volumeId, snapshots }) => {
+      const stacks = snapshots.filter(({ state }) => state === 'ready').flatMap((one) => [one, ...one.bases]);
+      const generations = new Set(stacks.map(({ stackGeneration }) => stackGeneration));
+      return (legs.get(volumeId) ?? []).filter((leg) => generations.has(leg.stackGeneration)).map(({ legId }) => legId);
+    });
+  }
+
+  /** Of each stack that a volume's own lies on: its legs. */
+  legsBeneath(volumeId: string): string[][] {
+    const bases = this.#contents.volumes.get(volumeId)?.want.bases ?? [];
+    const own = this.#contents.legs.all().filter((leg) => leg.volumeId === volumeId);
+    return bases.map(({ stackGeneration, legs = own }) =>
+      legs.filter((leg) => leg.stackGeneration === stackGeneration).map(({ legId }) => legId),
+    );
+  }
+
   hasChange(changeId: string): boolean {
     return this.#contents.changes.get(changeId) !== null;
   }

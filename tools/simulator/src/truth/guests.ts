@@ -4,6 +4,8 @@ import { DataPlaneError } from '@flexbso/dataplane-port';
 /** The guests of all volumes: they write whenever they can, and remember what was acknowledged. */
 export class Guests {
   readonly #last = new Map<string, number>();
+  /** Rolled back, and not read since. */
+  readonly #rolledBack = new Set<string>();
 
   /** Each writes once to every volume that is served. @returns what a guest read back that it had not written last */
   write(cards: readonly MemoryCard[]): string[] {
@@ -15,6 +17,12 @@ export class Guests {
     return this.#last.get(volumeId) ?? 0;
   }
 
+  /** The volume holds what it held at this write, and nothing that was written since. */
+  rolledBack(volumeId: string, write: number): void {
+    this.#last.set(volumeId, write);
+    this.#rolledBack.add(volumeId);
+  }
+
   volumeIds(): string[] {
     return [...this.#last.keys()];
   }
@@ -23,6 +31,9 @@ export class Guests {
     try {
       const read = card.guestReads(volumeId);
       const last = this.lastWrite(volumeId);
+      if (read > last && this.#rolledBack.has(volumeId))
+        return [`the guest of ${volumeId} on ${card.cardId} reads ${read}, and it was rolled back to ${last}`];
+      this.#rolledBack.delete(volumeId);
       if (read < last) return [`the guest of ${volumeId} on ${card.cardId} reads ${read} and had written ${last}`];
       this.#last.set(volumeId, card.guestWrites(volumeId));
       return [];

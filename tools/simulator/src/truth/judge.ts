@@ -34,6 +34,8 @@ export class Judge {
   readonly #running = new Set<string>();
   /** Generations that were said to be applied, and were. */
   readonly #applied = new Set<string>();
+  /** Writes that each leg of a snapshot has. */
+  readonly #frozen = new Map<string, number | null>();
   #hasActed = false;
   #commits = 0;
 
@@ -52,6 +54,7 @@ export class Judge {
     };
     books.onChange = ({ changeId, kind, state, volumeId }) => {
       this.orders.noteEnd({ kind, state, volumeId });
+      if (kind === 'rollback' && state === 'retiring') this.#noteRollback(volumeId);
       parts.trace(`${changeId}, ${kind} of ${volumeId}: ${state}`);
     };
   }
@@ -73,6 +76,13 @@ export class Judge {
     this.#seen(cardId, volumeId);
   }
 
+  /** From here on its guest is to find what the snapshot holds, which nobody writes to. */
+  #noteRollback(volumeId: string): void {
+    const { books, world } = this.#parts;
+    const writes = books.legsBeneath(volumeId).map((legIds) => legIds.map((id) => world.legs.get(id)?.writes ?? 0));
+    this.guests.rolledBack(volumeId, Math.max(0, ...writes.map((ofStack) => Math.min(...ofStack))));
+  }
+
   /** To be called after every event. */
   look(): void {
     const { books } = this.#parts;
@@ -86,7 +96,10 @@ export class Judge {
       this.#lookAtApplied();
       this.#lookAtAccepted();
     }
-    if (hasCommitted || this.#hasActed) this.#lookAtReservations();
+    if (hasCommitted || this.#hasActed) {
+      this.#lookAtReservations();
+      this.#lookAtSnapshots();
+    }
     this.#hasActed = false;
   }
 
@@ -132,7 +145,9 @@ export class Judge {
     const writers = new Map<string, string>();
     for (const card of this.#parts.cards) {
       for (const volumeId of card.volumeIds()) {
+        const read = this.orders.sharedLegs(volumeId);
         for (const { legId, epoch } of card.openLegs(volumeId)) {
+          if (read.has(legId)) continue;
           const leg = this.#parts.world.legs.get(legId);
           const isWritable = leg?.serving?.holderCardId === card.cardId && leg.serving.epoch === epoch;
           if (!isWritable) continue;
@@ -152,7 +167,9 @@ export class Judge {
       const last = this.guests.lastWrite(volumeId);
       const isComplete = this.orders
         .stacksOf(volumeId)
-        .some((legIds) => legIds.every((legId) => (this.#parts.world.legs.get(legId)?.writes ?? -1) >= last));
+        .some((chain) =>
+          chain.some((legIds) => legIds.every((legId) => (this.#parts.world.legs.get(legId)?.writes ?? -1) >= last)),
+        );
       if (!isComplete) this.violated(completeness, `no stack of ${volumeId} holds all of its guest's ${last} writes`);
     }
   }
@@ -161,7 +178,8 @@ export class Judge {
     for (const volume of this.#parts.books.volumes) {
       const { volumeId, appliedGeneration, generation, cardOperationId } = volume;
       if (appliedGeneration === 0) continue;
-      if (volume.state === 'detached') {
+      // One that is rolled back is changing, and no card is asked.
+      if (volume.state === 'detached' || (volume.want.detached && cardOperationId === null)) {
         this.#lookAtDetached(volume);
         // What changed of it while no card had it is as true as it can be.
         this.#applied.add(`${volumeId} ${appliedGeneration}`);
@@ -195,6 +213,21 @@ export class Judge {
     if (name !== null) this.violated(once, `${name} was changed more often than its client was told`);
   }
 
+  /** What was put back may know snapshots that were deleted since. */
+  #lookAtSnapshots(): void {
+    const { books, world } = this.#parts;
+    const held = this.isRestored ? [] : books.frozenLegs();
+    const before = new Map(this.#frozen);
+    this.#frozen.clear();
+    for (const legId of held) {
+      const writes = world.legs.get(legId)?.writes ?? null;
+      this.#frozen.set(legId, writes);
+      const was = before.get(legId) ?? writes;
+      if (writes === null) this.violated(frozen, `${legId} of a snapshot is gone`);
+      else if (was !== writes) this.violated(frozen, `${legId} of a snapshot had ${was} writes and has ${writes}`);
+    }
+  }
+
   #lookAtReservations(): void {
     if (this.isRestored) return;
     const { books } = this.#parts;
@@ -220,4 +253,5 @@ const reserved: Invariant = 'reservations: whatever is in use is reserved';
 const acknowledged: Invariant = 'acknowledged: a request that was accepted is not forgotten';
 const once: Invariant = 'once: a request is carried out at most once, and one that was refused is not carried out';
 const completeness: Invariant = 'complete: every volume has one complete current stack';
+const frozen: Invariant = 'frozen: a leg that a snapshot refers to is never written or deleted';
 const absence: Invariant = 'absence: nothing is deleted without a tombstone';

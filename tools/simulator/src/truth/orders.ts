@@ -1,6 +1,6 @@
 import type { DesiredLeg, DesiredVolume, ObservedVolume } from '@flexbso/contracts';
 import type { ChangeRecord, DesiredEntry } from '@flexbso/scheduler/deciding';
-import { isApplied, plannedVolumeOf } from '@flexbso/stack';
+import { desiredStacks, isApplied, plannedVolumeOf } from '@flexbso/stack';
 
 /** What was ever ordered of cards and pools, in any life of the database, and what of it was seen to be so. */
 export class Orders {
@@ -53,12 +53,20 @@ export class Orders {
     return this.#ended.has(volumeId);
   }
 
-  /** The legs of every stack that the volume was ever to have. */
-  stacksOf(volumeId: string): string[][] {
-    const stacks = new Map<string, string[]>();
+  /** Legs that the volume was only ever to read: of the snapshot that it was cloned from. */
+  sharedLegs(volumeId: string): Set<string> {
+    const shared = (this.#volumes.get(volumeId) ?? []).flatMap(({ item }) =>
+      (item.bases ?? []).filter((base) => base.shared === true),
+    );
+    return new Set(shared.flatMap(({ legs }) => legs.map(({ legId }) => legId)));
+  }
+
+  /** Of every stack that the volume was ever to have: its legs, and those of the stacks beneath it. */
+  stacksOf(volumeId: string): string[][][] {
+    const stacks = new Map<string, string[][]>();
     for (const { item } of this.#volumes.get(volumeId) ?? []) {
-      const legIds = item.stack.legs.map(({ legId }) => legId);
-      stacks.set(legIds.join(), legIds);
+      const chain = desiredStacks(item).map(({ legs }) => legs.map(({ legId }) => legId));
+      stacks.set(chain.join(';'), chain);
     }
     return [...stacks.values()];
   }

@@ -4,7 +4,17 @@ import type { ChangeRecord } from '@flexbso/scheduler/deciding';
 export const CLIENT = 'client';
 
 /** What comes about by a request of its own. */
-const wishedKinds: readonly ChangeRecord['kind'][] = ['create', 'change', 'detach', 'attach', 'failover', 'delete'];
+const wishedKinds: readonly ChangeRecord['kind'][] = [
+  'create',
+  'change',
+  'detach',
+  'attach',
+  'snapshot',
+  'delete-snapshot',
+  'rollback',
+  'failover',
+  'delete',
+];
 
 interface Tally {
   /** Asked and not answered yet: carried out or not. */

@@ -7,6 +7,7 @@ export const invariants = [
   'once: a request is carried out at most once, and one that was refused is not carried out',
   'complete: every volume has one complete current stack',
   'absence: nothing is deleted without a tombstone',
+  'frozen: a leg that a snapshot refers to is never written or deleted',
   'fenced: nothing is written under a lease that is past',
   'rest: when all is over, everything agrees and nothing is left',
 ] as const;

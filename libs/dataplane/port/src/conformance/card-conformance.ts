@@ -24,6 +24,8 @@ import {
   type CardFixture,
 } from './card-under-test.js';
 
+import { overlaysFollowTheModel } from './overlay-conformance.js';
+
 type Card = () => CardUnderTest;
 const nothing = nothingObserved(volumeId);
 
@@ -48,6 +50,7 @@ export function cardDataPlaneConformance(name: string, makeFixture: () => Promis
     whatRunsIsFoundAgain(card);
     bytesMove(card);
     legsAreChecked(card);
+    overlaysFollowTheModel(card);
   });
 }
 

@@ -13,7 +13,7 @@ export interface CardFixture {
   scribble(legId: string): Promise<void>;
   /** Lets go of `dataPlane` as an agent's death does, and gives a new one of the same card. */
   restart(): Promise<CardDataPlane>;
-  /** Reads and writes as the guest of an exported volume; null where the driver moves no bytes. */
+  /** Reads and writes, with a flush after each write, as the guest of an exported volume; null where the driver moves no bytes. */
   readonly guest: {
     write(volumeId: string, offset: number, bytes: Buffer): Promise<void>;
     read(volumeId: string, offset: number, length: number): Promise<Buffer>;

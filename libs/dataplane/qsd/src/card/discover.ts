@@ -2,6 +2,7 @@ import type { Capability, Capabilities, Lacking } from '@flexbso/contracts';
 import type { CardDiscovery } from '@flexbso/dataplane-port';
 import type { QsdCardConfig } from '../config.js';
 import { LUKS_HEADER_BYTES } from '../luks/header.js';
+import { OVERLAY_LIMITS } from '../overlay/qcow2.js';
 import { MIN_MIRROR_LEGS } from '../steps/redundancy-steps.js';
 import { FIRST_MAJOR_WITH_RESIZE_NOTICE, probeDaemon, type ProbedDaemon } from '../daemon/probe.js';
 
@@ -60,6 +61,12 @@ export function cardCapabilities(probed: ProbedDaemon): Capabilities {
       name: 'safe-read',
       isThere: knows('quorum', 'copy-on-read'),
       otherwise: without('quorum driver with a filter that keeps reads and writes apart'),
+    },
+    {
+      name: 'snapshot',
+      isThere: knows('qcow2', 'throttle', 'blockdev-reopen', 'blockdev-mirror'),
+      otherwise: without('qcow2 driver, or no way to put a node beneath another that is in use'),
+      limits: OVERLAY_LIMITS,
     },
     { name: 'leg.file', isThere: knows('file'), otherwise: without('file driver') },
     { name: 'leg.nbd', isThere: knows('nbd', 'tls-creds-psk'), otherwise: without('NBD client with TLS-PSK') },

@@ -12,6 +12,7 @@ import {
 import {
   HEAD,
   LIMITS,
+  overlayNode,
   parseCopyJob,
   parseStackNode,
   parseVolumeExport,
@@ -151,10 +152,27 @@ export function stackNodes(
   return found.toSorted((one, other) => depth(other.name) - depth(one.name));
 }
 
+/** In a stack, and nothing stands on it as on its top. */
+const isBeside = (kind: StackNode['kind']) => kind === 'trial' || kind === 'base';
+
 /** The node that a head stands on, or would; null while the stack is not open. */
 export function stackTop(graph: Graph, stackGeneration: number): string | null {
-  const nodes = stackNodes(graph, stackGeneration).filter((entry) => entry.node.kind !== 'trial');
+  const nodes = stackNodes(graph, stackGeneration).filter((entry) => !isBeside(entry.node.kind));
   return nodes[0]?.name ?? null;
+}
+
+/** The stack that an open overlay lies on; null: it is none. */
+export function baseOf(graph: Graph, stackGeneration: number): number | null {
+  if (!graph.nodes.has(overlayNode(stackGeneration))) return null;
+  const base = stackNodes(graph, stackGeneration).find(({ node }) => node.kind === 'base')?.node;
+  return base?.kind === 'base' ? base.baseStackGeneration : null;
+}
+
+/** Whether the head reads from the stack: it stands on it, or on overlays over it. */
+export function isBeneathHead(graph: Graph, stackGeneration: number): boolean {
+  let generation = headStack(graph);
+  while (generation !== null && generation > stackGeneration) generation = baseOf(graph, generation);
+  return generation === stackGeneration;
 }
 
 /** Stack generations of which any node is open, in ascending order. */

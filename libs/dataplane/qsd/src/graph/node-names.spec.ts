@@ -1,10 +1,12 @@
 import { expect, test } from 'vitest';
 import * as fc from 'fast-check';
 import {
+  baseNode,
   copyJob,
   legNode,
   luksNode,
   luksTrialNode,
+  overlayNode,
   parseCopyJob,
   parseStackNode,
   parseVolumeExport,
@@ -33,6 +35,12 @@ test('a node name tells what the node is, and nothing has to be remembered', () 
         expect(parseStackNode(luksNode(stackGeneration, keyRef))).toEqual({ kind: 'luks', stackGeneration, keyRef });
         expect(parseStackNode(luksTrialNode(stackGeneration, keyRef))).toEqual({ kind: 'trial', stackGeneration });
         expect(parseStackNode(windowNode(stackGeneration))).toEqual({ kind: 'window', stackGeneration });
+        expect(parseStackNode(overlayNode(stackGeneration))).toEqual({ kind: 'overlay', stackGeneration });
+        expect(parseStackNode(baseNode(stackGeneration, epoch))).toEqual({
+          kind: 'base',
+          stackGeneration,
+          baseStackGeneration: epoch,
+        });
         expect(parseCopyJob(copyJob(stackGeneration))).toBe(stackGeneration);
       },
     ),

@@ -36,6 +36,13 @@ export const voteNode = (stackGeneration: number): string => nodeName(`s${stackG
 /** A short-lived look whether a leg's header opens with a key; no layer of any stack. */
 export const luksTrialNode = (stackGeneration: number, keyRef: string): string =>
   nodeName(`s${stackGeneration}.try.${keyRef}`);
+/** The uppermost node of a stack that is an overlay. */
+export const overlayNode = (stackGeneration: number): string => nodeName(`s${stackGeneration}.overlay`);
+/** Between an overlay and its base, and no layer of either: over it a base may be the target of a synchronous copy. */
+export const baseNode = (stackGeneration: number, baseStackGeneration: number): string =>
+  nodeName(`s${stackGeneration}.base.${baseStackGeneration}`);
+/** Throttle group of those nodes, without any limit. */
+export const BASES = 'bases';
 /** Shows only the first bytes of a stack that the volume is to grow into; there until the guest was told of the new size. */
 export const windowNode = (stackGeneration: number): string => nodeName(`s${stackGeneration}.window`);
 export const pskObject = (stackGeneration: number, legId: string): string => `psk.s${stackGeneration}.${legId}`;
@@ -45,6 +52,8 @@ export const volumeExport = (protocol: Protocol, functionId: string): string => 
 export const formatExport = (legNodeName: string): string => `format.${legNodeName}`;
 
 export type StackNode =
+  | { readonly kind: 'overlay'; readonly stackGeneration: number }
+  | { readonly kind: 'base'; readonly stackGeneration: number; readonly baseStackGeneration: number }
   | { readonly kind: 'window'; readonly stackGeneration: number }
   | { readonly kind: 'leg'; readonly stackGeneration: number; readonly legId: string; readonly epoch: number }
   | { readonly kind: 'luks'; readonly stackGeneration: number; readonly keyRef: string }
@@ -53,14 +62,15 @@ export type StackNode =
 
 /** What a node is by its name; null when it belongs to no stack. */
 export function parseStackNode(name: string): StackNode | null {
-  const [, windowed] = /^s(\d+)\.window$/.exec(name) ?? [];
-  if (windowed !== undefined) return { kind: 'window', stackGeneration: Number(windowed) };
-  const [, generation, middle, last] = /^s(\d+)\.(leg-[a-z0-9]{10}|luks|raid1|try)\.(.+)$/.exec(name) ?? [];
+  const [, lone, kind] = /^s(\d+)\.(window|overlay)$/.exec(name) ?? [];
+  if (kind === 'window' || kind === 'overlay') return { kind, stackGeneration: Number(lone) };
+  const [, generation, middle, last] = /^s(\d+)\.(leg-[a-z0-9]{10}|luks|raid1|try|base)\.(.+)$/.exec(name) ?? [];
   if (generation === undefined || middle === undefined || last === undefined) return null;
   const stackGeneration = Number(generation);
   if (middle === 'try') return { kind: 'trial', stackGeneration };
   if (middle === 'luks') return { kind: 'luks', stackGeneration, keyRef: last };
   if (middle === 'raid1') return parseRaid1(stackGeneration, last);
+  if (middle === 'base') return { kind: 'base', stackGeneration, baseStackGeneration: Number(last) };
   return /^\d+$/.test(last) ? { kind: 'leg', stackGeneration, legId: middle, epoch: Number(last) } : null;
 }
 

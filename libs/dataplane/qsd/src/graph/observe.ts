@@ -1,5 +1,5 @@
 import type { Layer, ObservedCopy, ObservedStack, ObservedVolume } from '@flexbso/contracts';
-import { copyJobOf, headStack, openStacks, stackNodes, type Graph } from './graph.js';
+import { baseOf, copyJobOf, headStack, openStacks, stackNodes, type Graph } from './graph.js';
 import { HEAD, parseVolumeExport } from './node-names.js';
 import { fromThrottleLimits } from './throttle-limits.js';
 
@@ -59,7 +59,15 @@ function observedStack(graph: Graph, stackGeneration: number): ObservedStack {
     if (node.kind === 'raid1') layers.push(node.layer);
   }
   legs.sort((one, other) => one.legId.localeCompare(other.legId));
-  return { stackGeneration, legs, layers, keyRef, ...(windowBytes === undefined ? {} : { windowBytes }) };
+  const base = baseOf(graph, stackGeneration);
+  return {
+    stackGeneration,
+    legs,
+    layers,
+    keyRef,
+    ...(windowBytes === undefined ? {} : { windowBytes }),
+    ...(base === null ? {} : { baseStackGeneration: base }),
+  };
 }
 
 /** Where a copy stands: the job's state together with what is beneath the head. */

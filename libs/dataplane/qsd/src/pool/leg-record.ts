@@ -15,7 +15,7 @@ export const legRecordSchema = z.strictObject({
   /** 0: it was never served. */
   epoch: z.int().min(0),
   holderCardId: cardIdSchema.nullable(),
-  role: z.enum(['preparing', 'current', 'retiring']),
+  role: z.enum(['preparing', 'current', 'frozen', 'retiring']),
   /** As it was last asked to be served; null: not to be served. Whether it is served is looked at, not read here. */
   serving: z.strictObject({ epoch: z.int().min(1), holderCardId: cardIdSchema }).nullable(),
   /** Kept while the leg lives and bound again, never another: its holder has this one open; null: none was ever bound. */

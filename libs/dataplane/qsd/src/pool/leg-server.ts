@@ -19,8 +19,11 @@ export interface LegCredentials {
 const KEY_BYTES = 32;
 /** Only tells keys of one leg and epoch apart, of which there are as many as were lost. */
 const IDENTITY_BYTES = 4;
-/** The holder has one connection; a second is its next one, while the first is still found dead. */
-const MAX_CONNECTIONS = 2;
+/**
+ * The holder has one connection for the leg's volume, and one for each of sixteen clones of its snapshot; a second of each
+ * is its next one, while the first is still found dead.
+ */
+const MAX_CONNECTIONS = 34;
 const exportId = (epoch: number): string => `serve.${epoch}`;
 export const exportNameOf = (legId: string, epoch: number): string => `${legId}.${epoch}`;
 

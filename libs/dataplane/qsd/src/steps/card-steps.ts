@@ -8,6 +8,7 @@ import { exportVolume, nbdServerArguments, unexportVolume } from './export-steps
 import { buildHead, closeStack, removeHead, setLimits, undoWidening, widenLimits } from './head-steps.js';
 import { growHead } from './grow-steps.js';
 import { closeLeg, openLeg } from './leg-steps.js';
+import { buildOverlay, formatOverlay, ontoOverlay, removeOverlay } from './overlay-steps.js';
 import { buildRedundancy, removeRedundancy } from './redundancy-steps.js';
 import { look, type StepScene } from './step-scene.js';
 import { buildWindow, removeWindow } from './window-steps.js';
@@ -26,13 +27,15 @@ function performers(scene: StepScene): CardStepHandlers<Promise<void>> {
     'build-redundancy': (step) => buildRedundancy(scene, step),
     'build-compression': () => Promise.reject(notHere('compression')),
     'build-window': (step) => buildWindow(scene, step),
+    'format-overlay': (step) => formatOverlay(scene, step),
+    'build-overlay': (step) => buildOverlay(scene, step),
     'build-head': (step) => buildHead(scene, step),
     'export-volume': (step) => exportVolume(scene, step),
     'set-limits': (step) => setLimits(scene, step.to),
     'widen-limits': (step) => widenLimits(scene, step),
     'restore-limits': (step) => setLimits(scene, step.to),
     copy: (step) => copy(scene, step),
-    'cut-over': (step) => cutOver(scene, step),
+    'cut-over': (step) => (step.onto === 'overlay' ? ontoOverlay(scene, step) : cutOver(scene, step)),
     'grow-head': (step) => growHead(scene, step),
     'unexport-volume': (step) => unexportVolume(scene, step),
     'close-stack': (step) => closeStack(scene, step),
@@ -51,6 +54,9 @@ function undoers(scene: StepScene): CardStepHandlers<Promise<void>> {
     'build-redundancy': (step) => removeRedundancy(scene, step),
     'build-compression': nothingToUndo,
     'build-window': (step) => removeWindow(scene, step),
+    // Its tables stay on its fresh legs, which go with the undone change.
+    'format-overlay': nothingToUndo,
+    'build-overlay': (step) => removeOverlay(scene, step),
     'build-head': () => removeHead(scene),
     'export-volume': (step) => unexportVolume(scene, { ...step, kind: 'unexport-volume' }),
     'set-limits': (step) => setLimits(scene, step.from),

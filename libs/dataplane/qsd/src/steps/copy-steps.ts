@@ -1,7 +1,7 @@
 import type { CardStep, ObservedCopy } from '@flexbso/contracts';
 import type { DataPlaneError } from '@flexbso/dataplane-port';
 import { refused, unavailable } from '../errors.js';
-import { copyJobOf, headChild, headStack, stackTop, type Graph } from '../graph/graph.js';
+import { baseOf, copyJobOf, headChild, headStack, stackTop, type Graph } from '../graph/graph.js';
 import { copyJob, COPY_FILTER, HEAD } from '../graph/node-names.js';
 import { observedCopy } from '../graph/observe.js';
 import { untraced } from '../qmp/qmp-client.js';
@@ -26,8 +26,11 @@ const CANCELLABLE = new Set(['created', 'running', 'paused', 'ready', 'standby']
 /** Starts the copy, or joins the one that runs, and waits until both stacks are the same. */
 export async function copy(scene: StepScene, step: Copy): Promise<void> {
   const graph = await look(scene);
-  const running = copyJobOf(graph);
   if (headStack(graph) === step.toStackGeneration) return;
+  // The target of one that failed is closed and made anew, but for a base: it goes on where it is.
+  const isOver = step.commits === true && observedCopy(graph)?.state === 'failed';
+  if (isOver) await dismiss(scene, step.toStackGeneration);
+  const running = isOver ? null : copyJobOf(graph);
   const pacer = new CopyPacer(scene, step, graph);
   if (running === null) await startCopy(scene, step, graph, pacer.bytesPerSecond);
   else if (running.toStackGeneration !== step.toStackGeneration) {
@@ -55,6 +58,11 @@ async function startCopy(scene: StepScene, step: Copy, graph: Graph, speed: numb
       'step-failed',
       `the new stack has ${to ?? 'no'} bytes and the head ${from}: a copy needs exactly the same size`,
     );
+  if ((baseOf(graph, step.fromStackGeneration) === step.toStackGeneration) !== (step.commits ?? false))
+    throw refused(
+      'step-failed',
+      `stack ${step.fromStackGeneration} of ${scene.volumeId} is ${step.commits ? 'no' : 'an'} overlay on stack ${step.toStackGeneration}: nothing is copied`,
+    );
   await scene.daemon.qmp.execute(
     'blockdev-mirror',
     {
@@ -63,7 +71,8 @@ async function startCopy(scene: StepScene, step: Copy, graph: Graph, speed: numb
       device: HEAD,
       target,
       replaces: old,
-      sync: 'full',
+      // `full` would first write zeros over all of the target; what an overlay does not hold, its base holds alone.
+      sync: step.commits ? 'top' : 'full',
       // The guest's writes go to both at once, so the copy ends whatever the guest does and the pivot is short.
       'copy-mode': 'write-blocking',
       speed,

@@ -2,20 +2,17 @@ import type { CardStep } from '@flexbso/contracts';
 import type { DataPlaneError } from '@flexbso/dataplane-port';
 import { refused } from '../errors.js';
 import { headStack, isStackEncrypted, stackNodes, type Graph } from '../graph/graph.js';
-import { formatExport, luksNode, luksTrialNode, secretObject } from '../graph/node-names.js';
+import { luksNode, luksTrialNode, secretObject } from '../graph/node-names.js';
 import { LUKS_HEADER_BYTES, makeLuksHeader, passphraseOf } from '../luks/header.js';
-import { NbdClient } from '../nbd/nbd-client.js';
+import type { NbdClient } from '../nbd/nbd-client.js';
 import { QmpCommandError } from '../qmp/errors.js';
 import { nothing } from '../qmp/replies.js';
-import { nbdSocket, removeExport } from './export-steps.js';
-import { look, type StepScene } from './step-scene.js';
+import { isAllZeros, readFirstBytes, withBytes, writeFirstBytes } from './first-bytes.js';
+import { isShared, look, type StepScene } from './step-scene.js';
 
 type Format = Extract<CardStep, { kind: 'format-encryption' }>;
 type Open = Extract<CardStep, { kind: 'open-encryption' }>;
 
-/** What must read as zeros before a header is written: the header's place and what a file system would put first. */
-const LOOK_BYTES = 4 * 1024 * 1024;
-const FIRST_BLOCK_BYTES = 4096;
 const LUKS_MAGIC = Buffer.from([0x4c, 0x55, 0x4b, 0x53, 0xba, 0xbe]);
 
 /** Stands in the first block until the rest of the header is written, so that a format that was cut short is known as one. */
@@ -28,7 +25,7 @@ export async function formatEncryption(scene: StepScene, step: Format): Promise<
   const graph = await look(scene);
   if (isStackEncrypted(graph, step.stackGeneration)) return;
   const leg = nodeToFormat(scene, graph, step);
-  const content = await withLeg(scene, leg, (client) => contentOf(client, step.keyRef));
+  const content = await withBytes(scene, leg, (client) => contentOf(client, step.keyRef));
   if (content === 'other')
     throw refused(
       'step-failed',
@@ -44,7 +41,7 @@ export async function formatEncryption(scene: StepScene, step: Format): Promise<
   const key = await scene.context.secrets.volumeKey(step.keyRef);
   try {
     const header = makeLuksHeader(key);
-    await withLeg(scene, leg, (client) => writeHeader(client, step.keyRef, header));
+    await withBytes(scene, leg, (client) => writeFirstBytes(client, unfinishedMark(step.keyRef), header));
   } finally {
     key.fill(0);
   }
@@ -56,7 +53,7 @@ export async function openEncryption(scene: StepScene, step: Open): Promise<void
   if (graph.nodes.has(name)) return;
   const beneath = beneathEncryption(graph, step.stackGeneration);
   try {
-    await addLuksNode(scene, step.keyRef, name, beneath, false);
+    await addLuksNode(scene, step.keyRef, name, beneath, isShared(scene, step.stackGeneration));
   } catch (cause) {
     throw cause instanceof QmpCommandError ? notOpened(scene, graph, step, cause) : cause;
   }
@@ -138,7 +135,7 @@ const isLegOpen = (graph: Graph, stackGeneration: number, legId: string): boolea
   stackNodes(graph, stackGeneration).some(({ node }) => node.kind === 'leg' && node.legId === legId);
 
 /** What the encryption of a stack stands on: the mirror over its legs, which gives all of them one header, or its one leg. */
-function beneathEncryption(graph: Graph, stackGeneration: number): string {
+export function beneathEncryption(graph: Graph, stackGeneration: number): string {
   const nodes = stackNodes(graph, stackGeneration);
   const mirror = nodes.find(({ node }) => node.kind === 'raid1');
   const legs = nodes.filter(({ node }) => node.kind === 'leg');
@@ -151,44 +148,10 @@ function beneathEncryption(graph: Graph, stackGeneration: number): string {
   );
 }
 
-/** Gives a short look at a leg's bytes, whatever it is made of, by exporting it on the daemon's private socket. */
-async function withLeg<T>(scene: StepScene, leg: string, use: (client: NbdClient) => Promise<T>): Promise<T> {
-  const id = formatExport(leg);
-  // One that is there is left over from an agent that died at this point.
-  await removeExport(scene.daemon, id);
-  await scene.daemon.qmp.execute(
-    'block-export-add',
-    { type: 'nbd', id, 'node-name': leg, name: id, writable: true },
-    nothing,
-  );
-  try {
-    const client = await NbdClient.open(nbdSocket(scene.daemon), id);
-    try {
-      return await use(client);
-    } finally {
-      client.close();
-    }
-  } finally {
-    await removeExport(scene.daemon, id);
-  }
-}
-
 async function contentOf(client: NbdClient, keyRef: string): Promise<LegContent> {
-  const bytes = await client.read(0, Math.min(LOOK_BYTES, client.sizeBytes));
+  const bytes = await readFirstBytes(client);
   if (bytes.subarray(0, LUKS_MAGIC.length).equals(LUKS_MAGIC)) return 'luks';
   const mark = unfinishedMark(keyRef);
   if (bytes.subarray(0, mark.length).equals(mark)) return 'unfinished';
-  return bytes.equals(Buffer.alloc(bytes.length)) ? 'zeros' : 'other';
-}
-
-/** The first block comes last: until then the mark tells that the header is not whole. */
-async function writeHeader(client: NbdClient, keyRef: string, header: Buffer): Promise<void> {
-  const mark = Buffer.alloc(FIRST_BLOCK_BYTES);
-  unfinishedMark(keyRef).copy(mark);
-  await client.write(0, mark);
-  await client.flush();
-  await client.write(FIRST_BLOCK_BYTES, header.subarray(FIRST_BLOCK_BYTES));
-  await client.flush();
-  await client.write(0, header.subarray(0, FIRST_BLOCK_BYTES));
-  await client.flush();
+  return isAllZeros(bytes) ? 'zeros' : 'other';
 }

@@ -1,7 +1,7 @@
 import type { CardStep } from '@flexbso/contracts';
 import { widenedLimits } from '@flexbso/stack';
 import { refused } from '../errors.js';
-import { headStack, isExported, objectNames, stackNodes, stackTop, type Graph } from '../graph/graph.js';
+import { headStack, isBeneathHead, isExported, objectNames, stackNodes, stackTop, type Graph } from '../graph/graph.js';
 import { formatExport, HEAD, LIMITS, pskObject, TENANT_LIMITS, legFileNode } from '../graph/node-names.js';
 import { toThrottleLimits } from '../graph/throttle-limits.js';
 import { nothing } from '../qmp/replies.js';
@@ -106,6 +106,8 @@ export async function closeStack(scene: StepScene, step: StepOf<'close-stack'>):
     );
   await endCopyFor(scene, step.stackGeneration);
   const graph = await look(scene);
+  // What overlays beneath the head lie on stays open; a copy into it is over now.
+  if (isBeneathHead(graph, step.stackGeneration)) return;
   const nodes = stackNodes(graph, step.stackGeneration);
   for (const { name } of nodes) {
     await removeExport(scene.daemon, formatExport(name));

@@ -9,7 +9,7 @@ import { headStack, stackNodes, type Graph } from '../graph/graph.js';
 import { legFileNode, legNode, pskObject } from '../graph/node-names.js';
 import { QmpCommandError } from '../qmp/errors.js';
 import { nothing } from '../qmp/replies.js';
-import { desiredLeg, look, type StepScene } from './step-scene.js';
+import { desiredLeg, isShared, look, type StepScene } from './step-scene.js';
 
 type OpenLeg = Extract<CardStep, { kind: 'open-leg' }>;
 
@@ -77,8 +77,10 @@ async function limitFile(scene: StepScene, step: OpenLeg, { address }: DesiredCa
   const { qmp } = scene.daemon;
   const file = legFileNode(stackGeneration, legId, epoch);
   await qmp.execute('blockdev-del', { 'node-name': name }, nothing);
-  await addFileNode(qmp, file, address.path, address.buffered ?? false);
-  await qmp.execute('blockdev-add', { ...overFile(name, file), size: sizeBytes }, nothing);
+  const shared = isShared(scene, stackGeneration);
+  await addFileNode(qmp, file, address.path, address.buffered ?? false, shared);
+  const limited = { ...overFile(name, file), size: sizeBytes, 'read-only': shared };
+  await qmp.execute('blockdev-add', limited, nothing);
 }
 
 /** Shows all of the files of a stack, so that its head can grow over them. */
@@ -95,7 +97,9 @@ const overFile = (name: string, file: string) => ({ driver: 'raw', 'node-name': 
 
 async function addLeg(scene: StepScene, step: OpenLeg, leg: DesiredCardLeg, name: string): Promise<void> {
   const { address } = leg;
-  if (address.kind === 'file') return addFileNode(scene.daemon.qmp, name, address.path, address.buffered ?? false);
+  const shared = isShared(scene, step.stackGeneration);
+  if (address.kind === 'file')
+    return addFileNode(scene.daemon.qmp, name, address.path, address.buffered ?? false, shared);
   if (address.kind === 'memory') throw refused('missing-capability', 'a leg in memory exists in simulations only');
   const { config, daemon } = scene;
   const credentials = await loadLegKey(scene, step);
@@ -109,6 +113,7 @@ async function addLeg(scene: StepScene, step: OpenLeg, leg: DesiredCardLeg, name
       'reconnect-delay': config.reconnectDelaySeconds,
       'open-timeout': config.openTimeoutSeconds,
       discard: 'unmap',
+      'read-only': shared,
       ...(credentials === null ? {} : { 'tls-creds': credentials }),
     },
     nothing,

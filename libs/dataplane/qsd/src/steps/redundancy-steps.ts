@@ -3,7 +3,7 @@ import { refused } from '../errors.js';
 import { headStack, stackNodes } from '../graph/graph.js';
 import { raid1Node, voteNode } from '../graph/node-names.js';
 import { nothing } from '../qmp/replies.js';
-import { look, type StepScene } from './step-scene.js';
+import { isShared, look, type StepScene } from './step-scene.js';
 
 type BuildRedundancy = Extract<CardStep, { kind: 'build-redundancy' }>;
 
@@ -47,7 +47,8 @@ export async function buildRedundancy(scene: StepScene, step: BuildRedundancy): 
     children,
     'vote-threshold': Math.floor(children.length / 2) + 1,
     'read-pattern': 'quorum',
-    'rewrite-corrupted': layer.safeRead,
+    // Of what others read too nothing is written, also not what differs.
+    'rewrite-corrupted': layer.safeRead && !isShared(scene, stackGeneration),
   };
   const node = layer.safeRead ? { ...oneAtATime, file: { ...vote, 'node-name': voteNode(stackGeneration) } } : vote;
   await scene.daemon.qmp.execute('blockdev-add', { ...node, 'node-name': name }, nothing);

@@ -1,5 +1,6 @@
 import type { DesiredCardLeg } from '@flexbso/contracts';
 import type { CardStepContext } from '@flexbso/dataplane-port';
+import { desiredStacks } from '@flexbso/stack';
 import type { QsdCardConfig } from '../config.js';
 import type { Daemon } from '../daemon/daemon.js';
 import { refused } from '../errors.js';
@@ -17,11 +18,19 @@ export const look = (scene: StepScene): Promise<Graph> => readGraph(scene.daemon
 
 /** The desired leg of a step; the step names it by id only. */
 export function desiredLeg(scene: StepScene, legId: string): DesiredCardLeg {
-  const leg = scene.context.desired.stack.legs.find((candidate) => candidate.legId === legId);
+  const leg = desiredStacks(scene.context.desired)
+    .flatMap(({ legs }) => legs)
+    .find((candidate) => candidate.legId === legId);
   if (leg === undefined)
     throw refused(
       'step-failed',
-      `${legId} is not a leg of the desired stack of ${scene.volumeId}: plan again from the present desired state`,
+      `${legId} is not a leg of the desired stacks of ${scene.volumeId}: plan again from the present desired state`,
     );
   return leg;
 }
+
+/** Whether other volumes may have the stack's legs open: nothing of it is opened for writing. */
+export const isShared = (scene: StepScene, stackGeneration: number): boolean =>
+  desiredStacks(scene.context.desired).some(
+    (stack) => stack.stackGeneration === stackGeneration && stack.shared === true,
+  );

@@ -163,7 +163,10 @@ export class QsdSite {
 
   readonly guest = {
     write: (volumeId: string, offset: number, bytes: Buffer) =>
-      this.withGuest(volumeId, async (client) => client.write(offset, bytes)),
+      this.withGuest(volumeId, async (client) => {
+        await client.write(offset, bytes);
+        await client.flush();
+      }),
     read: (volumeId: string, offset: number, length: number) =>
       this.withGuest(volumeId, async (client) => client.read(offset, length)),
   };
