@@ -2,6 +2,7 @@ import type { AgentRole, Problem } from '@flexbso/contracts';
 import { ProblemError } from '@flexbso/contracts';
 import type { Fleet } from '@flexbso/placement';
 import { type Aggregate, aggregateOf, type Deciding, type Draft } from './changes/draft.js';
+import { isFinal } from './changes/transitions.js';
 import type { Speaker } from './desired/answer.js';
 import { randomId, randomUuid } from './ids.js';
 import type { Vault } from './keys/vault.js';
@@ -69,6 +70,8 @@ interface Keeping {
   readonly books: BookEntries;
   readonly reads: CachedReads;
   readonly nudges: Nudge[];
+  /** Volumes whose change is over and followed by another. */
+  readonly freed: Set<string>;
   readonly setPauses: (pauses: PauseBook) => void;
 }
 
@@ -87,6 +90,7 @@ export class Decisions {
   #pauses = new PauseBook([]);
   /** What is in memory may not be of this database: a commit was asked for and not answered, or it was replaced. */
   #isInDoubt = false;
+  #onFreed: (volumeId: string) => void = () => undefined;
 
   constructor(ports: SchedulerPorts, settings: SchedulerSettings) {
     this.ports = ports;
@@ -144,6 +148,11 @@ export class Decisions {
     this.ports.fleet.setDiverged(role, agentId, !this.#following.has(keyOf(role, agentId)));
   }
 
+  /** To be called with each volume whose change is over and followed by another, once that is committed. */
+  whenFreed(listener: (volumeId: string) => void): void {
+    this.#onFreed = listener;
+  }
+
   /** Something that is no decision, while none is made. */
   alone<T>(work: () => Promise<T>): Promise<T> {
     return this.#lane.run(work);
@@ -182,6 +191,7 @@ export class Decisions {
       const books = new BookEntries(fleet);
       const reads = new CachedReads(this.#cache);
       const nudges: Nudge[] = [];
+      const freed = new Set<string>();
       let pauses: PauseBook | null = null;
       let result: T;
       let isDecided = false;
@@ -191,10 +201,11 @@ export class Decisions {
           books.rollBack();
           reads.failed();
           nudges.length = 0;
+          freed.clear();
           pauses = null;
           isDecided = false;
           const setPauses = (next: PauseBook) => void (pauses = next);
-          const decided = await work(this.#decision(tx, { books, reads, nudges, setPauses }));
+          const decided = await work(this.#decision(tx, { books, reads, nudges, freed, setPauses }));
           isDecided = true;
           return decided;
         });
@@ -210,6 +221,7 @@ export class Decisions {
       if (nudges.length > 0) this.ports.revisions.given(nudges.length);
       for (const { role, agentId, message } of nudges) this.ports.nudges.send(role, agentId, message);
       relay.wake();
+      for (const volumeId of freed) this.#onFreed(volumeId);
       return result;
     });
   }
@@ -223,7 +235,7 @@ export class Decisions {
     return this.#lane.idle();
   }
 
-  #decision(tx: StoreTransaction, { books, reads, nudges, setPauses }: Keeping): Decision {
+  #decision(tx: StoreTransaction, { books, reads, nudges, freed, setPauses }: Keeping): Decision {
     const deciding = this.deciding();
     return {
       tx,
@@ -241,6 +253,7 @@ export class Decisions {
           newEventId: () => randomUuid(this.ports.randomness),
         };
         nudges.push(...(await writeDraft(tx, before, draft, facts)));
+        if (draft.volume.followUp !== null && isFinal(draft.change.state)) freed.add(draft.volume.volumeId);
         reads.wrote(draft.volume.volumeId, draft.volumeGone ? null : aggregateOf(draft));
       },
     };

@@ -7,6 +7,7 @@ import { Checks } from './check/checks.js';
 import { Decisions, type SchedulerPorts, type SchedulerSettings } from './decisions.js';
 import { Settlements } from './diverged/settlements.js';
 import { HealthWatch } from './health/health-watch.js';
+import { FollowUps } from './follow-up/follow-ups.js';
 import { SealingKeys } from './keys/sealing-keys.js';
 import { differencesOfBooks } from './placement/books.js';
 import { PauseRequests } from './pauses/pause-requests.js';
@@ -24,6 +25,7 @@ export class Scheduler {
   readonly pauses: PauseRequests;
   readonly waits: WaitWatch;
   readonly health: HealthWatch;
+  readonly followUps: FollowUps;
   readonly agents: AgentRequests;
   readonly queries: Queries;
   readonly checks: Checks;
@@ -31,7 +33,8 @@ export class Scheduler {
   readonly settlements: Settlements;
   readonly #decisions: Decisions;
   readonly #sealingKeys: SealingKeys;
-  readonly #reviews = new Set<Promise<void>>();
+  /** Work that no request waits for. */
+  readonly #aside = new Set<Promise<void>>();
   #isLoaded = false;
 
   constructor(ports: SchedulerPorts, settings: SchedulerSettings) {
@@ -41,6 +44,10 @@ export class Scheduler {
     this.pauses = new PauseRequests(this.#decisions);
     this.waits = new WaitWatch(this.#decisions);
     this.health = new HealthWatch(this.#decisions, settings.replaceLegAfterMs);
+    this.followUps = new FollowUps(this.#decisions);
+    this.#decisions.whenFreed((volumeId) =>
+      this.#doAside(this.followUps.begin(volumeId), 'a queued change was not begun', { volumeId }),
+    );
     this.agents = new AgentRequests(this.#decisions);
     this.queries = new Queries(ports);
     this.checks = new Checks(ports, this.#decisions);
@@ -89,7 +96,7 @@ export class Scheduler {
 
   /** Resolves when every decision asked for until now is over. */
   async idle(): Promise<void> {
-    await Promise.all(this.#reviews);
+    await Promise.all(this.#aside);
     await this.#decisions.idle();
   }
 
@@ -115,11 +122,14 @@ export class Scheduler {
   }
 
   #reviewSealingKey(cardId: string): void {
-    const review = this.#sealingKeys
-      .review(cardId)
-      .catch((error: unknown) => this.#decisions.ports.alarms.warn('keys were not sealed again', { cardId, error }))
-      .finally(() => this.#reviews.delete(review));
-    this.#reviews.add(review);
+    this.#doAside(this.#sealingKeys.review(cardId), 'keys were not sealed again', { cardId });
+  }
+
+  #doAside(work: Promise<void>, ifItFails: string, about: Record<string, string>): void {
+    const done = work
+      .catch((error: unknown) => this.#decisions.ports.alarms.warn(ifItFails, { ...about, error }))
+      .finally(() => this.#aside.delete(done));
+    this.#aside.add(done);
   }
 
   /** @returns each reservation on which memory and database differ; empty is right. */

@@ -155,8 +155,9 @@ function watchWaits(scheduler: Scheduler): () => Promise<void> {
     // A look that waits for the database is not joined by others.
     look ??= scheduler.waits
       .look()
+      .then(() => scheduler.followUps.look())
       .then(() => scheduler.health.look())
-      .catch((error: unknown) => log.warn('waits and bad legs were not looked at', { error }))
+      .catch((error: unknown) => log.warn('waits, queued changes and bad legs were not looked at', { error }))
       .finally(() => (look = null));
   }, waitLookMs);
   timer.unref();

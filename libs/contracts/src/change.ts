@@ -10,8 +10,10 @@ import { progressSchema, stepOutcomeSchema } from './report.js';
  * A change's way: preparing (pools make the new legs) → applying (the card works) → retiring (the card
  * carries the new generation; what only the old needed goes) → settled. Before the cut-over it may turn
  * to undoing → undone. `refused`: never begun. `needs-operator`: stopped where nothing may be guessed.
+ * `queued`: it begins when the change before it is over; its plan is made then.
  */
 export const changeStateSchema = z.enum([
+  'queued',
   'preparing',
   'applying',
   'retiring',

@@ -192,6 +192,8 @@ export const volumeSchema = z.strictObject({
   /** Of a clone, for as long as it reads what it has not written itself from there; null: it holds everything itself. */
   standsOn: z.strictObject({ volumeId: volumeIdSchema, snapshotId: snapshotIdSchema }).nullable().default(null),
   changeId: changeIdSchema.nullable(),
+  /** What begins when that change is over; null: nothing does. */
+  queuedChangeId: changeIdSchema.nullable().default(null),
   createdAtMs: z.int(),
 });
 export type Volume = z.infer<typeof volumeSchema>;

@@ -48,6 +48,31 @@ describe('a swap under verified I/O', { timeout: 180_000 }, () => {
     await system.remove(subject.volume);
   });
 
+  it('gives way to what is wanted meanwhile, which has its turn though the scheduler and the agent die before', async () => {
+    const subject = await filled('newer');
+    const { volumeId } = subject.volume;
+    const layers = [{ kind: 'encryption' as const, cipher: 'aes-xts-256' as const }];
+    const ends: Change[] = [];
+    const first = await movedThrough(subject, 'pool-4', 'copying', async () => {
+      const { volume, change } = await system.api.changeVolume(volumeId, { stack: { layers } });
+      expect(volume.queuedChangeId).toBe(change.changeId);
+      expect((await system.flexbso('describe', 'volume', volumeId)).stdout).toMatch(
+        new RegExp(`change +${volume.changeId ?? ''}, then ${change.changeId}`),
+      );
+      for (const name of ['agent-card-1', 'scheduler']) {
+        await system.cluster.kill(name, 'SIGKILL');
+        await system.cluster.restart(name);
+      }
+      ends.push(await system.api.ended(change.changeId, DEADLINE_MS));
+    });
+    // Its card may have been told too late.
+    expect(['undone cancelled', 'settled none']).toContain(`${first.state} ${first.problem?.code ?? 'none'}`);
+    expect(ends).toMatchObject([{ state: 'settled', problem: null }]);
+    expect(await system.api.volume(volumeId)).toMatchObject({ stack: { layers }, queuedChangeId: null });
+    await holds(subject, 'pool-4');
+    await system.remove(subject.volume);
+  });
+
   it('that is paused stands still over a restart of its agent and of the scheduler, and goes on when it is resumed', async () => {
     const subject = await filled('paused');
     const change = await movedThrough(subject, 'pool-4', 'copying', async () => {

@@ -39,6 +39,7 @@ function volumeOf(layers: VolumeSpec['stack']['layers'], poolIds: readonly strin
     formerCards: [],
     uri: null,
     changeId: null,
+    queuedChangeId: null,
     createdAtMs: 0,
   });
 }

@@ -187,7 +187,7 @@ function volumeLines(volume: Volume, styled: Styled): string[] {
       )
       .join(', '),
     generation: `${volume.generation} wanted, ${volume.appliedGeneration} applied, ${volume.settledGeneration} settled`,
-    change: volume.changeId,
+    change: volume.queuedChangeId === null ? volume.changeId : `${volume.changeId}, then ${volume.queuedChangeId}`,
     ...snapshotFacts(volume),
     created: timeText(volume.createdAtMs),
   });

@@ -25,6 +25,7 @@ const volume = volumeSchema.parse({
   formerCards: [],
   uri: null,
   changeId: null,
+  queuedChangeId: null,
   createdAtMs: 0,
 });
 const patchOf = (options: Parameters<typeof changeRequest>[1]) => changeRequest(volume, options).body;

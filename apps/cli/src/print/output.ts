@@ -26,7 +26,17 @@ export function styleOfState(state: string): Style | null {
   if (['ready', 'settled', 'done'].includes(state)) return 'green';
   if (['failed', 'needs-operator', 'diverged', 'refused', 'undone', 'quarantined', 'unreachable'].includes(state))
     return 'red';
-  return ['creating', 'changing', 'deleting', 'preparing', 'applying', 'retiring', 'undoing', 'running'].includes(state)
+  return [
+    'creating',
+    'changing',
+    'deleting',
+    'queued',
+    'preparing',
+    'applying',
+    'retiring',
+    'undoing',
+    'running',
+  ].includes(state)
     ? 'yellow'
     : null;
 }

@@ -105,6 +105,7 @@ export const volumeExample = volumeSchema.parse({
   formerCards: [],
   uri: 'nbd+unix:///vol-0123456789?socket=/run/flexbso/card-a/vol-0123456789.nbd',
   changeId: 'chg-0123456789',
+  queuedChangeId: null,
   createdAtMs: atMs,
 });
 

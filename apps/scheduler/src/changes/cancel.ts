@@ -14,7 +14,7 @@ import { isFinal } from './transitions.js';
  */
 export function cancel(draft: Draft, by: string, deciding: Deciding): void {
   const { change } = draft;
-  const refusal = refusalOf(change);
+  const refusal = cancelRefusal(change);
   if (refusal) throw new ProblemError(refusal);
   if (change.cancel !== null || change.state === 'undoing') return;
   change.cancel = { by, atMs: deciding.nowMs, outcome: null };
@@ -28,7 +28,8 @@ export function cancelledBy(by: string): Problem {
   return { code: 'cancelled', detail: `${by} cancelled it before its cut-over` };
 }
 
-function refusalOf(change: ChangeRecord): Problem | null {
+/** Why it cannot be taken back; null: it can. */
+export function cancelRefusal(change: ChangeRecord): Problem | null {
   const { changeId, state, kind, plan, differences, problem } = change;
   const refused = (code: ProblemCode, why: string): Problem => ({
     code,

@@ -5,6 +5,7 @@ import type { Decision, Decisions } from '../decisions.js';
 import { assertFollowed } from '../volumes/assert-followed.js';
 import { assertWriter } from '../volumes/callers.js';
 import { changeView } from '../volumes/volume-view.js';
+import { cancelFollowUp } from '../follow-up/queue.js';
 import { cancel } from './cancel.js';
 import { type Aggregate, draftOf } from './draft.js';
 
@@ -33,21 +34,22 @@ export class ChangeRequests {
         const before = await changeOf(decision, changeId, caller);
         assertFollowed(fleet, before);
         const draft = draftOf(before);
-        cancel(draft, caller.name, decision.deciding);
+        if (before.change.changeId === changeId) cancel(draft, caller.name, decision.deciding);
+        else cancelFollowUp(draft, caller.name, decision.deciding);
         await decision.write(before, draft, { by: caller.name, judged: false });
-        return changeView(draft.change, fleet);
+        return changeView(draft.queued ?? draft.change, fleet);
       }),
     );
   }
 }
 
-/** The volume whose latest change it is. */
+/** The volume whose latest change it is, or whose next. */
 async function changeOf({ tx, read }: Decision, changeId: string, { tenantId }: Caller): Promise<Aggregate> {
   const change = await tx.change(changeId);
   if (!change || (tenantId !== null && change.tenantId !== tenantId))
     throw new ProblemError({ code: 'not-found', detail: `there is no change ${changeId}` });
   const present = await read(change.volumeId);
-  if (present?.change.changeId === changeId) return present;
+  if (present?.change.changeId === changeId || present?.volume.followUp?.change.changeId === changeId) return present;
   const detail = `${changeId} is ${change.state}: there is nothing left to cancel`;
   throw new ProblemError({ code: 'change-over', detail, facts: { changeId, state: change.state } });
 }

@@ -33,6 +33,8 @@ export interface Draft extends Aggregate {
   healed: ChangeRecord[];
   /** The change before, where this one began before that had ended. */
   superseded: ChangeRecord | null;
+  /** What waits, or waited, for its turn, where this decision is about it. */
+  queued: ChangeRecord | null;
   /** The volume is gone from all cards and pools: its row goes too. */
   volumeGone: boolean;
 }
@@ -47,7 +49,7 @@ export interface Deciding {
 }
 
 export function draftOf(aggregate: Aggregate): Draft {
-  const own = { desired: [], events: [], healed: [], superseded: null, volumeGone: false };
+  const own = { desired: [], events: [], healed: [], superseded: null, queued: null, volumeGone: false };
   return { ...copyOf(aggregate), ...own };
 }
 

@@ -5,6 +5,8 @@ import { type ChangeState, finalChangeStates } from '@flexbso/contracts';
  * takes no work passes through every state within its first transaction.
  */
 export const changeTransitions: Readonly<Record<ChangeState, readonly ChangeState[]>> = {
+  // Begun it is whatever it is planned as; of one that finds nothing to do that is settled.
+  queued: ['preparing', 'settled', 'refused', 'undone'],
   preparing: ['applying', 'retiring', 'undoing'],
   applying: ['retiring', 'undoing', 'needs-operator'],
   // Of a change of two stages the second begins where the first has settled.
@@ -19,6 +21,7 @@ export const changeTransitions: Readonly<Record<ChangeState, readonly ChangeStat
 
 /** The last part of the event's subject. `retiring` is what the world knows as *applied*. */
 export const arrivalEvents: Readonly<Record<ChangeState, string>> = {
+  queued: 'queued',
   preparing: 'preparing',
   applying: 'applying',
   retiring: 'applied',

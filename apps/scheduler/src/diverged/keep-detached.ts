@@ -44,6 +44,7 @@ export function keepDetached(present: Aggregate, found: KeepDetached, settling: 
     events: [],
     healed: [],
     superseded: null,
+    queued: null,
     volumeGone: false,
   };
   announce(draft, 'planned', { steps: 0, differences: [] });

@@ -92,6 +92,7 @@ function takenOver(present: Aggregate | null, volumeId: string, found: TakeOver,
     events: [],
     healed: [],
     superseded: null,
+    queued: null,
     volumeGone: false,
   };
   announce(draft, 'planned', { steps: 0, differences: [] });
@@ -149,6 +150,7 @@ export function letGo(
     events: [],
     healed: [],
     superseded: null,
+    queued: null,
     volumeGone: false,
   };
   announce(draft, 'planned', { steps: 0, differences: [] });

@@ -73,6 +73,7 @@ export function volumeOf(
       ...fenced.map((one) => formerCard(one, deciding)),
     ],
     legFaults: present?.volume.legFaults ?? [],
+    followUp: present?.volume.followUp ?? null,
     snapshots: snapshots.map(standing),
     createdAtMs: present?.volume.createdAtMs ?? deciding.nowMs,
   };
@@ -117,6 +118,7 @@ export function goneVolume(
     settledIn: null,
     lastOutageUntilMs: null,
     formerCards: [],
+    followUp: null,
     legFaults: [],
     snapshots: [],
     createdAtMs: deciding.nowMs,

@@ -3,6 +3,7 @@ import {
   type Divergence,
   type DivergedVolume,
   MAX_MESSAGE_BYTES,
+  type Problem,
   ProblemError,
   rpc,
   type Settled,
@@ -18,6 +19,7 @@ import type { RecordedVolume } from '../check/compare.js';
 import { recordedVolumes } from '../check/recorded.js';
 import type { Decision, Decisions } from '../decisions.js';
 import { desiredMessage } from '../desired/answer.js';
+import { endFollowUp } from '../follow-up/queue.js';
 import { accept } from '../volumes/accept.js';
 import { tenantOf } from '../volumes/callers.js';
 import { proposeDelete } from '../volumes/propose-change.js';
@@ -221,12 +223,19 @@ export class Settlements {
 }
 
 /** A change that was under way in the copy is over with what is settled now. */
+/** It was wanted after the copy's last change, which may be long ago. */
+const restoredBefore: Problem = {
+  code: 'diverged',
+  detail: 'the database was restored to a copy from before this change began; ask for it again, if it is still wanted',
+};
+
 function endChange(
   draft: Draft,
   present: Aggregate | null,
   isDone: (change: ChangeRecord) => boolean,
   nowMs: number,
 ): void {
+  if (draft.volume.followUp !== null) endFollowUp(draft, 'undone', restoredBefore, nowMs);
   const ended = superseded(present, isDone, nowMs);
   if (ended === null) return;
   draft.superseded = ended;

@@ -83,7 +83,7 @@ export class HealthWatch {
   #isDue(present: Aggregate, nowMs: number): boolean {
     const { volume, change, legs } = present;
     const degraded = degradedOf(volume, legs);
-    if (degraded === null || volume.state !== 'ready' || !isFinal(change.state)) return false;
+    if (degraded === null || volume.state !== 'ready' || !isFinal(change.state) || volume.followUp) return false;
     if (isCarriedByNobody(present)) return false;
     const failedAtMs = change.kind === 'heal' && change.state !== 'settled' ? (change.settledAtMs ?? 0) : 0;
     return nowMs - Math.max(degraded.sinceMs, failedAtMs) >= this.#replaceLegAfterMs;

@@ -310,6 +310,21 @@ class Stages implements MigrationInterface {
   }
 }
 
+const followUp = json('followUp', nullable);
+
+/** Changes that wait for the one before them. */
+class FollowUps implements MigrationInterface {
+  readonly name = 'FollowUps1764200000000';
+
+  async up(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.addColumn('volume', new TableColumn(followUp));
+  }
+
+  async down(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.dropColumn('volume', followUp.name);
+  }
+}
+
 export const schedulerMigrations = [
   SchedulerTables,
   BoundedChanges,
@@ -320,4 +335,5 @@ export const schedulerMigrations = [
   LegFaults,
   Snapshots,
   Stages,
+  FollowUps,
 ];

@@ -60,6 +60,9 @@ export class VolumeRow implements VolumeRecord {
   @jsonColumn()
   snapshots!: VolumeRecord['snapshots'];
 
+  @jsonColumn({ nullable: true })
+  followUp!: VolumeRecord['followUp'];
+
   @Column({ type: 'text', nullable: true })
   settledIn!: string | null;
 

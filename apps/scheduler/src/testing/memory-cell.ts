@@ -103,6 +103,8 @@ export class MemoryCell {
   async settle(): Promise<void> {
     // A change takes some ten rounds; more is a loop that does not end.
     for (let round = 0; round < 100; round += 1) {
+      // What is done aside of requests gives agents work too.
+      await this.scheduler.idle();
       let isBusy = false;
       for (const agent of [...this.pools, ...this.cards]) isBusy = (await agent.catchUp()) || isBusy;
       if (!isBusy) return;

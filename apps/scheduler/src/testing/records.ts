@@ -39,6 +39,7 @@ export function aVolumeRecord(over: Partial<VolumeRecord> = {}): VolumeRecord {
     cardOperationId: null,
     lastOutageUntilMs: null,
     formerCards: [],
+    followUp: null,
     legFaults: [],
     snapshots: [],
     settledIn: null,

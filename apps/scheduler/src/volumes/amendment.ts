@@ -30,6 +30,8 @@ export function isAmendment({ volume, change, legs }: Aggregate, patch: VolumePa
   const isUnderWay = amendable.includes(change.state) && amendableKinds.includes(change.kind);
   // What somebody cancelled ends as it is, by the card's word on that very operation.
   if (!isUnderWay || change.cancel !== null || change.from === null || isBetweenStages(change)) return false;
+  // What follows was asked for with the limits of then, and would bring them back.
+  if (volume.followUp !== null) return false;
   const differences = differencesOf(
     volume.want,
     legs.filter((leg) => leg.stackGeneration === volume.want.stackGeneration).map(({ poolId }) => poolId),

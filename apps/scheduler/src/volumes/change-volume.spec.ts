@@ -117,7 +117,7 @@ describe('changing a volume', () => {
     expect(volume.generation).toBe(1);
   });
 
-  it('refuses a stale generation, a second change at once, and a shrink, also onto another pool', async () => {
+  it('refuses a stale generation, a deletion behind a change, and a shrink, also onto another pool', async () => {
     await cell.create({ placement: { poolIds: ['pool-1'] } });
     const stale = cell.scheduler.volumes.change({
       ...cell.asked(),
@@ -131,7 +131,9 @@ describe('changing a volume', () => {
       'change-refused',
     );
     await cell.change({ qos: { iopsTotal: 10 } });
-    expect(await refusalOf(cell.change({ sizeBytes: 512 * MIB }))).toBe('change-in-flight');
+    const { generation } = await cell.volumeNow();
+    const gone = cell.scheduler.volumes.delete({ ...cell.asked(), volume: 'vol-a', basedOnGeneration: generation });
+    expect(await refusalOf(gone)).toBe('change-in-flight');
     expect(await refusalOf(cell.change({ qos: { iopsTotal: 20 } }, 'vol-b'))).toBe('not-found');
   });
 

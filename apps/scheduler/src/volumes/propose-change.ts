@@ -38,6 +38,14 @@ import type { VolumeRecord, VolumeWant } from './volume-record.js';
 /** A volume changes one step at a time, from the generation that the client saw. */
 export function assertChangeable(present: Aggregate, basedOnGeneration: number): void {
   const { volume, change } = present;
+  if (volume.followUp !== null) {
+    const { changeId } = volume.followUp.change;
+    throw new ProblemError({
+      code: 'change-in-flight',
+      detail: `change ${changeId} of volume ${volume.name} waits for its turn behind ${change.changeId}; wait until it is over, or cancel it`,
+      facts: { changeId, state: 'queued' },
+    });
+  }
   if (!isFinal(change.state)) {
     throw new ProblemError({
       code: 'change-in-flight',

@@ -68,6 +68,7 @@ function proposeStack(world: World, spec: VolumeSpec, facts: CreateFacts, asking
     cardOperationId: null,
     lastOutageUntilMs: null,
     formerCards: [],
+    followUp: null,
     legFaults: [],
     snapshots: [],
     settledIn: facts.incarnation,

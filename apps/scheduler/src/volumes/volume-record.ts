@@ -9,6 +9,7 @@ import type {
   volumeStateSchema,
 } from '@flexbso/contracts';
 import type { z } from 'zod';
+import type { FollowUp } from '../follow-up/follow-up.js';
 import type { BaseStack, SnapshotRecord } from '../snapshots/snapshot-record.js';
 
 export type VolumeState = z.infer<typeof volumeStateSchema>;
@@ -73,6 +74,8 @@ export interface VolumeRecord {
   legFaults: LegFault[];
   /** Oldest first. */
   snapshots: SnapshotRecord[];
+  /** What comes after the change that is under way; null: nothing does. */
+  followUp: FollowUp | null;
   /**
    * The life of the database in which it was made, or taken over by an operator: what cards and pools are told of it
    * since is an order of that life, and no difference from it. Null: an older one.

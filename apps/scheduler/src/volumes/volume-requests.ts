@@ -15,6 +15,7 @@ import { assertWriter, tenantOf } from './callers.js';
 import { proposeAttach, proposeDetach } from './propose-attach.js';
 import { assertChangeable, assertGeneration, proposeChange, proposeDelete } from './propose-change.js';
 import { acceptAmendment, isAmendment, proposeAmendment } from './amendment.js';
+import { acceptFollowUp, mayBeFollowed, proposeFollowUp } from '../follow-up/queue.js';
 import { proposeCreate } from './propose-create.js';
 import { assertCertainStack, proposeFailover } from './propose-failover.js';
 import type { Proposal } from './proposal.js';
@@ -40,7 +41,9 @@ export class VolumeRequests {
   }
 
   change(request: Request<'change-volume'>): Promise<Accepted> {
-    return this.#write('change-volume', request, ({ tx, read }) => this.#proposeChange(tx, read, request));
+    // A plan that was accepted was made for what is there, and not for what another change may leave.
+    const mayQueue = request.planDigest === undefined;
+    return this.#write('change-volume', request, ({ tx, read }) => this.#proposeChange(tx, read, request, mayQueue));
   }
 
   delete(request: Request<'delete-volume'>): Promise<Accepted> {
@@ -122,17 +125,17 @@ export class VolumeRequests {
         const proposed = await propose(decision);
         assertSamePlan(shownPlan(proposed), request.planDigest);
         const { fleet } = this.#decisions.ports;
-        const draft = await this.#accept(decision, proposed, caller);
+        const draft = await this.#accept(decision, proposed);
         const agent = await decision.tx.agent('card', draft.volume.cardId);
         const volume = volumeView(draft.volume, draft.legs, { fleet, diverged: agent?.diverged ?? null });
-        return { volume, change: changeView(draft.change, fleet) };
+        return { volume, change: changeView(draft.queued ?? draft.change, fleet) };
       }),
     );
   }
 
-  #accept(decision: Decision, proposed: Proposed, caller: Caller): Promise<Draft> {
+  #accept(decision: Decision, proposed: Proposed): Promise<Draft> {
     const { present, proposal } = proposed;
-    if (proposed.accept && present) return proposed.accept(decision, present, proposal, caller.name);
+    if (proposed.accept) return proposed.accept(decision);
     return accept(decision, this.#decisions.ports.vault, present, proposal);
   }
 
@@ -168,11 +171,20 @@ export class VolumeRequests {
     reader: StoreReader,
     read: Decision['read'],
     request: Pick<Request<'plan-change'>, 'caller' | 'volume' | 'basedOnGeneration' | 'patch'>,
+    mayQueue = false,
   ): Promise<Proposed> {
     const present = await this.#found(reader, read, request);
     if (isAmendment(present, request.patch)) {
       assertGeneration(present, request.basedOnGeneration);
-      return { present, ...proposeAmendment(this.#world(), present, request.patch), accept: acceptAmendment };
+      const { proposal, plan } = proposeAmendment(this.#world(), present, request.patch);
+      const carryOut = (decision: Decision) => acceptAmendment(decision, present, proposal, request.caller.name);
+      return { present, proposal, plan, accept: carryOut };
+    }
+    if (mayQueue && mayBeFollowed(present)) {
+      assertGeneration(present, request.basedOnGeneration);
+      const followUp = proposeFollowUp(this.#world(), present, request.patch, this.#asking(request.caller));
+      const carryOut = (decision: Decision) => acceptFollowUp(decision, present, followUp, request.patch);
+      return { present, proposal: { ...present, change: followUp.change }, accept: carryOut };
     }
     assertChangeable(present, request.basedOnGeneration);
     return { present, proposal: proposeChange(this.#world(), present, request.patch, this.#asking(request.caller)) };
@@ -298,7 +310,7 @@ interface Proposed {
   /** Where it is another than that which the change keeps. */
   readonly plan?: Plan;
   /** Where it begins no change. */
-  readonly accept?: typeof acceptAmendment;
+  readonly accept?: (decision: Decision) => Promise<Draft>;
 }
 
 const shownPlan = ({ plan, proposal }: Proposed): Plan => plan ?? proposal.change.plan;

@@ -16,7 +16,7 @@ export interface Surroundings {
 
 /** The volume as the API shows it. */
 export function volumeView(record: VolumeRecord, legs: readonly LegRecord[], surroundings: Surroundings): Volume {
-  const { want, cardOperationId: _o, lastOutageUntilMs: _l, settledIn: _s, ...shown } = record;
+  const { want, cardOperationId: _o, lastOutageUntilMs: _l, settledIn: _s, followUp, ...shown } = record;
   return {
     ...shown,
     labels: want.labels,
@@ -31,6 +31,7 @@ export function volumeView(record: VolumeRecord, legs: readonly LegRecord[], sur
     degraded: degradedOf(record, legs),
     standsOn: originOf({ want, snapshots: [] }) ?? null,
     snapshots: record.snapshots.map(({ snapshotId, name, state }) => ({ snapshotId, name, state })),
+    queuedChangeId: followUp?.change.changeId ?? null,
     formerCards: record.formerCards.map(({ cardId, functionId, sinceMs }) => ({ cardId, functionId, sinceMs })),
     legs: legs.map(({ legId, poolId, sizeBytes, epoch, stackGeneration, state, role }) => ({
       legId,

@@ -94,13 +94,14 @@ export class Client {
     await Promise.all([this.#ask(verb, fields), ...(this.#parts.chance.isOneIn(4) ? [this.#amend()] : [])]);
   }
 
-  /** Wants other limits while what it asked for is under way, if it is. */
+  /** Wants other limits, or something else altogether, while what it asked for is under way, if it is. */
   async #amend(): Promise<void> {
-    const { asker, chance, name } = this.#parts;
+    const { asker, chance, name, poolIds } = this.#parts;
     await asker.process.clock.sleep(chance.int(PAUSE.leastMs, PAUSE.mostMs));
     const volume = await this.#volume(name);
     if (volume === null) return;
-    const wish = { volume: name, basedOnGeneration: volume.generation, patch: { qos: limitsOf(chance, volume) } };
+    const patch = chance.isOneIn(2) ? { qos: limitsOf(chance, volume) } : patchOf(chance, volume, poolIds);
+    const wish = { volume: name, basedOnGeneration: volume.generation, patch };
     try {
       await this.#ask('change-volume', wish);
     } catch (error) {

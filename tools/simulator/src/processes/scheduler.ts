@@ -44,6 +44,8 @@ export interface Restoring {
 /** 16 MiB a second: a copy of the smallest volumes lasts half a second. */
 const COPY_BYTES_PER_SECOND = 16 * 1024 ** 2;
 
+const LOOK_EVERY_MS = 5_000;
+
 const seal: Seal = (_plain, recipient) => ({ from: 'scheduler', sealed: `for ${recipient.slice(0, 4)}` });
 
 /** Starts the scheduler in a process that holds the lease, in the order of the production's start. */
@@ -62,6 +64,16 @@ export async function runScheduler(life: ServiceLife<SchedulerContents>, parts: 
     answer: (question) => answer(scheduler, question),
   });
   await scheduler.wakeAgents();
+  await lookNowAndThen(process, scheduler);
+}
+
+/** As the service's timer: what could not begin when its turn came does so later. */
+async function lookNowAndThen({ clock }: SimProcess, scheduler: Scheduler): Promise<never> {
+  for (;;) {
+    await clock.sleep(LOOK_EVERY_MS);
+    // One that failed is followed by another.
+    await scheduler.followUps.look().catch(() => undefined);
+  }
 }
 
 async function made(
