@@ -69,9 +69,13 @@ function testPauses(open: () => Suite): void {
 function testRecords(open: () => Suite): void {
   it('gives every record back as it was written, and replaces it as a whole', async () => {
     const { store } = open();
+    const queued = aChangeRecord({ changeId: 'chg-00000000ff', state: 'queued' });
+    const caller = { name: 'alice', role: 'operator', tenantId: 'acme' } as const;
+    const followUp = { change: queued, patch: { qos: null }, isRekeyed: false, caller };
+    const volume = aVolumeRecord({ state: 'ready', uri: 'nbd://x', generation: 2 ** 40, followUp });
     await store.transaction(async (tx) => {
       await tx.putVolume(aVolumeRecord());
-      await tx.putVolume(aVolumeRecord({ state: 'ready', uri: 'nbd://x', generation: 2 ** 40 }));
+      await tx.putVolume(volume);
       await tx.putChange(aChangeRecord());
       await tx.putLeg(aLegRecord());
       await tx.putLeg(aLegRecord({ awaited: false, address: { kind: 'nbd', host: 'h', port: 1, exportName: 'e' } }));
@@ -81,7 +85,6 @@ function testRecords(open: () => Suite): void {
       await tx.putDesired(aDesiredCardEntry(7));
     });
     await store.read(async (reader) => {
-      const volume = aVolumeRecord({ state: 'ready', uri: 'nbd://x', generation: 2 ** 40 });
       expect(await reader.volume(volume.volumeId)).toEqual(volume);
       expect(await reader.volumesNamed('vol-a', 'acme')).toEqual([volume]);
       expect(await reader.volumesNamed('vol-a', 'other')).toEqual([]);
