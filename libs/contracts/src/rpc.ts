@@ -50,6 +50,20 @@ const volumeRef = z.string().min(1).max(63);
 /** Names a snapshot of a volume by id or by name. */
 const snapshotRef = z.string().min(1).max(63);
 
+/** What is asked of a volume as the client saw it. */
+const aboutVolume = { ...request, volume: volumeRef, basedOnGeneration: z.int().min(1) };
+const accepted = z.strictObject({ volume: volumeSchema, change: changeSchema });
+
+/** A write that begins a change, bound to the plan that was accepted, if one was; and its dry run. */
+const changing = <More extends z.ZodRawShape>(more: More) => ({
+  request: z.strictObject({ ...aboutVolume, ...write, ...more, planDigest: digestSchema.optional() }),
+  reply: accepted,
+});
+const planning = <More extends z.ZodRawShape>(more: More) => ({
+  request: z.strictObject({ ...aboutVolume, ...more }),
+  reply: planSchema,
+});
+
 /** A list's selector: every label given must match. */
 const selector = { labels: labelsSchema.optional() };
 
@@ -86,162 +100,30 @@ export const rpc = {
   scheduler: {
     'create-volume': {
       request: z.strictObject({ ...request, ...write, spec: volumeSpecSchema, planDigest: digestSchema.optional() }),
-      reply: z.strictObject({ volume: volumeSchema, change: changeSchema }),
+      reply: accepted,
     },
-    'change-volume': {
-      request: z.strictObject({
-        ...request,
-        ...write,
-        volume: volumeRef,
-        basedOnGeneration: z.int().min(1),
-        patch: volumePatchSchema,
-        planDigest: digestSchema.optional(),
-      }),
-      reply: z.strictObject({ volume: volumeSchema, change: changeSchema }),
-    },
-    'delete-volume': {
-      request: z.strictObject({
-        ...request,
-        ...write,
-        volume: volumeRef,
-        basedOnGeneration: z.int().min(1),
-        planDigest: digestSchema.optional(),
-      }),
-      reply: z.strictObject({ volume: volumeSchema, change: changeSchema }),
-    },
+    'change-volume': changing({ patch: volumePatchSchema }),
+    'delete-volume': changing({}),
     /** Moves a volume off a card that is away, once every leg is fenced from it. */
-    'failover-volume': {
-      request: z.strictObject({
-        ...request,
-        ...write,
-        volume: volumeRef,
-        basedOnGeneration: z.int().min(1),
-        ...failoverRequestSchema.shape,
-        planDigest: digestSchema.optional(),
-      }),
-      reply: z.strictObject({ volume: volumeSchema, change: changeSchema }),
-    },
+    'failover-volume': changing(failoverRequestSchema.shape),
     /** Takes a volume off its card; its legs stay as they are. */
-    'detach-volume': {
-      request: z.strictObject({
-        ...request,
-        ...write,
-        volume: volumeRef,
-        basedOnGeneration: z.int().min(1),
-        planDigest: digestSchema.optional(),
-      }),
-      reply: z.strictObject({ volume: volumeSchema, change: changeSchema }),
-    },
+    'detach-volume': changing({}),
     /** Shows a detached volume again, on its card or another; or an attached one on another function. */
-    'attach-volume': {
-      request: z.strictObject({
-        ...request,
-        ...write,
-        volume: volumeRef,
-        basedOnGeneration: z.int().min(1),
-        ...attachRequestSchema.shape,
-        planDigest: digestSchema.optional(),
-      }),
-      reply: z.strictObject({ volume: volumeSchema, change: changeSchema }),
-    },
-    'plan-create': { request: z.strictObject({ ...request, spec: volumeSpecSchema }), reply: planSchema },
-    'plan-change': {
-      request: z.strictObject({
-        ...request,
-        volume: volumeRef,
-        basedOnGeneration: z.int().min(1),
-        patch: volumePatchSchema,
-      }),
-      reply: planSchema,
-    },
-    'plan-delete': {
-      request: z.strictObject({ ...request, volume: volumeRef, basedOnGeneration: z.int().min(1) }),
-      reply: planSchema,
-    },
-    'plan-detach': {
-      request: z.strictObject({ ...request, volume: volumeRef, basedOnGeneration: z.int().min(1) }),
-      reply: planSchema,
-    },
-    'plan-attach': {
-      request: z.strictObject({
-        ...request,
-        volume: volumeRef,
-        basedOnGeneration: z.int().min(1),
-        ...attachRequestSchema.shape,
-      }),
-      reply: planSchema,
-    },
-    'plan-failover': {
-      request: z.strictObject({
-        ...request,
-        volume: volumeRef,
-        basedOnGeneration: z.int().min(1),
-        ...failoverRequestSchema.shape,
-      }),
-      reply: planSchema,
-    },
+    'attach-volume': changing(attachRequestSchema.shape),
     /** Freezes what the volume holds; from then on it writes elsewhere. */
-    'create-snapshot': {
-      request: z.strictObject({
-        ...request,
-        ...write,
-        volume: volumeRef,
-        basedOnGeneration: z.int().min(1),
-        spec: snapshotSpecSchema,
-        planDigest: digestSchema.optional(),
-      }),
-      reply: z.strictObject({ volume: volumeSchema, change: changeSchema }),
-    },
-    'delete-snapshot': {
-      request: z.strictObject({
-        ...request,
-        ...write,
-        volume: volumeRef,
-        snapshot: snapshotRef,
-        basedOnGeneration: z.int().min(1),
-        planDigest: digestSchema.optional(),
-      }),
-      reply: z.strictObject({ volume: volumeSchema, change: changeSchema }),
-    },
-    'plan-create-snapshot': {
-      request: z.strictObject({
-        ...request,
-        volume: volumeRef,
-        basedOnGeneration: z.int().min(1),
-        spec: snapshotSpecSchema,
-      }),
-      reply: planSchema,
-    },
-    'plan-delete-snapshot': {
-      request: z.strictObject({
-        ...request,
-        volume: volumeRef,
-        snapshot: snapshotRef,
-        basedOnGeneration: z.int().min(1),
-      }),
-      reply: planSchema,
-    },
+    'create-snapshot': changing({ spec: snapshotSpecSchema }),
+    'delete-snapshot': changing({ snapshot: snapshotRef }),
     /** A detached volume holds what the snapshot holds; what it held is deleted, as far as no snapshot refers to it. */
-    'rollback-volume': {
-      request: z.strictObject({
-        ...request,
-        ...write,
-        volume: volumeRef,
-        basedOnGeneration: z.int().min(1),
-        ...rollbackRequestSchema.shape,
-        planDigest: digestSchema.optional(),
-      }),
-      reply: z.strictObject({ volume: volumeSchema, change: changeSchema }),
-    },
-    'plan-rollback': {
-      request: z.strictObject({
-        ...request,
-        volume: volumeRef,
-        basedOnGeneration: z.int().min(1),
-        ...rollbackRequestSchema.shape,
-      }),
-      reply: planSchema,
-    },
+    'rollback-volume': changing(rollbackRequestSchema.shape),
+    'plan-create': { request: z.strictObject({ ...request, spec: volumeSpecSchema }), reply: planSchema },
+    'plan-change': planning({ patch: volumePatchSchema }),
+    'plan-delete': planning({}),
+    'plan-failover': planning(failoverRequestSchema.shape),
+    'plan-detach': planning({}),
+    'plan-attach': planning(attachRequestSchema.shape),
+    'plan-create-snapshot': planning({ spec: snapshotSpecSchema }),
+    'plan-delete-snapshot': planning({ snapshot: snapshotRef }),
+    'plan-rollback': planning(rollbackRequestSchema.shape),
     'get-snapshot': {
       request: z.strictObject({ ...request, volume: volumeRef, snapshot: snapshotRef }),
       reply: snapshotSchema,
