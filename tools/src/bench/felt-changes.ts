@@ -1,4 +1,4 @@
-import type { Volume, VolumePatch } from '@flexbso/contracts';
+import type { ApiClient, Changed } from '../api/client.js';
 import { changesFor } from '../demo/changes.js';
 import type { DemoChange, DemoClient } from '../demo/changes.js';
 
@@ -7,9 +7,10 @@ const compression = { kind: 'compression', algorithm: 'zstd' } as const;
 const mirror = (safeRead: boolean) => ({ kind: 'raid1', legCount: 3, safeRead }) as const;
 const threePools = { poolIds: ['pool-1', 'pool-4', 'pool-5'] };
 
-function rekeyed({ volumeId, keyRef }: Volume): VolumePatch {
+async function rekeyed(api: ApiClient, volumeId: string): Promise<Changed> {
+  const { keyRef } = await api.volume(volumeId);
   if (keyRef === null) throw new Error(`${volumeId} has no key to replace`);
-  return { rekey: { from: keyRef } };
+  return api.changeVolume(volumeId, { rekey: { from: keyRef } });
 }
 
 /** What the demo over NBD leaves out for its two minutes. */
@@ -27,7 +28,7 @@ const further: readonly DemoChange[] = [
     name: 'one leg and encryption in one change: pool-4',
     patch: { stack: { layers: [encryption] }, placement: { poolIds: ['pool-4'] } },
   },
-  { name: 're-keyed: encryption with another key', patchOf: rekeyed },
+  { name: 're-keyed: encryption with another key', ask: rekeyed },
   {
     name: 'safe read over three legs, encryption off',
     patch: { stack: { layers: [mirror(true)] }, placement: threePools },
@@ -47,8 +48,14 @@ const compressed: readonly DemoChange[] = [
   },
 ];
 
+/** The second leads to where the first began. */
+const snapshots: readonly DemoChange[] = [
+  { name: 'snapshot taken', ask: (api, volumeId) => api.createSnapshot(volumeId, 'felt') },
+  { name: 'snapshot deleted, by writing back', ask: (api, volumeId) => api.deleteSnapshot(volumeId, 'felt') },
+];
+
 /** Every kind of change that this client can be shown, each on what the one before left; those of compression where a pool can. */
 export function feltChanges(client: DemoClient, canCompress: boolean): readonly DemoChange[] {
   const own = client === 'nbd' ? mirrored : [];
-  return [...changesFor(client), ...own, ...further, ...(canCompress ? compressed : [])];
+  return [...changesFor(client), ...own, ...further, ...snapshots, ...(canCompress ? compressed : [])];
 }

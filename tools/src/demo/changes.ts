@@ -1,4 +1,5 @@
-import type { Volume, VolumePatch } from '@flexbso/contracts';
+import type { VolumePatch } from '@flexbso/contracts';
+import type { ApiClient, Changed } from '../api/client.js';
 
 /** Who uses the demo's volume: a virtual machine as its disk, or fio on this machine over NBD. */
 export const demoClients = ['guest', 'nbd'] as const;
@@ -7,8 +8,8 @@ export type DemoClient = (typeof demoClients)[number];
 /** One change of the demo or a benchmark: as it is asked of the API, or a process of the system that is restarted. */
 export type DemoChange = { readonly name: string } & (
   | { readonly patch: VolumePatch }
-  /** Of a volume as it is by then. */
-  | { readonly patchOf: (volume: Volume) => VolumePatch }
+  /** What depends on the volume as it is by then, or is no patch. */
+  | { readonly ask: (api: ApiClient, volumeId: string) => Promise<Changed> }
   | { readonly restart: string }
 );
 

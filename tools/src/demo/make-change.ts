@@ -16,8 +16,8 @@ const WHOLE_DEADLINE_MS = 60_000;
 export async function makeChange(change: DemoChange, volumeId: string, cluster: Cluster): Promise<Made> {
   const api = new ApiClient(cluster.address);
   if ('restart' in change) return restarted(cluster, api, change.restart, volumeId);
-  const patch = 'patch' in change ? change.patch : change.patchOf(await api.volume(volumeId));
-  const { steps, bytesCopied, traceId } = await completed(api, (await api.changeVolume(volumeId, patch)).change);
+  const asked = 'patch' in change ? api.changeVolume(volumeId, change.patch) : change.ask(api, volumeId);
+  const { steps, bytesCopied, traceId } = await completed(api, (await asked).change);
   return { steps: steps.length, bytesCopied, traceId };
 }
 
