@@ -9,9 +9,9 @@ export const outageSchema = z.strictObject({
   /** What was in flight when it went is lost to the device: the guest has to reset it before it uses it again. */
   guestMustReset: z.boolean(),
   /**
-   * It runs on an overlay, and its data plane did not end in order, or nobody knows whether it did: what the guest wrote
-   * before and had not flushed is lost, wherever it was, and a flush afterwards does not bring it back.
+   * There when it runs on an overlay, and its data plane did not end in order, or nobody knows whether it did: what the
+   * guest wrote before and had not flushed is lost, and a flush afterwards does not bring it back.
    */
-  unflushedLost: z.boolean().default(false),
+  unflushedLost: z.literal(true).optional(),
 });
 export type Outage = z.infer<typeof outageSchema>;

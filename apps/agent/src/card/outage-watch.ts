@@ -59,8 +59,8 @@ export class OutageWatch {
     // which of its requests were done nobody can tell (docs/design/outages.md).
     const guestMustReset = observed.exports.some(({ protocol }) => protocol !== 'nbd');
     const { memoryLost, ...span } = away;
-    const unflushedLost = memoryLost && isOnOverlay(observed);
-    return { kind: 'back', outage: { ...span, untilMs: nowMs, guestMustReset, unflushedLost } };
+    const lost = memoryLost && isOnOverlay(observed) ? { unflushedLost: true as const } : {};
+    return { kind: 'back', outage: { ...span, untilMs: nowMs, guestMustReset, ...lost } };
   }
 
   async #notServed({ running }: ObservedVolume, { away }: VolumeBook, nowMs: number): Promise<OutageEntry | null> {

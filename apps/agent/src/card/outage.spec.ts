@@ -63,14 +63,14 @@ describe('a card agent whose volume was away', () => {
       const lastOutage = () => card.scheduler.said(operationId)?.outage ?? null;
       card.card[how](VOLUME_ID);
       await card.clock.runUntil('it is said', () => lastOutage() !== null);
-      expect(lastOutage()?.unflushedLost).toBe(isLost);
+      expect(lastOutage()?.unflushedLost ?? false).toBe(isLost);
       await agent.stop();
       const seenUntilMs = lastOutage()?.untilMs ?? 0;
       card.card[how](VOLUME_ID);
       await card.clock.run(aSecond);
       await card.start();
       await card.clock.runUntil('it is said again', () => (lastOutage()?.untilMs ?? 0) > seenUntilMs);
-      expect(lastOutage()?.unflushedLost).toBe(isLost);
+      expect(lastOutage()?.unflushedLost ?? false).toBe(isLost);
     });
   });
 

@@ -48,7 +48,7 @@ describe('repeated and late messages', () => {
     const latest = card.reports.at(-1);
     if (!latest) throw new Error('the card said nothing');
     cell.store.takeEvents();
-    const outage = { fromMs: 1_000, untilMs: 3_500, fromIsExact: true, guestMustReset: true, unflushedLost: false };
+    const outage = { fromMs: 1_000, untilMs: 3_500, fromIsExact: true, guestMustReset: true };
     await card.say({ ...latest, outage });
     await card.say({ ...latest, outage });
     const { items } = await cell.scheduler.queries.listChanges({ ...reader, volumeId: volume.volumeId, pageSize: 10 });
@@ -68,7 +68,13 @@ describe('repeated and late messages', () => {
     const latest = card.reports.at(-1);
     if (!latest) throw new Error('the card said nothing');
     cell.store.takeEvents();
-    const outage = { fromMs: 1_000, untilMs: 3_500, fromIsExact: true, guestMustReset: false, unflushedLost: true };
+    const outage = {
+      fromMs: 1_000,
+      untilMs: 3_500,
+      fromIsExact: true,
+      guestMustReset: false,
+      unflushedLost: true as const,
+    };
     await card.say({ ...latest, outage });
     await card.say({ ...latest, outage });
     const { items } = await cell.scheduler.queries.listChanges({ ...reader, volumeId: volume.volumeId, pageSize: 10 });
@@ -76,7 +82,7 @@ describe('repeated and late messages', () => {
     expect(heal).toMatchObject({ outage });
     const todo = expect.stringContaining('check its file systems');
     expect(cell.store.takeEvents()).toMatchObject([
-      { what: 'interrupted', data: { unflushedLost: true } },
+      { what: 'interrupted' },
       { what: 'unflushed-writes-lost', id: volume.volumeId, data: { changeId: heal?.changeId, goneAtMs: 1_000, todo } },
     ]);
     expect(cell.scheduler.agents.unflushedLostEvents).toBe(1);

@@ -19,7 +19,6 @@ export function noteOutage(draft: Draft, outage: Outage | null, deciding: Decidi
     awayMs: untilMs - fromMs,
     awayMsIsExact: fromIsExact,
     guestMustReset,
-    unflushedLost,
   });
   if (unflushedLost)
     announceVolume(draft, 'unflushed-writes-lost', { changeId: heal.changeId, goneAtMs: fromMs, todo: REPAIR });
