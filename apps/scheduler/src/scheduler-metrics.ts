@@ -11,6 +11,7 @@ export function measureScheduler(of: {
   pauses: () => number;
   degradedVolumes: () => number;
   badLegEvents: () => Readonly<Record<string, number>>;
+  unflushedLostEvents: () => number;
 }): void {
   const meter = metrics.getMeter('flexbso.scheduler');
   meter
@@ -45,6 +46,12 @@ export function measureScheduler(of: {
     .addCallback((result) => {
       for (const [fault, count] of Object.entries(of.badLegEvents())) result.observe(count, { fault });
     });
+  meter
+    .createObservableCounter('bso.scheduler.volumes.unflushed_lost', {
+      unit: '{event}',
+      description: 'Volumes built again without what their guests had not flushed',
+    })
+    .addCallback((result) => result.observe(of.unflushedLostEvents()));
   meter
     .createObservableGauge('bso.scheduler.fleet', {
       unit: '{item}',

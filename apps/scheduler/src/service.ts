@@ -245,6 +245,7 @@ async function hear(
     pauses: () => scheduler.pauseCount,
     degradedVolumes: () => scheduler.health.degraded,
     badLegEvents: () => scheduler.agents.badLegEvents,
+    unflushedLostEvents: () => scheduler.agents.unflushedLostEvents,
   });
   const app = await NestFactory.createMicroservice<MicroserviceOptions>(SchedulerModule.over(scheduler), {
     strategy,

@@ -8,5 +8,10 @@ export const outageSchema = z.strictObject({
   fromIsExact: z.boolean(),
   /** What was in flight when it went is lost to the device: the guest has to reset it before it uses it again. */
   guestMustReset: z.boolean(),
+  /**
+   * There when it runs on an overlay, and its data plane did not end in order, or nobody knows whether it did: what the
+   * guest wrote before and had not flushed is lost, and a flush afterwards does not bring it back.
+   */
+  unflushedLost: z.literal(true).optional(),
 });
 export type Outage = z.infer<typeof outageSchema>;

@@ -224,9 +224,10 @@ export const planSchema = z.strictObject({
   grows: z.enum(['in-place', 'window']).nullable().default(null),
   /**
    * What the volume has now and lacks from the cut-over on; until then the old stack is whole. Of two stages: from the
-   * first cut-over to the second.
+   * first cut-over to the second. `crash-safety`: on an overlay, until the volume is copied flat, a card's data plane that
+   * dies loses what the guest wrote and did not flush.
    */
-  lacks: z.array(z.enum(['redundancy', 'encryption', 'compression'])).default([]),
+  lacks: z.array(z.enum(['redundancy', 'encryption', 'compression', 'crash-safety'])).default([]),
   /** What the guest can notice, in words; null: nothing. */
   guestFeels: z.string().max(600).nullable(),
 });

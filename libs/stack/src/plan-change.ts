@@ -194,13 +194,15 @@ function lackOf(from: PlannedVolume | null, to: PlannedVolume): Plan['lacks'] {
   return had.filter((duty) => !has.includes(duty));
 }
 
-function dutiesOf({ stack: { layers, legs } }: PlannedVolume): Plan['lacks'] {
+function dutiesOf({ stack: { layers, legs }, bases = [] }: PlannedVolume): Plan['lacks'] {
   const has = (duty: 'encryption' | 'compression') => layers.some(({ kind }) => kind === duty);
   const isCompressed = has('compression') || legs.some(({ compression }) => compression !== undefined);
   return [
     ...(survivesALostLeg(layers) ? (['redundancy'] as const) : []),
     ...(has('encryption') ? (['encryption'] as const) : []),
     ...(isCompressed ? (['compression'] as const) : []),
+    // An overlay's tables are in memory until a flush.
+    ...(bases.length === 0 ? (['crash-safety'] as const) : []),
   ];
 }
 

@@ -8,7 +8,9 @@ import { until } from '../api/until.js';
 import { dataPlanesIn } from '../cluster/data-planes.js';
 import { killProcesses } from '../cluster/processes.js';
 import { contentOf, NumberedWrites } from '../load/numbered-writes.js';
+import { refusalsOf } from './testing/gone-snapshots.js';
 import { leftoversOf } from './testing/leftovers.js';
+import { refusalOf } from './testing/refusal.js';
 import { checked } from './testing/subjects.js';
 import { DEADLINE_MS, MiB, START_OR_END_MS, System } from './testing/system.js';
 
@@ -122,6 +124,46 @@ describe('bytes that are not what they should be, beneath one volume beside anot
     await copyFile(`${file}.kept`, file);
     await isServedWith(volume, content);
     await system.remove(volume);
+  });
+
+  it('snapshots of a volume that has them, ends one, is being deleted, or is deleted: refused by name, and nothing is lost', async () => {
+    const { api, cluster } = system;
+    const { volume, content } = await written('frozen', { placement: { cardId: 'card-1', poolIds: ['pool-5'] } });
+    const { volumeId } = volume;
+    const now = () => api.volume(volumeId);
+    await system.settled((await api.createSnapshot(volumeId, 'monday')).change);
+    const frozen = await readFile(legFile(volume));
+    expect((await refusalOf(api.deleteVolume(volumeId))).code).toBe('has-snapshots');
+    // Its change stays under way until the agent is back.
+    await cluster.kill('agent-card-1', 'SIGKILL');
+    const ending = (await api.deleteSnapshot(volumeId, 'monday')).change;
+    expect(await refusalsOf(system, await now(), 'monday')).toEqual({
+      snapshot: 'change-in-flight',
+      clone: 'change-refused',
+      'roll back': 'change-in-flight',
+      'delete the snapshot': 'change-in-flight',
+      'delete the volume': 'change-in-flight',
+    });
+    expect((await readFile(legFile(volume))).equals(frozen)).toBe(true);
+    expect((await contentOf(uriOf(volume))).equals(content)).toBe(true);
+    await cluster.restart('agent-card-1');
+    await system.settled(ending);
+    expect((await contentOf(uriOf(volume))).equals(content)).toBe(true);
+    await cluster.kill('agent-card-1', 'SIGKILL');
+    const deleting = (await api.deleteVolume(volumeId)).change;
+    expect(await refusalsOf(system, await now(), 'monday')).toEqual({
+      snapshot: 'change-in-flight',
+      clone: 'not-found',
+      'roll back': 'change-in-flight',
+      'delete the snapshot': 'change-in-flight',
+      'delete the volume': 'change-in-flight',
+    });
+    await cluster.restart('agent-card-1');
+    await system.settled(deleting);
+    const gone = Object.entries(await refusalsOf(system, volume, 'monday'));
+    expect(gone.map(([, code]) => code)).toEqual(gone.map(() => 'not-found'));
+    expect((await system.volumes()).map(({ name }) => name)).toEqual(['neighbour']);
+    await neighbourGoesOn();
   });
 
   it('nothing of the neighbour was lost, and nothing is left over but what was put there', async () => {

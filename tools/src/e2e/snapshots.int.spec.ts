@@ -62,6 +62,17 @@ async function triedOut(name: string, from: string, image: string): Promise<void
   await system.remove(clone);
 }
 
+/** Once, with what to do: the volume's data plane was killed. */
+async function saysWhatWasLost(volumeId: string): Promise<void> {
+  const lost = async () =>
+    (await system.flexbso('get', 'events', volumeId)).stdout
+      .split('\n')
+      .filter((line) => line.includes('-writes-lost'));
+  await until('it is said', DEADLINE_MS, async () => (await lost()).length > 0);
+  expect(await lost()).toEqual([expect.stringContaining('check its file systems')]);
+  expect((await system.flexbso('describe', 'volume', volumeId)).stdout).toMatch(/unflushed writes, .* are lost/);
+}
+
 const nothingWrong = { failedIo: 0, wrongBlocks: 0 };
 
 describe('a snapshot under verified I/O', { timeout: 240_000 }, () => {
@@ -105,6 +116,7 @@ describe('a snapshot under verified I/O', { timeout: 240_000 }, () => {
     );
     expect(await imageOf(clone)).toBe(frozen[0]);
     expect(await system.wrongBlocks(volume, ledger)).toEqual([]);
+    await saysWhatWasLost(volumeId);
     await system.remove(clone);
     expect(await checked(system)).toEqual({ differences: [], underWay: 0 });
 

@@ -50,7 +50,10 @@ const conclusionSchema = z.strictObject({
 });
 export type Conclusion = z.infer<typeof conclusionSchema>;
 
-const awaySchema = outageSchema.pick({ fromMs: true, fromIsExact: true });
+const awaySchema = outageSchema.pick({ fromMs: true, fromIsExact: true }).extend({
+  /** What its data plane held in memory went with it, as far as it is known. */
+  memoryLost: z.boolean().default(false),
+});
 export type Away = z.infer<typeof awaySchema>;
 
 /** What the journal tells of one volume; the sum of its entries. */

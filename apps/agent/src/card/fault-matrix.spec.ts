@@ -1,22 +1,14 @@
 import { expectedObservation, plannedVolumeOf } from '@flexbso/stack';
 import { describe, expect, it } from 'vitest';
-import { CARRIED_WRITES, CardFixture, VOLUME_ID, type Wish } from '../testing/card-fixture.js';
-import { changes } from '../testing/changes.js';
+import { VOLUME_ID } from '../testing/card-fixture.js';
+import { type Changed, changes } from '../testing/changes.js';
 import { Fuse } from '../testing/fuse.js';
 import { keptCount } from '../testing/kept-counts.js';
+import { type Prepared, prepared, writesOn } from '../testing/prepared.js';
 import { FaultyPlane, FullDisk, type StepFault, stepFaults } from '../testing/step-faults.js';
 
-async function prepared(before: Wish | null, change: Wish): Promise<{ card: CardFixture; written: number }> {
-  const card = new CardFixture();
-  const agent = await card.start();
-  if (before) await card.settle(before);
-  await agent.stop();
-  if (change.carried) return { card, written: CARRIED_WRITES };
-  return { card, written: before ? card.card.guestWrites(VOLUME_ID) : 0 };
-}
-
 /** How the change ended, and what runs then beside what should. */
-async function endOf(card: CardFixture, previous: CardFixture['wanted'], written: number) {
+async function endOf({ card, written, frozen }: Prepared, previous: Prepared['card']['wanted']) {
   const { wanted } = card;
   if (!wanted) throw new Error('nothing is wanted');
   const phase = () => card.scheduler.said(wanted.operationId)?.phase ?? 'nothing said';
@@ -28,11 +20,12 @@ async function endOf(card: CardFixture, previous: CardFixture['wanted'], written
     ? expectedObservation(plannedVolumeOf(current))
     : { exports: [], volumeId: VOLUME_ID, running: false, head: null, stacks: [], copy: null };
   const read = observed.head ? card.card.guestReads(VOLUME_ID) : written;
-  return { phase: phase(), observed, expected, read, written };
+  return { phase: phase(), observed, expected, read, written, frozen, stillFrozen: writesOn(card, frozen.keys()) };
 }
 
-async function withFault(before: Wish | null, change: Wish, at: number, fault: StepFault) {
-  const { card, written } = await prepared(before, change);
+async function withFault(changed: Changed, at: number, fault: StepFault) {
+  const before = await prepared(changed);
+  const { card } = before;
   const previous = card.wanted;
   const plane = new FaultyPlane(at, fault, card.clock);
   await card.start(new Fuse(), {
@@ -40,32 +33,39 @@ async function withFault(before: Wish | null, change: Wish, at: number, fault: S
     after: (call) => plane.after(call),
   });
   plane.isArmed = true;
-  await card.want(change);
-  const end = await endOf(card, previous, written);
+  await card.want(changed.change);
+  const end = await endOf(before, previous);
   return { at: `${at}: ${plane.hit}`, isHit: plane.hit !== null, acts: plane.acts, ...end };
 }
 
-async function onFullDisk(before: Wish | null, change: Wish, at: number) {
-  const { card, written } = await prepared(before, change);
+async function onFullDisk(changed: Changed, at: number) {
+  const before = await prepared(changed);
+  const { card } = before;
   const previous = card.wanted;
   const disk = new FullDisk(at, card.clock);
   await card.start(disk);
   disk.isArmed = true;
-  await card.want(change);
-  return { at, ...(await endOf(card, previous, written)), isHit: disk.wasFull, appends: disk.appends };
+  await card.want(changed.change);
+  return { at, ...(await endOf(before, previous)), isHit: disk.wasFull, appends: disk.appends };
 }
 
-const asItShould = (end: Awaited<ReturnType<typeof endOf>>) => ({ ...end, observed: end.expected, read: end.written });
+const asItShould = (end: Awaited<ReturnType<typeof endOf>>) => ({
+  ...end,
+  observed: end.expected,
+  read: end.written,
+  stillFrozen: end.frozen,
+});
 let cases = 0;
 
-describe.each(changes)('$name', ({ before, change }) => {
+describe.each(changes)('$name', (changed) => {
+  const { change } = changed;
   const completed = change.tombstone ? 'gone' : 'settled';
 
   it.each(stepFaults)('ends in the new state or the old at each of its steps: %s', async (fault) => {
-    const calm = await withFault(before, change, 0, fault);
+    const calm = await withFault(changed, 0, fault);
     const phases: string[] = [];
     for (let at = 1; at <= calm.acts.length; at++) {
-      const end = await withFault(before, change, at, fault);
+      const end = await withFault(changed, at, fault);
       expect(end).toEqual({ ...end, ...asItShould(end), isHit: true });
       phases.push(end.phase);
       cases++;
@@ -77,9 +77,9 @@ describe.each(changes)('$name', ({ before, change }) => {
   });
 
   it('waits, and loses nothing, while the disk of its journal is full', async () => {
-    const calm = await onFullDisk(before, change, 0);
+    const calm = await onFullDisk(changed, 0);
     for (let at = 1; at <= calm.appends; at++) {
-      const end = await onFullDisk(before, change, at);
+      const end = await onFullDisk(changed, at);
       expect(end).toEqual({ ...end, ...asItShould(end), isHit: true, phase: completed });
       cases++;
     }

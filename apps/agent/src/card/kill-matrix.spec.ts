@@ -1,20 +1,11 @@
 import type { ObservedVolume } from '@flexbso/contracts';
 import { expectedObservation, plannedVolumeOf } from '@flexbso/stack';
 import { describe, expect, it } from 'vitest';
-import { CARRIED_WRITES, CardFixture, VOLUME_ID, type Wish } from '../testing/card-fixture.js';
-import { changes } from '../testing/changes.js';
+import { type CardFixture, VOLUME_ID, type Wish } from '../testing/card-fixture.js';
+import { type Changed, changes, withoutSteps } from '../testing/changes.js';
 import { Fuse } from '../testing/fuse.js';
 import { keptCount } from '../testing/kept-counts.js';
-
-/** The volume before the change, with a write of the guest on it. */
-async function prepared(before: Wish | null, change: Wish): Promise<{ card: CardFixture; written: number }> {
-  const card = new CardFixture();
-  const agent = await card.start();
-  if (before) await card.settle(before);
-  await agent.stop();
-  if (change.carried) return { card, written: CARRIED_WRITES };
-  return { card, written: before ? card.card.guestWrites(VOLUME_ID) : 0 };
-}
+import { prepared, writesOn } from '../testing/prepared.js';
 
 /** Makes the change with an agent that dies at its n-th moment, and gives how many moments it had. */
 async function killedAt(card: CardFixture, change: Wish, moment: number): Promise<Fuse> {
@@ -41,10 +32,10 @@ function writeOn(card: CardFixture, written: number): number {
 }
 
 /** The change after such a death, by the agent's next life: how it ended, with the guest's data checked. */
-async function afterDeath(before: Wish | null, change: Wish, moment: number, killsDataPlane: boolean) {
-  const { card, written } = await prepared(before, change);
+async function afterDeath(changed: Changed, moment: number, killsDataPlane: boolean) {
+  const { card, written, frozen } = await prepared(changed);
   const previous = card.wanted;
-  const fuse = await killedAt(card, change, moment);
+  const fuse = await killedAt(card, changed.change, moment);
   const expected = writeOn(card, written);
   if (killsDataPlane) card.card.kill(VOLUME_ID);
   await card.start();
@@ -61,6 +52,8 @@ async function afterDeath(before: Wish | null, change: Wish, moment: number, kil
     wanted: withoutUris(expectedObservation(plannedVolumeOf(current))),
     read: current.tombstone ? expected : card.card.guestReads(VOLUME_ID),
     written: expected,
+    frozen,
+    stillFrozen: writesOn(card, frozen.keys()),
   };
 }
 
@@ -69,32 +62,36 @@ function withoutUris(observed: ObservedVolume) {
   return { ...observed, exports: observed.exports.map(({ protocol, functionId }) => ({ protocol, functionId })) };
 }
 
+type Ended = Awaited<ReturnType<typeof afterDeath>>;
+const asItShould = ({ wanted, written, frozen }: Ended) => ({ observed: wanted, read: written, stillFrozen: frozen });
+
 let cases = 0;
 
-describe.each(changes)('$name, with the agent killed at each of its moments', ({ before, change }) => {
+describe.each([...changes, ...withoutSteps])('$name, with the agent killed at each of its moments', (changed) => {
+  const { before, change } = changed;
   const end = change.tombstone ? 'gone' : 'settled';
 
   it('is completed by the next life without a lost write', async () => {
-    const { card } = await prepared(before, change);
+    const { card } = await prepared(changed);
     const { moments } = await killedAt(card, change, Infinity);
     expect(moments.length).toBeGreaterThan(10);
     for (let moment = 1; moment <= moments.length; moment++) {
       cases++;
-      const after = await afterDeath(before, change, moment, false);
-      expect(after).toEqual({ ...after, ended: end, observed: after.wanted, read: after.written });
+      const after = await afterDeath(changed, moment, false);
+      expect(after).toEqual({ ...after, ended: end, ...asItShould(after) });
     }
   });
 
   // A new leg that a lost copy has written to is not formatted a second time: the change is taken back then.
   it('ends in the new state or the old, without a lost write, when the data plane dies with it', async () => {
-    const { card } = await prepared(before, change);
+    const { card } = await prepared(changed);
     const { moments } = await killedAt(card, change, Infinity);
-    const ends = before && change.newStack ? [end, 'undone'] : [end];
+    const ends = before.length > 0 && change.newStack ? [end, 'undone'] : [end];
     for (let moment = 1; moment <= moments.length; moment++) {
       cases++;
-      const after = await afterDeath(before, change, moment, true);
+      const after = await afterDeath(changed, moment, true);
       expect(ends).toContain(after.ended);
-      expect(after).toEqual({ ...after, observed: after.wanted, read: after.written });
+      expect(after).toEqual({ ...after, ...asItShould(after) });
     }
   });
 });

@@ -8,7 +8,7 @@ import type { VolumeJournal } from './volume-journal.js';
 type OutageEntry = Extract<BookEntry, { kind: 'away' | 'back' }>;
 
 export interface OutagePorts {
-  readonly plane: Pick<CardDataPlane, 'observe'>;
+  readonly plane: Pick<CardDataPlane, 'observe' | 'endedInOrder'>;
   readonly clock: Clock;
   readonly log: AgentLog;
   /** When this agent's life before gave its last sign, if it had one: what was to be served then, was. */
@@ -38,34 +38,46 @@ export class OutageWatch {
   async observe(): Promise<ObservedVolume> {
     const { plane, clock, log } = this.#ports;
     const observed = await plane.observe(this.#volumeId);
-    const entry = this.#entryOf(observed, this.#journal.book, clock.nowMs());
+    const entry = await this.#entryOf(observed, this.#journal.book, clock.nowMs());
     if (entry === null) return observed;
     await this.#journal.enter([entry]);
     log.warn(`the I/O of a volume is ${entry.kind}`, { volumeId: this.#volumeId, ...entry });
     return observed;
   }
 
-  #entryOf(observed: ObservedVolume, book: VolumeBook, nowMs: number): OutageEntry | null {
+  async #entryOf(observed: ObservedVolume, book: VolumeBook, nowMs: number): Promise<OutageEntry | null> {
     if (!carriesGuest(book)) return null;
     const isServed = observed.head !== null && observed.exports.length > 0;
-    return isServed ? this.#served(observed, book, nowMs) : this.#notServed(book, nowMs);
+    return isServed ? this.#served(observed, book, nowMs) : this.#notServed(observed, book, nowMs);
   }
 
-  #served({ exports }: ObservedVolume, { away }: VolumeBook, nowMs: number): OutageEntry | null {
+  #served(observed: ObservedVolume, { away }: VolumeBook, nowMs: number): OutageEntry | null {
     this.#lastServedAtMs = nowMs;
     this.#goneAtMs = null;
     if (away === null) return null;
     // An NBD client connects again and repeats what was in flight. A virtio or NVMe queue is in the guest's memory, and
     // which of its requests were done nobody can tell (docs/design/outages.md).
-    const guestMustReset = exports.some(({ protocol }) => protocol !== 'nbd');
-    return { kind: 'back', outage: { ...away, untilMs: nowMs, guestMustReset } };
+    const guestMustReset = observed.exports.some(({ protocol }) => protocol !== 'nbd');
+    const { memoryLost, ...span } = away;
+    const lost = memoryLost && isOnOverlay(observed) ? { unflushedLost: true as const } : {};
+    return { kind: 'back', outage: { ...span, untilMs: nowMs, guestMustReset, ...lost } };
   }
 
-  #notServed({ away }: VolumeBook, nowMs: number): OutageEntry | null {
-    if (away !== null) return null;
+  async #notServed({ running }: ObservedVolume, { away }: VolumeBook, nowMs: number): Promise<OutageEntry | null> {
+    if (away?.memoryLost) return null;
+    // Asked before anything is started: that is when it is known.
+    const memoryLost = !running && !(await this.#ports.plane.endedInOrder(this.#volumeId));
+    // It may have served again, unseen, and died.
+    if (away !== null) return memoryLost ? { kind: 'away', away: { ...away, memoryLost } } : null;
     const fromMs = this.#goneAtMs ?? this.#lastServedAtMs ?? nowMs;
-    return { kind: 'away', away: { fromMs, fromIsExact: this.#goneAtMs !== null } };
+    return { kind: 'away', away: { fromMs, fromIsExact: this.#goneAtMs !== null, memoryLost } };
   }
+}
+
+/** Only an overlay's tables are in memory until a flush; what was answered of any other stack is on its legs. */
+function isOnOverlay({ head, stacks }: ObservedVolume): boolean {
+  const carrier = stacks.find(({ stackGeneration }) => stackGeneration === head?.stackGeneration);
+  return carrier?.baseStackGeneration !== undefined;
 }
 
 function carriesGuest({ applied, operation }: VolumeBook): boolean {

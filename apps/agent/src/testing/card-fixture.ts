@@ -11,6 +11,7 @@ import { type CallHooks, MemoryCard, MemoryCardDataPlane, MemoryWorld } from '@f
 import {
   type PlannedVolume,
   acceptedPlanOf,
+  desiredStacks,
   expectedObservation,
   nothingObserved,
   planCard,
@@ -56,12 +57,23 @@ export interface Wish {
   /** With a tombstone: the card that carries it now. */
   readonly movedTo?: string;
   readonly functionId?: string;
+  /** An overlay on what the volume runs on now, which is a snapshot from then on. */
+  readonly snapshot?: true;
+  /** Onto the stack right beneath, where the volume is an overlay: the newest snapshot is deleted. */
+  readonly writeBack?: true;
+  /** Of a volume that the card never had: an overlay on a snapshot, of another volume or of itself. */
+  readonly upon?: 'clone' | 'rolled-back';
 }
 
 /** How often the guest has written to a stack that comes from another card. */
 export const CARRIED_WRITES = 5;
 
 const idOf = (prefix: string, number: number) => `${prefix}-${String(number).padStart(10, '0')}`;
+
+/** A clone begins above the stack that it stands on, and a volume that was rolled back has gone through some. */
+function generationsBefore({ carried, upon }: Wish): number {
+  return carried || upon === 'clone' ? 1 : upon === undefined ? 0 : 4;
+}
 
 /** One card with its disks, its scheduler and its clock; agents come and go on it. */
 export class CardFixture {
@@ -123,10 +135,10 @@ export class CardFixture {
   /** The next generation of the volume, with the plan that the scheduler would have had accepted. */
   next(wish: Wish): DesiredVolume {
     const before = this.wanted;
-    const generation = (before?.generation ?? (wish.carried ? 1 : 0)) + 1;
+    const generation = (before?.generation ?? generationsBefore(wish)) + 1;
     const layers = layerSchema.array().parse(wish.layers ?? before?.stack.layers ?? []);
     const sizeBytes = wish.sizeBytes ?? before?.sizeBytes ?? SIZE_BYTES;
-    const stack = before && !wish.newStack ? before.stack : this.#stack(generation, layers, sizeBytes);
+    const { stack, bases } = this.#stacks(wish, generation, layers, sizeBytes);
     if (wish.carried) this.#fill(stack);
     const desired: DesiredVolume = {
       volumeId: VOLUME_ID,
@@ -140,6 +152,7 @@ export class CardFixture {
       qos: wish.qos === undefined ? (before?.qos ?? null) : wish.qos,
       export: { protocol: 'nbd', functionId: wish.functionId ?? before?.export.functionId ?? 'vf-0' },
       stack,
+      ...(bases.length === 0 ? {} : { bases }),
       ...(wish.carried ? { carriedStackGeneration: stack.stackGeneration } : {}),
       ...(wish.movedTo === undefined ? {} : { movedTo: wish.movedTo }),
       copyBytesPerSecond: 16 * 1024 ** 2,
@@ -192,6 +205,19 @@ export class CardFixture {
     const plan = planCard({ cardId: CARD_ID, observed, desired: planned, appliedStackGeneration, capabilities });
     if (!plan.ok) throw new Error(plan.problem.detail);
     return acceptedPlanOf(plan.steps);
+  }
+
+  #stacks(wish: Wish, generation: number, layers: Layer[], sizeBytes: number) {
+    const before = this.wanted;
+    const present = before ? desiredStacks(before) : [];
+    const own = () => this.#stack(generation, layers, sizeBytes);
+    if (wish.snapshot) return { stack: own(), bases: present };
+    const [top, ...beneath] = wish.writeBack ? present.slice(1) : present;
+    if (top && !wish.newStack) return { stack: top, bases: beneath };
+    if (wish.upon === undefined) return { stack: own(), bases: [] };
+    const base = this.#stack(1, layers, sizeBytes);
+    this.#fill(base);
+    return { stack: own(), bases: [wish.upon === 'clone' ? { ...base, shared: true as const } : base] };
   }
 
   #fill({ legs, encryptionKey }: DesiredVolume['stack']): void {

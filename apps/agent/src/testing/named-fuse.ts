@@ -63,6 +63,7 @@ export class NamedFuse extends Fuse {
       discover: () => inner.discover(),
       list: () => inner.list(),
       observe: (volumeId) => inner.observe(volumeId),
+      endedInOrder: (volumeId) => inner.endedInOrder(volumeId),
       openLegs: (volumeId) => inner.openLegs(volumeId),
       perform: (volumeId, step, context) => within(step.kind, () => inner.perform(volumeId, step, context)),
       undo: (volumeId, step, context) => within(`undo of ${step.kind}`, () => inner.undo(volumeId, step, context)),

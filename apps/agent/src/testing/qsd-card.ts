@@ -10,7 +10,15 @@ import {
 import { type CardDiscovery } from '@flexbso/dataplane-port';
 import { QsdCardDataPlane } from '@flexbso/dataplane-qsd';
 import { LUKS_HEADER_BYTES, QsdSite, setupQemu, testCardId, testVolumeKey } from '@flexbso/dataplane-qsd/testing';
-import { acceptedPlanOf, expectedObservation, nothingObserved, planCard, plannedVolumeOf } from '@flexbso/stack';
+import {
+  acceptedPlanOf,
+  desiredStacks,
+  expectedObservation,
+  nothingObserved,
+  overlayBytes,
+  planCard,
+  plannedVolumeOf,
+} from '@flexbso/stack';
 import { eventually } from '@flexbso/testkit';
 import { appendFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -44,7 +52,15 @@ export interface QsdWish {
   readonly protocol?: 'virtio-blk';
   /** Where the new stack's legs lie; on the card's own host without it. */
   readonly reach?: 'host' | 'network';
+  /** An overlay on what the volume runs on now, which is a snapshot from then on. */
+  readonly snapshot?: true;
+  /** Onto the stack right beneath, where the volume is an overlay: the newest snapshot is deleted. */
+  readonly writeBack?: true;
+  /** An overlay on the newest snapshot: of another volume, or of this one, of which nothing runs any more. */
+  readonly upon?: 'clone' | 'rolled-back';
 }
+
+const CLONE_ID = 'vol-0000000002';
 
 interface Life {
   readonly fuse: NamedFuse;
@@ -62,6 +78,8 @@ export class QsdCard {
   readonly #discovery: CardDiscovery;
   readonly #lives: Life[] = [];
   wanted: DesiredVolume | null = null;
+  /** The volume that `wanted` is of. */
+  volumeId = VOLUME_ID;
 
   private constructor(site: QsdSite, discovery: CardDiscovery) {
     this.site = site;
@@ -132,12 +150,13 @@ export class QsdCard {
 
   /** As a crash leaves it when the last line was not written whole. */
   async tearJournal(): Promise<void> {
-    await appendFile(join(this.journalFolder, `${VOLUME_ID}.jsonl`), '{"kind":"intent","index":1,"pla');
+    await appendFile(join(this.journalFolder, `${this.volumeId}.jsonl`), '{"kind":"intent","index":1,"pla');
   }
 
   async want(wish: QsdWish): Promise<DesiredVolume> {
     this.wanted = await this.#next(wish);
-    await this.scheduler.want(VOLUME_ID, this.wanted);
+    this.volumeId = this.wanted.volumeId;
+    await this.scheduler.want(this.volumeId, this.wanted);
     return this.wanted;
   }
 
@@ -159,7 +178,7 @@ export class QsdCard {
   /** As another client of the data plane sees it, which is to be none while an agent lives. */
   async observe() {
     try {
-      return await this.site.card.observe(VOLUME_ID);
+      return await this.site.card.observe(this.volumeId);
     } finally {
       await this.site.card.close();
     }
@@ -171,13 +190,15 @@ export class QsdCard {
   }
 
   async #next(wish: QsdWish): Promise<DesiredVolume> {
-    const before = this.wanted;
-    const generation = (before?.generation ?? 0) + 1;
-    const layers = layerSchema.array().parse(wish.layers ?? before?.stack.layers ?? []);
-    const sizeBytes = wish.sizeBytes ?? before?.sizeBytes ?? SIZE_BYTES;
-    const stack = before && !wish.newStack ? before.stack : await this.#stack(generation, layers, sizeBytes, wish);
+    const last = this.wanted;
+    const before = wish.upon ? null : last;
+    const generation = (last?.generation ?? 0) + 1;
+    const layers = layerSchema.array().parse(wish.layers ?? last?.stack.layers ?? []);
+    const sizeBytes = wish.sizeBytes ?? last?.sizeBytes ?? SIZE_BYTES;
+    const { stack, bases } = await this.#stacks(wish, generation, layers, sizeBytes);
+    const volumeId = wish.upon === 'clone' ? CLONE_ID : this.volumeId;
     const desired: DesiredVolume = {
-      volumeId: VOLUME_ID,
+      volumeId,
       revision: 1,
       generation,
       operationId: idOf('op', generation),
@@ -188,13 +209,14 @@ export class QsdCard {
       qos: wish.qos === undefined ? (before?.qos ?? null) : wish.qos,
       export: before?.export ?? { protocol: wish.protocol ?? 'nbd', functionId: 'fn-1' },
       stack,
+      ...(bases.length === 0 ? {} : { bases }),
       copyBytesPerSecond: COPY_BYTES_PER_SECOND,
       plan: { digest: '0'.repeat(64), cutOver: false, destroys: [] },
       trace: {},
     };
     const plan = planCard({
       cardId: testCardId,
-      observed: before ? expectedObservation(plannedVolumeOf(before)) : nothingObserved(VOLUME_ID),
+      observed: before ? expectedObservation(plannedVolumeOf(before)) : nothingObserved(volumeId),
       desired: plannedVolumeOf(desired),
       appliedStackGeneration: before?.stack.stackGeneration ?? null,
       capabilities: this.#capabilities,
@@ -205,6 +227,16 @@ export class QsdCard {
 
   get #capabilities(): Capabilities {
     return this.#discovery.capabilities;
+  }
+
+  async #stacks(wish: QsdWish, generation: number, layers: Layer[], sizeBytes: number) {
+    const present = this.wanted ? desiredStacks(this.wanted) : [];
+    const [top, ...beneath] = wish.writeBack ? present.slice(1) : present;
+    if (top && !wish.newStack && !wish.snapshot && !wish.upon) return { stack: top, bases: beneath };
+    const bases = wish.snapshot ? present : wish.upon ? beneath : [];
+    const ownBytes = bases.length === 0 ? sizeBytes : overlayBytes(sizeBytes, this.#capabilities);
+    const stack = await this.#stack(generation, layers, ownBytes, wish);
+    return { stack, bases: wish.upon === 'clone' ? bases.map((base) => ({ ...base, shared: true as const })) : bases };
   }
 
   async #stack(

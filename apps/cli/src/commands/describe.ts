@@ -23,6 +23,7 @@ import { durationText, labelsText, qosText, stackText, timeText } from '../print
 import { formatSize } from '../units/size.js';
 import { spaceLines } from './space.js';
 import { agentId, changeId, type ContextOf, volumeName } from './context.js';
+import { lostLines, outageFacts } from './outages.js';
 import { findPauses, pauseOf, pauseText } from './pause.js';
 
 type Styled = Output['styled'];
@@ -35,7 +36,7 @@ export function describeCommand(program: Command, contextOf: ContextOf): void {
     schema: z.ZodType<Item>,
     parseName: (text: string) => string,
     lines: (item: Item, styled: Styled) => string[],
-    more: (client: ApiClient, name: string) => Promise<string[]> = async () => [],
+    more: (client: ApiClient, name: string, item: Item) => Promise<string[]> = async () => [],
   ) => {
     describe
       .command(noun)
@@ -45,7 +46,7 @@ export function describeCommand(program: Command, contextOf: ContextOf): void {
         const item = await client.get(`/v1/${noun}s/${name}`, schema);
         if (output.format === 'json') return output.line(JSON.stringify(item, null, 2));
         for (const line of lines(item, output.styled)) output.line(line);
-        for (const line of await more(client, name)) output.line(line);
+        for (const line of await more(client, name, item)) output.line(line);
       });
   };
   describing('card', cardSnapshotSchema, agentId, cardLines, async (client, id) => [
@@ -53,7 +54,10 @@ export function describeCommand(program: Command, contextOf: ContextOf): void {
     ...(await differenceLines('card')(client, id)),
   ]);
   describing('pool', poolSnapshotSchema, agentId, poolLines, differenceLines('pool'));
-  describing('volume', volumeSchema, volumeName, volumeLines, spaceLines);
+  describing('volume', volumeSchema, volumeName, volumeLines, async (client, name, { volumeId }) => [
+    ...(await spaceLines(client, name)),
+    ...(await lostLines(client, volumeId)),
+  ]);
   describing('change', changeSchema, changeId, changeLines);
 }
 
@@ -224,16 +228,6 @@ function legFaultLines({ legFaults }: Volume, styled: Styled): string[] {
     styled,
   );
   return ['', ...lines];
-}
-
-function outageFacts(outage: Change['outage']): Record<string, string | null> {
-  if (outage === null) return {};
-  const { fromMs, untilMs, fromIsExact, guestMustReset } = outage;
-  const away = durationText(untilMs - fromMs);
-  return {
-    'I/O was away': `${fromIsExact ? away : `${away} at most`}, until ${timeText(untilMs) ?? ''}`,
-    'the guest': guestMustReset ? 'must reset its device' : 'need not reset its device',
-  };
 }
 
 function overdueFacts(overdue: Change['overdue']): Record<string, string> {

@@ -54,6 +54,9 @@ it('says how a volume grows, and what it lacks when it is through, where it is s
   const shown = print({ grows: 'window', lacks: ['redundancy'] });
   expect(shown).toContain('grows | onto larger legs, through a window');
   expect(shown).toContain('lacks | redundancy, from the cut-over on');
+  expect(print({ lacks: ['crash-safety'] }).find((line) => line.startsWith('lacks'))).toContain(
+    'until it is copied flat',
+  );
   expect(print({}).some((line) => /^(grows|lacks)/.test(line))).toBe(false);
 });
 

@@ -72,6 +72,11 @@ function heldOf({ owner, before, during, after }: PlanReservation): Held[] {
 
 const waysToGrow = { 'in-place': 'where it is', window: 'onto larger legs, through a window' } as const;
 
+const lackText = (lack: Plan['lacks'][number]) =>
+  lack === 'crash-safety'
+    ? "crash-safety (until it is copied flat, a crash of the card's data plane loses what the guest has not flushed)"
+    : lack;
+
 function summary(plan: Plan): string[] {
   const { secondStageAt, lacks } = plan;
   const cutOver =
@@ -92,7 +97,7 @@ function summary(plan: Plan): string[] {
     ...stages,
     `destroys       ${plan.destroys.length === 0 ? 'nothing' : plan.destroys.join(', ')}`,
     ...(plan.grows === null ? [] : [`grows          ${waysToGrow[plan.grows]}`]),
-    ...(lacks.length === 0 ? [] : [`lacks          ${lacks.join(', ')}, ${lackedFor}`]),
+    ...(lacks.length === 0 ? [] : [`lacks          ${lacks.map(lackText).join(', ')}, ${lackedFor}`]),
     `guest feels    ${plan.guestFeels ?? 'nothing'}`,
     `digest         ${plan.digest}`,
   ];

@@ -62,6 +62,32 @@ describe('repeated and late messages', () => {
     expect((await cell.volumeNow()).settledGeneration).toBe(2);
   });
 
+  it('says once of each outage that unflushed writes were lost, since when, and what to do', async () => {
+    const volume = await cell.create();
+    const card = cell.cardOf(volume);
+    const latest = card.reports.at(-1);
+    if (!latest) throw new Error('the card said nothing');
+    cell.store.takeEvents();
+    const outage = {
+      fromMs: 1_000,
+      untilMs: 3_500,
+      fromIsExact: true,
+      guestMustReset: false,
+      unflushedLost: true as const,
+    };
+    await card.say({ ...latest, outage });
+    await card.say({ ...latest, outage });
+    const { items } = await cell.scheduler.queries.listChanges({ ...reader, volumeId: volume.volumeId, pageSize: 10 });
+    const heal = items.find(({ kind }) => kind === 'heal');
+    expect(heal).toMatchObject({ outage });
+    const todo = expect.stringContaining('check its file systems');
+    expect(cell.store.takeEvents()).toMatchObject([
+      { what: 'interrupted' },
+      { what: 'unflushed-writes-lost', id: volume.volumeId, data: { changeId: heal?.changeId, goneAtMs: 1_000, todo } },
+    ]);
+    expect(cell.scheduler.agents.unflushedLostEvents).toBe(1);
+  });
+
   it('says once of each news that a leg is bad, shows it, and forgets it with the leg', async () => {
     const volume = await cell.create();
     const card = cell.cardOf(volume);

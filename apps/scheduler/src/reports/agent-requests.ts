@@ -21,6 +21,7 @@ export interface ReportReply {
 export class AgentRequests {
   readonly #decisions: Decisions;
   readonly #badLegEvents: Record<string, number> = {};
+  #unflushedLostEvents = 0;
 
   constructor(decisions: Decisions) {
     this.#decisions = decisions;
@@ -29,6 +30,11 @@ export class AgentRequests {
   /** How many events of bad legs there were since the start, by what was found. */
   get badLegEvents(): Readonly<Record<string, number>> {
     return this.#badLegEvents;
+  }
+
+  /** How often since the start a volume was built again without what its guest had not flushed. */
+  get unflushedLostEvents(): number {
+    return this.#unflushedLostEvents;
   }
 
   /** What the agent is to do, since the revision that it has. An agent that follows another incarnation is shown everything. */
@@ -110,12 +116,16 @@ export class AgentRequests {
     else hearFormerCard(draft, cardId, report, decision.deciding);
     sayHealth(before, draft);
     await decision.write(before, draft, { by: `card ${cardId}`, judged: false });
-    this.#countBadLegs(draft.events);
+    this.#count(draft.events);
     return true;
   }
 
-  #countBadLegs(events: readonly EventDraft[]): void {
-    for (const { what, data } of events) {
+  #count(events: readonly EventDraft[]): void {
+    for (const { id: volumeId, what, data } of events) {
+      if (what === 'unflushed-writes-lost') {
+        this.#unflushedLostEvents++;
+        this.#decisions.ports.alarms.warn('unflushed writes of a guest are lost', { volumeId, ...data });
+      }
       const { fault } = data;
       if (what !== 'leg-bad' || typeof fault !== 'string') continue;
       this.#badLegEvents[fault] = (this.#badLegEvents[fault] ?? 0) + 1;

@@ -13,11 +13,16 @@ export function noteOutage(draft: Draft, outage: Outage | null, deciding: Decidi
   volume.lastOutageUntilMs = outage.untilMs;
   const heal = healOf(volume, outage, draft.change, deciding);
   draft.healed.push(heal);
-  const { fromIsExact, guestMustReset } = outage;
+  const { fromMs, untilMs, fromIsExact, guestMustReset, unflushedLost } = outage;
   announceVolume(draft, 'interrupted', {
     changeId: heal.changeId,
-    awayMs: outage.untilMs - outage.fromMs,
+    awayMs: untilMs - fromMs,
     awayMsIsExact: fromIsExact,
     guestMustReset,
   });
+  if (unflushedLost)
+    announceVolume(draft, 'unflushed-writes-lost', { changeId: heal.changeId, goneAtMs: fromMs, todo: REPAIR });
 }
+
+const REPAIR =
+  'what the guest wrote before and had not flushed is lost, though a flush since then may have succeeded: check its file systems, or restart it; a move to other pools copies the volume flat, which keeps it from happening again';

@@ -155,7 +155,7 @@ describe('a volume that is rolled back', () => {
     await cell.change({ sizeBytes: 2 * sizeBytes, stack: { layers: [] } });
     await cell.settle();
     await detached();
-    expect(await planned()).toMatchObject({ lacks: [] });
+    expect(await planned()).toMatchObject({ lacks: ['crash-safety'] });
     expect(await rolledBack()).toMatchObject({ differences: ['content', 'size', 'stack'] });
     expect(await cell.volumeNow()).toMatchObject({ sizeBytes, stack: encrypted });
     await attached();
@@ -180,7 +180,7 @@ describe('a volume that is rolled back', () => {
     expect(await refusalOf(rollback('sunday'))).toBe('not-found');
     expect(await refusalOf(rollback())).toBe('change-refused');
     await cell.change({ alwaysRedundant: false });
-    expect(await planned()).toMatchObject({ lacks: ['redundancy'] });
+    expect(await planned()).toMatchObject({ lacks: ['redundancy', 'crash-safety'] });
   });
 
   it('that cannot be made is as it was before, and so is one that is cancelled', async () => {

@@ -50,6 +50,7 @@ describe('a snapshot', () => {
     const before = await cell.volumeNow();
     const change = await take('monday');
     expect(change).toMatchObject({ kind: 'snapshot', state: 'settled', plan: { destroys: [], bytesToCopy: 0 } });
+    expect(change.plan.lacks).toEqual(['crash-safety']);
     const after = await cell.volumeNow();
     expect(after).toMatchObject({ state: 'ready', generation: 2, snapshots: [{ name: 'monday', state: 'ready' }] });
     expect(after.keyRef).not.toBe(before.keyRef);

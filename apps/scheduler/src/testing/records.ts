@@ -70,7 +70,7 @@ export function aChangeRecord(over: Partial<ChangeRecord> = {}): ChangeRecord {
     due: { name: 'pool pool-1 0 create-leg', kind: 'create-leg', sinceMs: 5, limitMs: 10_000 },
     bytesCopied: 2 ** 41,
     problem: null,
-    outage: { fromMs: 1, untilMs: 2, fromIsExact: true, guestMustReset: false },
+    outage: { fromMs: 1, untilMs: 2, fromIsExact: true, guestMustReset: false, unflushedLost: true },
     requestedBy: 'alice',
     traceId: null,
     trace: { traceparent: 'x' },

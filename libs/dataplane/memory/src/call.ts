@@ -5,7 +5,17 @@ export interface Call {
   readonly plane: 'card' | 'pool';
   /** The card or pool. */
   readonly ownerId: string;
-  readonly method: 'discover' | 'list' | 'observe' | 'openLegs' | 'perform' | 'undo' | 'measure' | 'record' | 'served';
+  readonly method:
+    | 'discover'
+    | 'list'
+    | 'observe'
+    | 'endedInOrder'
+    | 'openLegs'
+    | 'perform'
+    | 'undo'
+    | 'measure'
+    | 'record'
+    | 'served';
   /** The volume or leg. */
   readonly subjectId: string | null;
   readonly step: CardStep | PoolStep | null;

@@ -43,6 +43,7 @@ async function cardFixture(): Promise<CardFixture> {
       card.guestReads(volumeId);
     },
     kill: async (volumeId) => card.kill(volumeId),
+    end: async (volumeId) => card.end(volumeId),
     dispose: async () => undefined,
   };
 }

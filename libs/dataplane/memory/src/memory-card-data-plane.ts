@@ -79,6 +79,10 @@ export class MemoryCardDataPlane implements CardDataPlane {
     return hooked(this.#hooks, this.#call('observe', volumeId), () => this.#card.observe(volumeId));
   }
 
+  endedInOrder(volumeId: string): Promise<boolean> {
+    return hooked(this.#hooks, this.#call('endedInOrder', volumeId), () => this.#card.endedInOrder(volumeId));
+  }
+
   openLegs(volumeId: string): Promise<OpenLeg[]> {
     return hooked(this.#hooks, this.#call('openLegs', volumeId), () => this.#card.openLegs(volumeId));
   }

@@ -27,6 +27,7 @@ export class MemoryCard {
   readonly world: MemoryWorld;
   readonly #nowMs: () => number;
   readonly #volumes = new Map<string, MemoryVolume>();
+  readonly #endedInOrder = new Set<string>();
   #onKilled: (volumeId: string) => void = () => undefined;
   #onLegBad: (volumeId: string, finding: LegFinding) => void = () => undefined;
 
@@ -49,6 +50,7 @@ export class MemoryCard {
   change(volumeId: string, change: (observed: ObservedVolume) => ObservedVolume): void {
     const { copy: _own, ...rest } = change(this.observe(volumeId));
     const observed = { ...rest, copy: null };
+    this.#endedInOrder.delete(volumeId);
     if (!observed.running) this.#volumes.delete(volumeId);
     else {
       const { copy = null, opened = new Map<string, OpenLeg>() } = this.#volumes.get(volumeId) ?? {};
@@ -100,7 +102,18 @@ export class MemoryCard {
   kill(volumeId: string): void {
     this.copyOf(volumeId);
     this.#volumes.delete(volumeId);
+    this.#endedInOrder.delete(volumeId);
     this.#onKilled(volumeId);
+  }
+
+  /** It ends as when somebody tells it to, other than its agent. */
+  end(volumeId: string): void {
+    this.kill(volumeId);
+    this.#endedInOrder.add(volumeId);
+  }
+
+  endedInOrder(volumeId: string): boolean {
+    return !this.#volumes.has(volumeId) && this.#endedInOrder.has(volumeId);
   }
 
   /** One agent at a time has the card: the listener takes the place of the one before. */

@@ -70,6 +70,11 @@ export interface CardDataPlane {
   list(): Promise<string[]>;
   /** Never throws for a volume that does not run: that is an observation. */
   observe(volumeId: string): Promise<ObservedVolume>;
+  /**
+   * Of a volume of which nothing runs: whether its data plane ended in order, with all that it held in memory written.
+   * False: it did not, or nobody knows. Known until something of the volume is started again.
+   */
+  endedInOrder(volumeId: string): Promise<boolean>;
   /** Every open leg of every stack; none for a volume that does not run. Asked seldom: `observe` is what plans are made of. */
   openLegs(volumeId: string): Promise<OpenLeg[]>;
   perform(volumeId: string, step: CardStep, context: CardStepContext): Promise<void>;

@@ -262,6 +262,20 @@ function whatRunsIsFoundAgain(card: Card): void {
     expect(await card().observe()).toEqual(nothing);
   });
 
+  test('whether a data plane ended in order is known until it is started again', async () => {
+    const isInOrder = () => card().dataPlane.endedInOrder(volumeId);
+    expect(await isInOrder()).toBe(false);
+    await card().perform(...creation);
+    expect(await isInOrder()).toBe(false);
+    await card().fixture.end(volumeId);
+    expect(await card().observe()).toEqual(nothing);
+    card().dataPlane = await card().fixture.restart();
+    expect(await isInOrder()).toBe(true);
+    await card().perform(...creation);
+    await card().fixture.kill(volumeId);
+    expect(await isInOrder()).toBe(false);
+  });
+
   test('how each open leg is reached is found again, as it was opened', async () => {
     expect(await card().dataPlane.openLegs(volumeId)).toEqual([]);
     await card().perform(...creation);

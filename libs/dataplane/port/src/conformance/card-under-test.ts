@@ -22,6 +22,8 @@ export interface CardFixture {
   readAll(volumeId: string): Promise<void>;
   /** Ends the data plane of a volume without a word, as a crash does. */
   kill(volumeId: string): Promise<void>;
+  /** Ends the data plane of a volume as a machine that shuts down does: it may bring to an end what it is about. */
+  end(volumeId: string): Promise<void>;
   /** Ends everything that the test started. */
   dispose(): Promise<void>;
 }

@@ -21,6 +21,7 @@ async function fixtureOf(qemu: Qemu, reach: 'host' | 'network') {
       await site.guest.read(volumeId, 0, CONFORMANCE_VOLUME_BYTES);
     },
     kill: (volumeId: string) => site.killVolume(volumeId),
+    end: (volumeId: string) => site.killVolume(volumeId, 'SIGTERM'),
     dispose: () => site.dispose(),
   };
 }

@@ -74,6 +74,10 @@ export class QsdCardDataPlane implements CardDataPlane {
     });
   }
 
+  async endedInOrder(volumeId: string): Promise<boolean> {
+    return this.#guarded(`finding how the daemon of ${volumeId} ended`, () => this.#daemon(volumeId).endedInOrder());
+  }
+
   async openLegs(volumeId: string): Promise<OpenLeg[]> {
     return this.#guarded(`finding the open legs of ${volumeId}`, async () => {
       const daemon = this.#daemon(volumeId);

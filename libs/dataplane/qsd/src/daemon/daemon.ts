@@ -1,13 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { chmod, chown, lstat, mkdir, open, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LaunchConfig } from '../config.js';
 import { unavailable } from '../errors.js';
 import { QmpUnreachableError } from '../qmp/errors.js';
 import { QmpClient } from '../qmp/qmp-client.js';
 import { nothing, versionReply } from '../qmp/replies.js';
-import { daemonByScan, daemonOfPidFile, isDaemonOf, monitorArgument, waitUntilGone } from './processes.js';
+import { daemonByScan, daemonOfPidFile, entriesOf, isDaemonOf, monitorArgument, waitUntilGone } from './processes.js';
 
 /** A daemon that was told to quit flushes and goes; ten seconds is a disk that hangs. */
 const QUIT_TIMEOUT_MS = 10_000;
@@ -42,6 +42,16 @@ export class Daemon {
   /** Pid of the running daemon; null when none runs. */
   pid(): Promise<number | null> {
     return daemonOfPidFile(this.#pidFile, this.#qmpSocket);
+  }
+
+  /**
+   * Whether the last daemon of this directory went as it goes when it is told to: it takes its pid file along, after it
+   * has closed every node, which writes what is in memory. False also where the directory went too, as in a reboot.
+   */
+  async endedInOrder(): Promise<boolean> {
+    if ((await daemonByScan(this.#qmpSocket)) !== null) return false;
+    const entries = await entriesOf(this.directory);
+    return entries.includes(basename(this.#logFile)) && !entries.includes(basename(this.#pidFile));
   }
 
   /**

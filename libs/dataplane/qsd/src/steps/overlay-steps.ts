@@ -5,6 +5,7 @@ import { BASES, baseNode, HEAD, LIMITS, overlayNode } from '../graph/node-names.
 import { LUKS_HEADER_BYTES } from '../luks/header.js';
 import type { NbdClient } from '../nbd/nbd-client.js';
 import { isOverlay, makeOverlay } from '../overlay/qcow2.js';
+import { QmpCommandError } from '../qmp/errors.js';
 import { nothing } from '../qmp/replies.js';
 import { beneathEncryption } from './encryption-steps.js';
 import { isAllZeros, readFirstBytes, withBytes, writeFirstBytes } from './first-bytes.js';
@@ -96,7 +97,19 @@ export async function buildOverlay(scene: StepScene, step: StepOf<'build-overlay
     await qmp.execute('blockdev-add', { ...filter, 'read-only': true }, nothing);
   }
   const node = { driver: 'qcow2', 'node-name': overlay, file: top, backing: between, discard: 'unmap' };
-  await qmp.execute('blockdev-add', { ...node, 'read-only': isShared(scene, stackGeneration) }, nothing);
+  try {
+    await qmp.execute('blockdev-add', { ...node, 'read-only': isShared(scene, stackGeneration) }, nothing);
+  } catch (cause) {
+    throw cause instanceof QmpCommandError ? unreadable(scene, graph, stackGeneration, cause) : cause;
+  }
+}
+
+function unreadable(scene: StepScene, graph: Graph, stackGeneration: number, cause: QmpCommandError): Error {
+  const legIds = stackNodes(graph, stackGeneration).flatMap(({ node }) => (node.kind === 'leg' ? [node.legId] : []));
+  return refused(
+    'step-failed',
+    `the overlay of ${scene.volumeId} on ${legIds.join(', ')} does not open: ${cause.description}. Nothing was written; where its tables are damaged, put the beginning of the leg back from a copy`,
+  );
 }
 
 function assertSameBase(graph: Graph, { stackGeneration, baseStackGeneration }: StepOf<'build-overlay'>): void {

@@ -177,11 +177,11 @@ export class QsdSite {
     return this.card;
   }
 
-  /** Ends a volume's daemon without a word, as a crash does; its run directory stays. */
-  async killVolume(volumeId: string): Promise<void> {
+  /** Ends a volume's daemon without a word, as a crash does, or as a shutdown does; its run directory stays. */
+  async killVolume(volumeId: string, signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> {
     const pid = await this.daemonIn(this.cardOptions.runDirectory, volumeId).pid();
     if (pid === null) throw new Error(`no daemon of ${volumeId} runs`);
-    process.kill(pid, 'SIGKILL');
+    process.kill(pid, signal);
     await eventually('the daemon is gone', () => !existsSync(`/proc/${pid}/exe`));
   }
 
