@@ -84,8 +84,8 @@ export class Decisions {
   readonly #settings: SchedulerSettings;
   readonly #lane = new Lane();
   readonly #cache = new AggregateCache();
-  /** Agents that have said that they follow this life of the database, as `role id`. */
-  readonly #following = new Set<string>();
+  /** Which life of the database each agent has said that it follows, by `role id`. */
+  readonly #following = new Map<string, string>();
   #incarnation = '';
   #pauses = new PauseBook([]);
   /** What is in memory may not be of this database: a commit was asked for and not answered, or it was replaced. */
@@ -138,14 +138,16 @@ export class Decisions {
    * back does not know what runs on those that were first heard after it was taken.
    */
   noteFollowing({ role, agentId, follows }: AgentRecord): void {
-    if (follows === this.#incarnation) this.#following.add(keyOf(role, agentId));
-    else this.#following.delete(keyOf(role, agentId));
+    if (follows === null) this.#following.delete(keyOf(role, agentId));
+    else this.#following.set(keyOf(role, agentId), follows);
     this.noteKnown(role, agentId);
   }
 
   /** There is such an agent; whether it was ever heard here is another matter. */
   noteKnown(role: AgentRole, agentId: string): void {
-    this.ports.fleet.setDiverged(role, agentId, !this.#following.has(keyOf(role, agentId)));
+    const follows = this.#following.get(keyOf(role, agentId));
+    const isThis = follows === this.#incarnation;
+    this.ports.fleet.setFollows(role, agentId, follows === undefined ? 'unheard' : isThis ? 'this' : 'another');
   }
 
   /** To be called with each volume whose change is over and followed by another, once that is committed. */

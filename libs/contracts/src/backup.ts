@@ -63,6 +63,10 @@ export type DivergedAgent = z.infer<typeof divergedAgentSchema>;
 export const divergenceSchema = z.strictObject({
   v: z.literal(1),
   incarnation: z.uuid(),
+  /** How many of the cards and pools that the scheduler knows follow this life. */
+  following: z.int().min(0),
+  /** Those that have not said yet which life they follow, as for a moment after they have registered. */
+  unheard: z.array(z.strictObject({ role: z.enum(['card', 'pool']), id: cardIdSchema })).max(1000),
   agents: z.array(divergedAgentSchema).max(1000),
   /** The first 200, or as many as fit a message; `volumeCount` says how many there are. */
   volumes: z.array(divergedVolumeSchema).max(200),

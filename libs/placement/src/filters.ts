@@ -13,11 +13,11 @@ export function cardExclusion(card: FleetCard, request: PlacementRequest): CardC
   return standing(card, request) ?? ability(card, request) ?? cardBudget(card, request) ?? company(card, request);
 }
 
-function standing({ snapshot, isDiverged }: FleetCard, { wish }: PlacementRequest): CardConstraint | null {
+function standing({ snapshot, follows }: FleetCard, { wish }: PlacementRequest): CardConstraint | null {
   if (wish.cardId !== undefined && snapshot.cardId !== wish.cardId) return 'card-named';
   if (wish.hostId !== undefined && snapshot.hostId !== wish.hostId) return 'host-named';
   if (snapshot.state !== 'ready') return 'card-state';
-  if (isDiverged) return 'card-diverged';
+  if (follows !== 'this') return follows === 'another' ? 'card-diverged' : 'card-unheard';
   if (snapshot.cordoned) return 'card-cordoned';
   return wish.cardLabels && !matchesLabels(snapshot.labels, wish.cardLabels) ? 'card-labels' : null;
 }
@@ -51,7 +51,7 @@ export function poolExclusion(pool: FleetPool, request: LegsRequest): PoolConstr
   if (named.length >= request.legCount && !named.includes(snapshot.poolId)) return 'pool-named';
   if (request.avoidPoolIds?.includes(snapshot.poolId)) return 'pool-bad';
   if (snapshot.state !== 'ready') return 'pool-state';
-  if (pool.isDiverged) return 'pool-diverged';
+  if (pool.follows !== 'this') return pool.follows === 'another' ? 'pool-diverged' : 'pool-unheard';
   if (snapshot.cordoned) return 'pool-cordoned';
   if (wish.poolLabels && !matchesLabels(snapshot.labels, wish.poolLabels)) return 'pool-labels';
   if (!request.requiredPoolCapabilities.every((name) => pool.capabilities.has(name))) return 'pool-capability';

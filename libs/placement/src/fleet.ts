@@ -4,6 +4,12 @@ import type { CardReservation, LegReservation, Reservation } from './reservation
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
+/**
+ * What an agent last said that it follows: this life of the database; another, so that what it holds is not known for
+ * sure; or nothing yet, as for a moment after it has registered.
+ */
+export type Following = 'this' | 'another' | 'unheard';
+
 /** A card with what is held on it. */
 export interface FleetCard {
   readonly snapshot: CardSnapshot;
@@ -11,8 +17,7 @@ export interface FleetCard {
   /** Cards with the same one open legs in the same ways, and so reach the same network pools. */
   readonly legSignature: string;
   readonly use: CardUse;
-  /** Its agent has not said that it follows this life of the database: what it holds is not known for sure. */
-  readonly isDiverged: boolean;
+  readonly follows: Following;
 }
 /** A pool with what is held on it. */
 export interface FleetPool {
@@ -21,7 +26,7 @@ export interface FleetPool {
   /** How it serves legs, as the capabilities that a card needs for it; empty: every card can. */
   readonly legCapabilities: readonly CapabilityName[];
   readonly use: LegDemand;
-  readonly isDiverged: boolean;
+  readonly follows: Following;
 }
 export interface CardUse extends CardDemand {
   readonly functionIds: ReadonlySet<string>;
@@ -49,44 +54,39 @@ export class Fleet {
   readonly #poolBooks = new Map<string, Writable<LegDemand>>();
   readonly #cardReservations = new Map<string, CardReservation>();
   readonly #legReservations = new Map<string, LegReservation>();
-  readonly #divergedCards = new Set<string>();
-  readonly #divergedPools = new Set<string>();
+  readonly #cardFollows = new Map<string, Following>();
+  readonly #poolFollows = new Map<string, Following>();
 
   /** Adds the card, or replaces what was known of it. What is held on it stays. */
   setCard(snapshot: CardSnapshot): void {
     const { cardId } = snapshot;
     const capabilities = namesOf(snapshot);
     const legSignature = legCapabilitiesOf(capabilities).toSorted().join(' ');
-    const isDiverged = this.#divergedCards.has(cardId);
-    this.#cards.set(cardId, { snapshot, capabilities, legSignature, use: this.#booksOfCard(cardId), isDiverged });
+    const follows = this.follows('card', cardId);
+    this.#cards.set(cardId, { snapshot, capabilities, legSignature, use: this.#booksOfCard(cardId), follows });
   }
 
   setPool(snapshot: PoolSnapshot): void {
     const { poolId } = snapshot;
     const capabilities = namesOf(snapshot);
     const legCapabilities = legCapabilitiesOf(capabilities);
-    const isDiverged = this.#divergedPools.has(poolId);
-    this.#pools.set(poolId, { snapshot, capabilities, legCapabilities, use: this.#booksOfPool(poolId), isDiverged });
+    const follows = this.follows('pool', poolId);
+    this.#pools.set(poolId, { snapshot, capabilities, legCapabilities, use: this.#booksOfPool(poolId), follows });
   }
 
-  /** Nothing new is placed on it while it is diverged, whether or not it is known at the moment. */
-  setDiverged(role: 'card' | 'pool', id: string, isDiverged: boolean): void {
-    const diverged = role === 'card' ? this.#divergedCards : this.#divergedPools;
-    if (diverged.has(id) === isDiverged) return;
-    if (isDiverged) diverged.add(id);
-    else diverged.delete(id);
+  /** Nothing new is placed on it unless it follows this life, whether or not it is known at the moment. */
+  setFollows(role: 'card' | 'pool', id: string, follows: Following): void {
+    if (this.follows(role, id) === follows) return;
+    (role === 'card' ? this.#cardFollows : this.#poolFollows).set(id, follows);
     const card = role === 'card' ? this.#cards.get(id) : undefined;
     const pool = role === 'pool' ? this.#pools.get(id) : undefined;
     if (card) this.setCard(card.snapshot);
     if (pool) this.setPool(pool.snapshot);
   }
 
-  get divergedCount(): number {
-    return this.#divergedCards.size + this.#divergedPools.size;
-  }
-
-  isDiverged(role: 'card' | 'pool', id: string): boolean {
-    return (role === 'card' ? this.#divergedCards : this.#divergedPools).has(id);
+  /** Where nothing was ever said of it, all is well: whoever only places knows of no lives. */
+  follows(role: 'card' | 'pool', id: string): Following {
+    return (role === 'card' ? this.#cardFollows : this.#poolFollows).get(id) ?? 'this';
   }
 
   /** Nothing new is placed on it. What is held on it stays held. */

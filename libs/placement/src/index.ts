@@ -10,7 +10,7 @@ export {
   legDemandOf,
   rateOf,
 } from './costs.js';
-export { type CardUse, Fleet, type FleetCard, type FleetPool } from './fleet.js';
+export { type CardUse, Fleet, type FleetCard, type FleetPool, type Following } from './fleet.js';
 export { place, placeCard, placeLegs } from './place.js';
 export {
   type CardConstraint,

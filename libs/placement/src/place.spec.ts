@@ -74,6 +74,22 @@ describe('a placement', () => {
     });
   });
 
+  it('keeps off cards and pools that follow another life of the database, or have not said yet which', () => {
+    const fleet = fleetOf([card(1), card(2), card(3)], [pool(1), pool(2), pool(3)]);
+    for (const role of ['card', 'pool'] as const) {
+      fleet.setFollows(role, `${role}-1`, 'another');
+      fleet.setFollows(role, `${role}-2`, 'unheard');
+    }
+    expect(place(request(), fleet)).toMatchObject({ ok: true, cardId: 'card-3', legs: [{ poolId: 'pool-3' }] });
+    expect(refusal(place(request({ legCount: 2 }), fleet))).toContain(
+      'pool-unheard excludes 1 of 3 pools (pool-2), which the scheduler has not heard yet: try again in some seconds',
+    );
+    fleet.setFollows('card', 'card-3', 'another');
+    expect(refusal(place(request(), fleet))).toContain('card-diverged excludes 2 of 3 cards (card-1, card-3)');
+    fleet.setFollows('card', 'card-2', 'this');
+    expect(place(request(), fleet)).toMatchObject({ ok: true, cardId: 'card-2' });
+  });
+
   it('follows labels, and keeps beside or away from the volumes that are named by theirs', () => {
     const fleet = three();
     const held = {

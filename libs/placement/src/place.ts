@@ -162,5 +162,7 @@ function notPlaced(fleet: Fleet, tally: Tally, legCount: number, isCardFound: bo
 
 function reasonOf({ subject, constraint, excluded, of, examples }: Exclusion): string {
   const more = excluded > examples.length ? ', …' : '';
-  return `${constraint} excludes ${excluded} of ${of} ${subject}s (${examples.join(', ')}${more})`;
+  const isNew = constraint === 'card-unheard' || constraint === 'pool-unheard';
+  const advice = isNew ? ', which the scheduler has not heard yet: try again in some seconds' : '';
+  return `${constraint} excludes ${excluded} of ${of} ${subject}s (${examples.join(', ')}${more})${advice}`;
 }

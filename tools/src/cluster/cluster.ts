@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cardSnapshotSchema, poolSnapshotSchema } from '@flexbso/contracts';
+import { cardSnapshotSchema, divergenceSchema, poolSnapshotSchema } from '@flexbso/contracts';
 import { makeIdentities, natsServerConfig, readUsers } from '@flexbso/messaging';
 import type { Principal } from '@flexbso/messaging';
 import { installedTools } from '@flexbso/testkit';
@@ -192,6 +192,7 @@ export class Cluster {
       await Promise.all(plans.map((plan) => ready(plan, this.process(plan.name))));
     }
     await this.#allRegistered(say);
+    await this.#allHeard(say);
   }
 
   async #allRegistered(say: Say): Promise<void> {
@@ -206,6 +207,21 @@ export class Cluster {
       const readyOnes = [...seenCards.items, ...seenPools.items].filter((seen) => seen.state === 'ready');
       return readyOnes.length === cards.length + pools.length;
     });
+  }
+
+  /** The scheduler places nothing on who has not said yet which life of its database it follows. */
+  async #allHeard(say: Say): Promise<void> {
+    const api = new ApiClient(this.address);
+    const all = standInTopology.cards.length + standInTopology.pools.length;
+    let estranged = 0;
+    await until('every card and pool has said which life of the database it follows', 60_000, async () => {
+      const { following, unheard, agents } = await api.get('/v1/differences', divergenceSchema);
+      // One that follows another life stays so until an operator has settled what differs.
+      estranged = agents.filter(({ failure }) => failure === null).length;
+      return unheard.length === 0 && following + estranged === all;
+    });
+    if (estranged > 0)
+      say(`${estranged} of ${all} cards and pools follow another life of the database: docs/runbooks/diverged.md`);
   }
 
   async #keep(): Promise<void> {

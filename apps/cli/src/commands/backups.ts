@@ -123,11 +123,12 @@ function only(divergence: Divergence, id: string | undefined): Divergence {
     one.volumeId === id || one.name === id || one.differences.some(({ where }) => where.endsWith(` ${id}`));
   const volumes = divergence.volumes.filter(ofVolume);
   const agents = divergence.agents.filter((agent) => agent.id === id);
-  return { ...divergence, agents, volumes, volumeCount: volumes.length };
+  const unheard = divergence.unheard.filter((agent) => agent.id === id);
+  return { ...divergence, unheard, agents, volumes, volumeCount: volumes.length };
 }
 
 /** Every difference by volume, with what could be done; then every agent that follows another life. */
-export function divergenceLines({ agents, volumes, volumeCount }: Divergence): string[] {
+export function divergenceLines({ unheard, agents, volumes, volumeCount }: Divergence): string[] {
   const lines = volumes.flatMap(({ volumeId: id, name, since, differences, adopt, delete: ending }) => [
     `${id}${name === null ? '' : ` (${name})`}: ${since} since the backup`,
     ...differences.map(({ where, id: about, what }) => `  ${where}: ${about}: ${what}`),
@@ -136,11 +137,14 @@ export function divergenceLines({ agents, volumes, volumeCount }: Divergence): s
   ]);
   const rest = volumeCount - volumes.length;
   const more = rest > 0 ? [`and ${rest} more volumes: settle these, and they are shown`] : [];
-  const standing = agents.map(({ role, id, failure, differences }) =>
-    failure === null
-      ? `${role} ${id} is diverged: ${differences} volumes to settle`
-      : `${role} ${id} was not compared: ${failure}`,
-  );
+  const standing = [
+    ...agents.map(({ role, id, failure, differences }) =>
+      failure === null
+        ? `${role} ${id} is diverged: ${differences} volumes to settle`
+        : `${role} ${id} was not compared: ${failure}`,
+    ),
+    ...unheard.map(({ role, id }) => `${role} ${id} has not said yet which life of the database it follows`),
+  ];
   return [...lines, ...more, ...(standing.length > 0 ? standing : ['every card and pool follows the database'])];
 }
 

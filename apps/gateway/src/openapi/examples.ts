@@ -272,6 +272,8 @@ export const restoredExample = restoredSchema.parse({ backup: backupExample, inc
 export const divergenceExample = divergenceSchema.parse({
   v: 1,
   incarnation,
+  following: 7,
+  unheard: [],
   agents: [{ role: 'card', id: 'card-1', failure: null, differences: 1 }],
   volumes: [
     {

@@ -8,6 +8,7 @@ import {
   rpc,
   type Settled,
 } from '@flexbso/contracts';
+import type { Fleet } from '@flexbso/placement';
 import { canonicalDigest } from '@flexbso/stack';
 import type { z } from 'zod';
 import { assertAdmin } from '../backups/backup-requests.js';
@@ -64,8 +65,9 @@ export class Settlements {
     assertAdmin(caller);
     const { store, fleet } = this.#decisions.ports;
     const { incarnation } = this.#decisions;
+    const { following, unheard, isAll } = standing(fleet);
     // Each of them asks every few seconds, and so is known: without any, nobody is asked.
-    if (fleet.divergedCount === 0) return { v: 1, incarnation, agents: [], volumes: [], volumeCount: 0 };
+    if (isAll) return { v: 1, incarnation, following, unheard, agents: [], volumes: [], volumeCount: 0 };
     const reality = await this.#reality();
     const recorded = await store.read(recordedVolumes);
     const { differing, verdictOf } = this.#compare(reality, recorded);
@@ -73,6 +75,8 @@ export class Settlements {
     return {
       v: 1,
       incarnation,
+      following,
+      unheard: unheard.slice(0, maxAgents),
       agents: agentsOf(reality, differing).slice(0, maxAgents),
       volumes: fitting(volumes.slice(0, maxListed)),
       volumeCount: volumes.length,
@@ -290,6 +294,17 @@ function agentsOf({ answered, failures }: Reality, differing: readonly Differing
       return { role, id: name.slice(role.length + 1), failure, differences: 0 };
     }),
   ];
+}
+
+/** Who follows which life, of the cards and pools that there are. */
+function standing(fleet: Fleet): Pick<Divergence, 'following' | 'unheard'> & { isAll: boolean } {
+  const all = [
+    ...[...fleet.cards()].map(({ snapshot, follows }) => ({ role: 'card' as const, id: snapshot.cardId, follows })),
+    ...[...fleet.pools()].map(({ snapshot, follows }) => ({ role: 'pool' as const, id: snapshot.poolId, follows })),
+  ];
+  const following = all.filter(({ follows }) => follows === 'this').length;
+  const unheard = all.filter(({ follows }) => follows === 'unheard').map(({ role, id }) => ({ role, id }));
+  return { following, unheard, isAll: following === all.length };
 }
 
 const settled = ({ volume, change }: Draft, how: One['how']): One => ({

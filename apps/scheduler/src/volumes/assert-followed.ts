@@ -7,8 +7,8 @@ import type { Aggregate } from '../changes/draft.js';
  * recorded of it may not be what runs. @throws ProblemError `diverged`
  */
 export function assertFollowed(fleet: Fleet, { volume, legs }: Aggregate): void {
-  const pool = legs.find(({ poolId }) => fleet.isDiverged('pool', poolId));
-  const isOnDivergedCard = fleet.isDiverged('card', volume.cardId);
+  const pool = legs.find(({ poolId }) => fleet.follows('pool', poolId) !== 'this');
+  const isOnDivergedCard = fleet.follows('card', volume.cardId) !== 'this';
   if (!isOnDivergedCard && pool === undefined) return;
   const who = isOnDivergedCard ? `card ${volume.cardId}` : `pool ${pool?.poolId}`;
   throw new ProblemError({
