@@ -1,6 +1,6 @@
 import { cardStepSchema, type CardStepKind } from '@flexbso/contracts';
 import type { CardDiscovery } from '@flexbso/dataplane-port';
-import { isQuestion } from '@flexbso/dataplane-qsd/testing';
+import { isQuestion, OVERLAY_CUT_OVER } from '@flexbso/dataplane-qsd/testing';
 import { expectedObservation, plannedVolumeOf } from '@flexbso/stack';
 import { eventually } from '@flexbso/testkit';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -120,7 +120,7 @@ const cutOvers: readonly CutOver[] = [
     before: [{ qos: limits }],
     change: { snapshot: true },
     kinds: [],
-    moments: ['build-overlay: after', ...intended.slice(1), 'cut-over: after blockdev-reopen', 'cut-over: after'],
+    moments: ['build-overlay: after', ...intended.slice(1), `cut-over: after ${OVERLAY_CUT_OVER}`, 'cut-over: after'],
   },
   {
     name: 'writing back',
