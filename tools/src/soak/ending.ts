@@ -6,7 +6,9 @@ import type { CheckReport, Volume } from '@flexbso/contracts';
 import { z } from 'zod';
 import { until } from '../api/until.js';
 import type { PlantedIo } from './guest.js';
+import { forEachInLanes } from './lanes.js';
 import { descriptorsByProgram, idsOf, keptPaths, strayFiles, strayProcesses, strayReservations } from './leaks.js';
+import { deleteSnapshots } from './snapshots.js';
 import { CHANGE_DEADLINE_MS, changed, end, planeDescriptors } from './subject.js';
 import type { SoakScene, Subject } from './subject.js';
 import type { Leaks } from './tally.js';
@@ -44,13 +46,13 @@ export async function endAll(
 ): Promise<Leaks> {
   const there = subjects.filter((subject) => subject !== null);
   await settled(scene);
-  for (const subject of there) await backToBeginning(scene, subject);
+  await forEachInLanes(there, (subject) => backToBeginning(scene, subject));
   await settled(scene);
   await stopGuests(there, planted);
   await complainOfBadLegs(scene);
   if (planted.includes('leak')) await plantLeak(scene);
   const beside = await leftBeside(scene, there, before);
-  for (const { volumeId } of await volumesOf(scene)) await end(scene, volumeId);
+  await forEachInLanes(await volumesOf(scene), ({ volumeId }) => end(scene, volumeId));
   await settled(scene);
   const after = await leftAfter(scene, before, beside);
   return told(scene, [beside, after]);
@@ -85,7 +87,9 @@ async function stopGuests(subjects: readonly Subject[], planted: readonly Plante
 }
 
 /** The same stack has the same files and sockets open, however many stacks were there in between. */
-async function backToBeginning(scene: SoakScene, { volume, beginning }: Subject): Promise<void> {
+async function backToBeginning(scene: SoakScene, subject: Subject): Promise<void> {
+  const { volume, beginning } = subject;
+  await deleteSnapshots(scene, subject);
   const now = await scene.api.volume(volume.volumeId);
   await changed(scene, 'back to its first stack', now, beginning.patch);
 }

@@ -1,13 +1,14 @@
 import type { Change } from '@flexbso/contracts';
 import { passes } from './killer.js';
+import { forEachInLanes, inLanes } from './lanes.js';
 import type { Random } from './random.js';
+import { deleteSnapshots, snapshotRound } from './snapshots.js';
 import { begin, changed, end, reachOf, unlessRefused } from './subject.js';
 import type { SoakScene, Subject } from './subject.js';
 import { wishFor } from './wishes.js';
 
-/** As many changes at once as two cores carry beside their verification. */
-const LANES = 3;
 const RECREATED = 0.06;
+const SNAPSHOTS = 0.35;
 const CANCELLED = 0.1;
 const MOST_BEFORE_CANCEL_MS = 1_500;
 /** Between two changes of a lane. */
@@ -37,9 +38,8 @@ export interface Rounds {
 /** A volume for each place, its client at work. */
 export async function fillPlaces({ scene, subjects, cardIds, tags, random }: Rounds): Promise<void> {
   const places = subjects.map((_, place) => place);
-  await inLanes(async () => {
-    for (let place = places.shift(); place !== undefined; place = places.shift())
-      subjects[place] = await begin(scene, cardAt(cardIds, place), tags.take(), random.fork());
+  await forEachInLanes(places, async (place) => {
+    subjects[place] = await begin(scene, cardAt(cardIds, place), tags.take(), random.fork());
   });
 }
 
@@ -59,11 +59,6 @@ export async function changeAtRandom(rounds: Rounds, signal: AbortSignal): Promi
   });
 }
 
-async function inLanes(lane: () => Promise<void>): Promise<void> {
-  const lanes = await Promise.allSettled(Array.from({ length: LANES }, lane));
-  for (const one of lanes) if (one.status === 'rejected') throw one.reason;
-}
-
 /** Null: it did not come to an end. */
 async function oneRound(rounds: Rounds, place: number, random: Random): Promise<Change['state'] | null> {
   const { scene, subjects } = rounds;
@@ -71,8 +66,10 @@ async function oneRound(rounds: Rounds, place: number, random: Random): Promise<
   if (!subject || random.chance(RECREATED)) return recreated(rounds, place, random);
   const { volumeId } = subject.volume;
   const before = await scene.api.volume(volumeId);
+  const meanwhile = (begun: Change) => maybeCancel(scene, begun, random);
+  if (random.chance(SNAPSHOTS)) return snapshotRound(scene, subject, before, random, meanwhile);
   const { kind, patch } = wishFor(before, reachOf(scene, before.cardId), random);
-  const change = () => changed(scene, kind, before, patch, (begun) => maybeCancel(scene, begun, random));
+  const change = () => changed(scene, kind, before, patch, meanwhile);
   if (patch.sizeBytes === undefined) return change();
   const { layers } = patch.stack ?? before.stack;
   return subject.guest.awayFor(change, !layers.some((layer) => layer.kind === 'encryption'));
@@ -90,6 +87,7 @@ async function recreated(rounds: Rounds, place: number, random: Random): Promise
   const subject = subjects[place];
   subjects[place] = null;
   await subject?.guest.stop();
+  if (subject && !(await deleteSnapshots(scene, subject))) return null;
   if (subject && !(await end(scene, subject.volume.volumeId))) return null;
   // Where none could be made now, because what was killed is not heard yet, one is made at the next turn.
   subjects[place] = await begin(scene, cardAt(cardIds, place), tags.take(), random.fork());

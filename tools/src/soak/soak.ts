@@ -6,6 +6,7 @@ import type { Cluster, Say } from '../cluster/cluster.js';
 import { endAll, lookBefore } from './ending.js';
 import type { Planted } from './ending.js';
 import { killAtRandom } from './killer.js';
+import { forEachInLanes } from './lanes.js';
 import { Random } from './random.js';
 import { changeAtRandom, fillPlaces, Tags } from './rounds.js';
 import type { Rounds, Subjects } from './rounds.js';
@@ -92,13 +93,13 @@ async function between(
   }
 }
 
-/** One volume on each card, one after the other, over all its pools. */
+/** One volume on each card, over all its pools. */
 async function warmUp({ scene, cardIds, tags, random }: Rounds): Promise<void> {
-  for (const cardId of cardIds) {
+  await forEachInLanes(cardIds, async (cardId) => {
     const subject = await begin(scene, cardId, tags.take(), random.fork(), widestForm);
     await subject?.guest.stop();
     if (subject) await end(scene, subject.volume.volumeId);
-  }
+  });
 }
 
 /** Which pools each card reaches: those of its own host, first, and those that all reach. */

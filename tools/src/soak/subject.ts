@@ -2,12 +2,13 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Change, Volume, VolumePatch } from '@flexbso/contracts';
 import { ApiError } from '../api/client.js';
-import type { ApiClient } from '../api/client.js';
+import type { ApiClient, Changed } from '../api/client.js';
 import type { Cluster } from '../cluster/cluster.js';
 import { dataPlanesIn } from '../cluster/data-planes.js';
 import { Guest } from './guest.js';
 import { descriptorsOf } from './leaks.js';
 import type { Random } from './random.js';
+import { SnapshotBook } from './snapshot-book.js';
 import type { Tally } from './tally.js';
 import type { Reach } from './wishes.js';
 
@@ -39,6 +40,7 @@ interface Beginning {
 export interface Subject {
   readonly volume: Volume;
   readonly guest: Guest;
+  readonly snapshots: SnapshotBook;
   readonly beginning: Beginning;
 }
 
@@ -73,7 +75,7 @@ export async function begin(
   if (volume === null) return null;
   const descriptors = await planeDescriptors(scene.cluster, volume);
   const guest = await Guest.start(String(volume.uri), tag, random.fork(), scene.tally);
-  return { volume, guest, beginning: { patch, descriptors } };
+  return { volume, guest, snapshots: new SnapshotBook(), beginning: { patch, descriptors } };
 }
 
 async function created(scene: SoakScene, spec: Record<string, unknown>): Promise<Volume | null> {
@@ -109,9 +111,19 @@ export async function changed(
   kind: string,
   { volumeId, generation }: Volume,
   patch: VolumePatch,
+  meanwhile?: (change: Change) => Promise<void>,
+): Promise<Change['state'] | null> {
+  return followed(scene, kind, () => scene.api.patchVolume(volumeId, generation, patch), meanwhile);
+}
+
+/** The same of a change that is asked for in any way. */
+export async function followed(
+  scene: SoakScene,
+  kind: string,
+  ask: () => Promise<Changed>,
   meanwhile: (change: Change) => Promise<void> = async () => undefined,
 ): Promise<Change['state'] | null> {
-  const begun = await unlessRefused(scene.tally, kind, () => scene.api.patchVolume(volumeId, generation, patch));
+  const begun = await unlessRefused(scene.tally, kind, ask);
   if (begun === null) return 'refused';
   await meanwhile(begun.change);
   return endOf(scene, kind, begun.change);

@@ -96,6 +96,8 @@ const uncompressed: Kind = (draft) =>
 
 /** In place only: by a swap no volume grows over NBD, which cannot tell its client. */
 const grown: Kind = (draft, { poolIds: [ownPoolId] }) => {
+  // One on an overlay grows by a swap.
+  if (draft.volume.snapshots.length > 0) return null;
   const sizeBytes = draft.volume.sizeBytes + GROWTH_BYTES;
   const isOnFile = draft.poolIds.length === 1 && draft.poolIds[0] === ownPoolId && !has(draft, 'compression');
   const isSwapped = draft.patch.stack ?? draft.patch.placement ?? draft.patch.rekey;
@@ -126,16 +128,21 @@ const kinds: Readonly<Record<string, Kind>> = {
 };
 export const wishKinds: readonly string[] = Object.keys(kinds);
 
+/** Half of what snapshots do not follow says that it knows that; the rest is refused. */
+function known({ snapshots }: Volume, patch: VolumePatch, random: Random): VolumePatch {
+  return snapshots.length > 0 && random.chance(0.5) ? { ...patch, acknowledgeSnapshots: true } : patch;
+}
+
 /** A change that makes sense of this volume as it is; now and then two in one, and now and then one that is to be refused. */
 export function wishFor(volume: Volume, reach: Reach, random: Random): Wish {
   const poolIds = volume.legs.filter(({ current }) => current).map(({ poolId }) => poolId);
   const none: Draft = { volume, layers: volume.stack.layers, poolIds, patch: {} };
   const [kind, draft] = oneOf(none, reach, random);
-  if (kind === 'impossible' || random.chance(0.8)) return { kind, patch: draft.patch };
+  if (kind === 'impossible' || random.chance(0.8)) return { kind, patch: known(volume, draft.patch, random) };
   const [other, both] = oneOf(draft, reach, random);
   return other === kind || other === 'impossible'
-    ? { kind, patch: draft.patch }
-    : { kind: 'combined', patch: both.patch };
+    ? { kind, patch: known(volume, draft.patch, random) }
+    : { kind: 'combined', patch: known(volume, both.patch, random) };
 }
 
 function oneOf(draft: Draft, reach: Reach, random: Random): readonly [string, Draft] {
