@@ -115,7 +115,9 @@ export class Settlements {
       await decision.write(null, taken, how);
       const present = aggregateOf(taken);
       const { fleet, vault } = this.#decisions.ports;
-      const proposal = proposeDelete({ fleet, deciding: decision.deciding }, present, settling.asking);
+      const world = { fleet, deciding: decision.deciding };
+      // They were named with all the legs that go, to whoever asked for this.
+      const proposal = proposeDelete(world, present, settling.asking, { withSnapshots: true });
       return settled(await accept(decision, vault, present, proposal), 'deleted');
     });
   }

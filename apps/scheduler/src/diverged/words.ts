@@ -1,6 +1,7 @@
 import type { DivergedVolume } from '@flexbso/contracts';
 import type { DifferingVolume } from './differences.js';
 import type { HeldLeg, Verdict } from './judge.js';
+import { namesOf } from './readers.js';
 
 /** The contract's bound; a volume of more legs than that has its differences cut. */
 const maxDifferences = 50;
@@ -27,6 +28,8 @@ export function divergedVolume(
     delete: cut(deleteText(verdict, recorded !== null)),
   };
 }
+
+type TakeOver = Extract<Verdict, { kind: 'take-over' }>;
 
 const legsText = (legs: readonly HeldLeg[]) =>
   legs.map(({ poolId, given }) => `${given.legId} on ${poolId}`).join(', ');
@@ -57,7 +60,7 @@ export function adoptText(verdict: Verdict, isRecorded: boolean): Choice {
   const where = given.stack.legs.map(({ legId, poolId }) => `${legId} on ${poolId}`).join(', ');
   return {
     can: true,
-    what: `the books take over generation ${given.generation} on ${cardId}, which stands on ${where}${key}${legs}`,
+    what: `the books take over generation ${given.generation} on ${cardId}, which stands on ${where}${key}${originText(verdict)}${snapshotsText(verdict)}${legs}`,
   };
 }
 
@@ -65,9 +68,32 @@ export function deleteText(verdict: Verdict, isRecorded: boolean): Choice {
   if (verdict.kind === 'end') return { can: true, what: `no card has it${deletedText(verdict.leftovers)}` };
   if (isRecorded) return { can: false, what: 'it is recorded: adopt it; what runs then is deleted as any volume is' };
   if (verdict.kind === 'refused') return { can: false, what: verdict.why };
-  const runs = verdict.kind === 'take-over' ? verdict.legs.map(({ onPool }) => onPool) : [];
-  const first = verdict.kind === 'take-over' ? `it ends on ${verdict.cardId}` : 'nothing of it runs';
-  return { can: true, what: `${first}${deletedText([...runs, ...verdict.leftovers])}` };
+  if (verdict.kind !== 'take-over') return { can: true, what: `nothing of it runs${deletedText(verdict.leftovers)}` };
+  const { cardId, readers, found, leftovers } = verdict;
+  if (readers.length > 0)
+    return { can: false, what: `${namesOf(readers)} read from its snapshots: delete that first, or adopt this one` };
+  const runs = verdict.legs.map(({ onPool }) => onPool);
+  const names = found.snapshots.map(({ name }) => name).join(', ');
+  const first = `it ends on ${cardId}${names === '' ? '' : `, and its snapshots go with it: ${names}`}`;
+  return { can: true, what: `${first}${deletedText([...runs, ...verdict.frozen, ...leftovers])}` };
+}
+
+function originText({ bases }: TakeOver): string {
+  const origin = bases.find((base) => base.origin !== undefined)?.origin;
+  return origin ? `; it is a clone and reads from ${origin.snapshotId} of ${origin.volumeId}` : '';
+}
+
+function snapshotsText({ found: { snapshots, lostId, legs } }: TakeOver): string {
+  const known = snapshots.filter(({ snapshotId }) => snapshotId !== lostId);
+  const names = known.map(({ name, snapshotId, state }) =>
+    state === 'deleting' ? `${name} (${snapshotId}, which can only be deleted)` : `${name} (${snapshotId})`,
+  );
+  const lost = snapshots.find(({ snapshotId }) => snapshotId === lostId);
+  const kept = lost ? legsText(legs.filter(({ stackGeneration }) => stackGeneration === lost.stackGeneration)) : '';
+  const first = names.length === 0 ? '' : `; with its snapshots ${names.join(', ')}`;
+  return lost
+    ? `${first}; ${kept}, kept for a snapshot that nobody can put together again, as ${lost.snapshotId}, which can only be deleted`
+    : first;
 }
 
 function deletedText(legs: readonly HeldLeg[]): string {
