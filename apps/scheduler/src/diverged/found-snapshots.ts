@@ -73,7 +73,7 @@ export function foundSnapshots(scene: Scene, carried: ReadonlySet<string>): Foun
   const isThere = ({ legId, poolId }: LegRef) => there.get(legId)?.poolId === poolId;
   const snapshots = wantedSnapshots(scene).flatMap((wanted): FoundSnapshot[] => {
     const chain = wanted.stackGenerations.flatMap((generation) => stacks.get(generation) ?? []);
-    if (wanted.stackGenerations[0] === scene.given?.stack.stackGeneration) return [];
+    if (isWrittenTo(scene, wanted, stacks)) return [];
     const legs = chain.flatMap(({ own }) => own);
     const isWhole = chain.length === wanted.stackGenerations.length && legs.length > 0 && legs.every(isThere);
     const isRead = scene.readers.some(({ origin }) => origin.snapshotId === wanted.snapshotId);
@@ -91,8 +91,20 @@ export function foundSnapshots(scene: Scene, carried: ReadonlySet<string>): Foun
   return withLost(scene, { snapshots, legs, lostId: null }, carried);
 }
 
+/** It is the stack that the guest writes to: as its card has it, or, where none has it, as its pools were not told to keep it. */
+function isWrittenTo(
+  { given, one }: Scene,
+  { stackGenerations: [top = 0] }: Wanted,
+  stacks: ReadonlyMap<number, KnownStack>,
+): boolean {
+  if (given) return top === given.stack.stackGeneration;
+  const own = new Set(stacks.get(top)?.own.map(({ legId }) => legId));
+  return one.parts.legs.some((leg) => own.has(leg.legId) && leg.given?.role !== 'frozen');
+}
+
 /** In the order in which they are to be listed. Each once. */
-function wantedSnapshots({ one, given, readers }: Scene): Wanted[] {
+function wantedSnapshots(scene: Scene): Wanted[] {
+  const { one, given, readers } = scene;
   const known: Wanted[] = given?.kept?.snapshots ?? one.recorded?.volume.snapshots.map(recordedSnapshot) ?? [];
   const found = new Map(known.map((snapshot) => [snapshot.snapshotId, snapshot]));
   const changeId = given?.changeId ?? one.recorded?.volume.changeId ?? derivedId('chg', one.volumeId, 'remade');
@@ -107,14 +119,37 @@ function wantedSnapshots({ one, given, readers }: Scene): Wanted[] {
       sizeBytes,
       stacks.map(({ stackGeneration }) => stackGeneration),
     );
-  if (given === null || given.kept) return [...found.values()];
-  // Given by a scheduler that did not say: each stack beneath may be one.
-  const own = (given.bases ?? []).filter(({ shared }) => !shared).map(({ stackGeneration }) => stackGeneration);
-  const all = (given.bases ?? []).map(({ stackGeneration }) => stackGeneration);
+  const chain = unnamedChain(scene);
   const tops = new Set([...found.values()].map(({ stackGenerations: [top] }) => top));
-  for (const top of own.toReversed().filter((generation) => !tops.has(generation)))
-    add(remadeSnapshotId(one.volumeId, top), given.sizeBytes, all.slice(all.indexOf(top)));
+  for (const [depth, { stackGeneration, isOwn }] of [...chain.stacks.entries()].toReversed())
+    if (isOwn && !tops.has(stackGeneration)) {
+      const beneath = chain.stacks.slice(depth).map((stack) => stack.stackGeneration);
+      add(remadeSnapshotId(one.volumeId, stackGeneration), chain.sizeBytes, beneath);
+    }
   return [...found.values()];
+}
+
+/**
+ * Stacks upon each other, the uppermost first, each of which may be a snapshot that nobody names: those beneath what a
+ * card was given by a scheduler that did not say, or, where none has it, what the volume ran on by the books.
+ */
+function unnamedChain({ given, one: { recorded } }: Scene): {
+  readonly stacks: readonly { readonly stackGeneration: number; readonly isOwn: boolean }[];
+  readonly sizeBytes: number;
+} {
+  if (given) {
+    const { bases = [], sizeBytes } = given;
+    const beneath = bases.map(({ stackGeneration, shared }) => ({ stackGeneration, isOwn: !shared }));
+    return { stacks: given.kept ? [] : beneath, sizeBytes };
+  }
+  if (!recorded) return { stacks: [], sizeBytes: 0 };
+  const { want } = recorded.volume;
+  const stacks = stacksOf(want).map(({ stackGeneration, origin }, depth) => ({
+    stackGeneration,
+    // Of those beneath it the books name the snapshots.
+    isOwn: depth === 0 && origin === undefined,
+  }));
+  return { stacks, sizeBytes: want.sizeBytes };
 }
 
 function recordedSnapshot(snapshot: SnapshotRecord): Wanted {
@@ -206,17 +241,16 @@ function readStack({ stackGeneration, stack, legs }: Reader['stacks'][number]): 
 
 const isEncrypted = ({ stack }: Pick<BaseStack, 'stack'>) => stack.layers.some(({ kind }) => kind === 'encryption');
 
-/** What pools keep for snapshots, and the books do not know as gone, or a clone reads from. */
+/** What pools keep for snapshots that nobody names. */
 function withLost({ one, given, readers }: Scene, found: Found, carried: ReadonlySet<string>): Found {
   const { volumeId, recorded, parts } = one;
   const kept = new Set([...carried, ...found.legs.map((leg) => leg.given.legId)]);
-  const known = new Set(recorded?.legs.map(({ legId }) => legId));
-  const read = new Set(readers.flatMap(({ stacks }) => stacks.flatMap(({ legs }) => legs.map(({ legId }) => legId))));
-  const stackGeneration = adoptedGeneration(given, recorded?.volume ?? null);
+  const aboveRead = readers.flatMap(({ stacks }) => stacks.map((stack) => stack.stackGeneration + 1));
+  const stackGeneration = Math.max(adoptedGeneration(given, recorded?.volume ?? null), ...aboveRead);
   const legs = parts.legs.flatMap((part) => {
     const { legId, poolId, given: asked } = part;
     const isKeptThere = asked !== null && asked.role === 'frozen' && !asked.tombstone;
-    return isKeptThere && !kept.has(legId) && (!known.has(legId) || read.has(legId)) ? [{ poolId, given: asked }] : [];
+    return isKeptThere && !kept.has(legId) ? [{ poolId, given: asked }] : [];
   });
   const [first] = legs;
   if (!first) return found;

@@ -1,12 +1,11 @@
 import type { DesiredCardLeg, DesiredVolume, ObservedVolume } from '@flexbso/contracts';
 import { desiredStacks, isSettled, plannedVolumeOf } from '@flexbso/stack';
 import type { RecordedVolume } from '../check/compare.js';
-import type { LegRecord } from '../legs/leg-record.js';
-import { carriersOf } from '../snapshots/kept-stacks.js';
 import type { BaseStack, SnapshotRecord } from '../snapshots/snapshot-record.js';
 import { type DifferingVolume, isLeaving } from './differences.js';
 import { baseGiven, type Found, type FoundLeg, foundSnapshots, type Scene } from './found-snapshots.js';
-import { namesOf, type Reader, readersOf } from './readers.js';
+import { withoutCard } from './judge-detached.js';
+import { type Reader, readersOf } from './readers.js';
 import type { VolumeWant } from '../volumes/volume-record.js';
 import type { CardPart, LegPart, Reality } from './reality.js';
 
@@ -26,6 +25,8 @@ export interface FencedPart {
  * How a difference can be settled.
  * - take-over: the volume runs at rest, card and pools agree; `leftovers` are legs that carry nothing.
  * - keep-detached: no card has it, and the pools keep the whole of its recorded stack: it was detached since.
+ * - keep-lost: as `end`, and it has snapshots that are whole, or that clones read from: what nobody can put together any
+ *   more is kept beside them, until it is rolled back to one of them or deleted.
  * - end: no card has it, and pools keep legs that carried it and that the books do not know so: only ever ended by name.
  * - let-go: nothing of it is left but what carries nothing.
  * - refused: `why` says what disagrees, or what is to be waited for.
@@ -64,11 +65,22 @@ export type Verdict =
       readonly snapshots: readonly SnapshotRecord[];
       readonly leftovers: readonly HeldLeg[];
     }
+  | {
+      readonly kind: 'keep-lost';
+      /** Of what carried it: nobody knows how they belong together. */
+      readonly carrying: readonly HeldLeg[];
+      readonly found: Found;
+      readonly leftovers: readonly HeldLeg[];
+      readonly readers: readonly Reader[];
+      /** Above that of every leg that is there: legs are named by it. */
+      readonly generation: number;
+      readonly sizeBytes: number;
+    }
   | { readonly kind: 'end'; readonly leftovers: readonly HeldLeg[] }
   | { readonly kind: 'let-go'; readonly leftovers: readonly HeldLeg[] }
   | { readonly kind: 'refused'; readonly why: string };
 
-const refused = (why: string): Verdict => ({ kind: 'refused', why });
+export const refused = (why: string): Verdict => ({ kind: 'refused', why });
 
 /** Decides by what card and pools told, which must agree; what is not known is never taken for gone. */
 export function judge(
@@ -92,7 +104,7 @@ export function judge(
   const scene: Scene = { one, given: part?.given ?? null, readers, reality, books: recorded };
   if (!part) {
     const held = heldLegs(one.parts.legs);
-    return typeof held === 'string' ? refused(held) : withoutCard(one, held, readers);
+    return typeof held === 'string' ? refused(held) : withoutCard(scene, held);
   }
   const onCard = part.given ? desiredStacks(part.given).flatMap(({ legs }) => legs) : [];
   const carried = new Set(onCard.map(({ legId }) => legId));
@@ -115,74 +127,6 @@ function fencedPart({ cardId, given }: CardPart, parts: readonly LegPart[]): Fen
     return !observed || observed.epoch > epoch;
   });
   return given !== null && legs.length > 0 && isFenced ? [{ cardId, given }] : [];
-}
-
-/** Those of which every leg is among these. */
-function snapshotsOn(books: RecordedVolume | null, legs: readonly { readonly legId: string }[]): SnapshotRecord[] {
-  const ids = new Set(legs.map(({ legId }) => legId));
-  const snapshots = books?.volume.snapshots ?? [];
-  return snapshots.filter((one) => legsOfSnapshots(books, [one]).every(({ legId }) => ids.has(legId)));
-}
-
-function legsOfSnapshots(books: RecordedVolume | null, snapshots: readonly SnapshotRecord[]): LegRecord[] {
-  const stacks = snapshots.flatMap((one) => [one, ...one.bases]);
-  const generations = new Set(stacks.map(({ stackGeneration }) => stackGeneration));
-  return books?.legs.filter(({ stackGeneration }) => generations.has(stackGeneration)) ?? [];
-}
-
-const isFrozen = ({ given }: HeldLeg) => given.role === 'frozen' && !given.tombstone;
-
-/** What no card has may be gone, or detached: what its pools keep tells, since a pool is told which legs carry a volume. */
-function withoutCard(one: DifferingVolume, held: readonly HeldLeg[], readers: readonly Reader[]): Verdict {
-  const { recorded } = one;
-  const carrying = held.filter(({ given }) => given.role === 'current' && !given.tombstone);
-  const frozen = held.filter(isFrozen);
-  for (const want of recorded ? [recorded.volume.want, recorded.before ?? null] : []) {
-    const kept = recorded && want && keptDetached(recorded, want, one.parts.legs, { carrying, frozen });
-    if (!kept) continue;
-    const legs = [...carrying, ...kept.frozen];
-    const leftovers = held.filter((leg) => !legs.includes(leg));
-    const isAsWanted = want === recorded.volume.want;
-    return { kind: 'keep-detached', want, isAsWanted, legs, snapshots: kept.snapshots, leftovers };
-  }
-  if (frozen.length > 0 && readers.length > 0)
-    return refused(`${namesOf(readers)} read from its snapshot: delete that first, or restore a newer copy`);
-  return { kind: carrying.length + frozen.length === 0 ? 'let-go' : 'end', leftovers: held };
-}
-
-/** The wanted stack with those beneath it, and the snapshots, as their pools have them; null: not all of the stack is there. */
-function keptDetached(
-  recorded: RecordedVolume,
-  want: VolumeWant,
-  parts: readonly LegPart[],
-  { carrying, frozen }: { readonly carrying: readonly HeldLeg[]; readonly frozen: readonly HeldLeg[] },
-): { readonly snapshots: readonly SnapshotRecord[]; readonly frozen: readonly HeldLeg[] } | null {
-  const same = (leg: LegRecord, among: readonly HeldLeg[]) => among.find((one) => isSameLeg(leg, one, parts));
-  const [top, ...beneath] = carriersOf(want);
-  const wanted = recorded.legs.filter((leg) => leg.stackGeneration === top);
-  const bases = recorded.legs.filter((leg) => beneath.includes(leg.stackGeneration));
-  const isWhole =
-    wanted.length > 0 &&
-    wanted.length === carrying.length &&
-    wanted.every((leg) => same(leg, carrying)) &&
-    bases.every((leg) => same(leg, frozen));
-  if (!isWhole) return null;
-  const there = recorded.legs.filter((leg) => same(leg, frozen));
-  const snapshots = snapshotsOn(recorded, there);
-  const needed = new Set([...bases, ...legsOfSnapshots(recorded, snapshots)].map(({ legId }) => legId));
-  return { snapshots, frozen: frozen.filter(({ given }) => needed.has(given.legId)) };
-}
-
-/** At the size that is recorded, and as its pool was told last. */
-function isSameLeg(leg: LegRecord, { poolId, given }: HeldLeg, parts: readonly LegPart[]): boolean {
-  const observed = parts.find((part) => part.legId === leg.legId && part.poolId === poolId)?.observed;
-  return (
-    leg.legId === given.legId &&
-    leg.poolId === poolId &&
-    leg.sizeBytes === given.sizeBytes &&
-    observed?.sizeBytes === given.sizeBytes &&
-    observed.epoch === given.epoch
-  );
 }
 
 /** Whoever may have something of the volume has to have answered. */

@@ -110,7 +110,12 @@ function takenOver(present: Aggregate | null, volumeId: string, found: TakeOver,
 }
 
 /** Where it is served is as the books have it, or else asked of its pool: who clones the snapshot has to be told. */
-function frozenLeg(present: Aggregate | null, leg: FoundLeg, change: ChangeRecord, { newId }: Deciding): LegRecord {
+export function frozenLeg(
+  present: Aggregate | null,
+  leg: FoundLeg,
+  change: ChangeRecord,
+  { newId }: Deciding,
+): LegRecord {
   const record: LegRecord = { ...legOf(leg, leg), role: 'frozen' };
   const known = present?.legs.find(({ legId }) => legId === leg.given.legId);
   if (!known?.address || known.epoch !== record.epoch)
@@ -196,6 +201,7 @@ export const isCarriedOut = (given: DesiredVolume) => (change: ChangeRecord) =>
 export const endsAs =
   (found: Exclude<Verdict, { kind: 'take-over' | 'refused' }>) =>
   ({ kind }: ChangeRecord): boolean => {
+    if (found.kind === 'keep-lost') return false;
     if (found.kind !== 'keep-detached') return kind === 'delete';
     return kind === 'detach' || (kind === 'rollback' && found.isAsWanted);
   };

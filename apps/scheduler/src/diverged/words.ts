@@ -1,4 +1,4 @@
-import type { DivergedVolume } from '@flexbso/contracts';
+import { type DivergedVolume, MAX_SETTLING_TEXT } from '@flexbso/contracts';
 import type { DifferingVolume } from './differences.js';
 import type { HeldLeg, Verdict } from './judge.js';
 import { namesOf } from './readers.js';
@@ -17,7 +17,7 @@ export function divergedVolume(
     since:
       recorded === null
         ? 'created'
-        : parts.cards.length > 0 || verdict.kind === 'keep-detached'
+        : parts.cards.length > 0 || verdict.kind === 'keep-detached' || verdict.kind === 'keep-lost'
           ? 'changed'
           : 'deleted',
     cardId: parts.cards[0]?.cardId ?? null,
@@ -38,13 +38,20 @@ interface Choice {
   readonly can: boolean;
   readonly what: string;
 }
-const cut = ({ can, what }: Choice): Choice => ({ can, what: what.slice(0, 1000) });
+const cut = ({ can, what }: Choice): Choice => ({ can, what: what.slice(0, MAX_SETTLING_TEXT) });
 
 export function adoptText(verdict: Verdict, isRecorded: boolean): Choice {
   if (verdict.kind === 'refused') return { can: false, what: verdict.why };
   const legs = deletedText(verdict.leftovers);
   if (verdict.kind === 'keep-detached')
     return { can: true, what: `no card has it: the books keep it detached, on ${legsText(verdict.legs)}${legs}` };
+  if (verdict.kind === 'keep-lost') {
+    const lost =
+      verdict.carrying.length > 0
+        ? `; ${legsText(verdict.carrying)} carried it, and nobody can put together how: it is not attached before it was rolled back to a snapshot`
+        : '';
+    return { can: true, what: `no card has it: the books keep it detached${snapshotsText(verdict)}${lost}${legs}` };
+  }
   if (verdict.kind === 'end') {
     const kept = legsText(verdict.leftovers);
     const what = `no card has it, and its pools keep ${kept}, which carried it and are not recorded so: it may have been made or changed, and detached, since. Nobody can put it together again from this copy; restore a newer one, or delete it`;
@@ -65,17 +72,31 @@ export function adoptText(verdict: Verdict, isRecorded: boolean): Choice {
 }
 
 export function deleteText(verdict: Verdict, isRecorded: boolean): Choice {
-  if (verdict.kind === 'end') return { can: true, what: `no card has it${deletedText(verdict.leftovers)}` };
-  if (isRecorded) return { can: false, what: 'it is recorded: adopt it; what runs then is deleted as any volume is' };
+  const isLost = verdict.kind === 'end' || verdict.kind === 'keep-lost';
+  if (isRecorded && !isLost)
+    return { can: false, what: 'it is recorded: adopt it; what runs then is deleted as any volume is' };
   if (verdict.kind === 'refused') return { can: false, what: verdict.why };
-  if (verdict.kind !== 'take-over') return { can: true, what: `nothing of it runs${deletedText(verdict.leftovers)}` };
-  const { cardId, readers, found, leftovers } = verdict;
-  if (readers.length > 0)
-    return { can: false, what: `${namesOf(readers)} read from its snapshots: delete that first, or adopt this one` };
-  const runs = verdict.legs.map(({ onPool }) => onPool);
-  const names = found.snapshots.map(({ name }) => name).join(', ');
-  const first = `it ends on ${cardId}${names === '' ? '' : `, and its snapshots go with it: ${names}`}`;
-  return { can: true, what: `${first}${deletedText([...runs, ...verdict.frozen, ...leftovers])}` };
+  const readers = 'readers' in verdict ? verdict.readers : [];
+  if (readers.length > 0) {
+    const what = `clones read from its snapshots: ${namesOf(readers)}: adopt it; when each of these is deleted, or moved to other pools, it is deleted as any volume is`;
+    return { can: false, what };
+  }
+  return { can: true, what: `${endText(verdict)}${deletedText(deletedLegs(verdict))}` };
+}
+
+function endText(verdict: Exclude<Verdict, { kind: 'refused' }>): string {
+  if (verdict.kind === 'let-go') return 'nothing of it runs';
+  const names = 'found' in verdict ? verdict.found.snapshots.map(({ name }) => name).join(', ') : '';
+  const snapshots = names === '' ? '' : `, and its snapshots go with it: ${names}`;
+  return verdict.kind === 'take-over' ? `it ends on ${verdict.cardId}${snapshots}` : `no card has it${snapshots}`;
+}
+
+/** All that is deleted with a volume that is not adopted. */
+export function deletedLegs(verdict: Exclude<Verdict, { kind: 'refused' }>): HeldLeg[] {
+  const { leftovers } = verdict;
+  if (verdict.kind === 'take-over')
+    return [...verdict.legs.map(({ onPool }) => onPool), ...verdict.frozen, ...leftovers];
+  return verdict.kind === 'keep-lost' ? [...verdict.carrying, ...verdict.found.legs, ...leftovers] : [...leftovers];
 }
 
 function originText({ bases }: TakeOver): string {
@@ -83,7 +104,7 @@ function originText({ bases }: TakeOver): string {
   return origin ? `; it is a clone and reads from ${origin.snapshotId} of ${origin.volumeId}` : '';
 }
 
-function snapshotsText({ found: { snapshots, lostId, legs } }: TakeOver): string {
+function snapshotsText({ found: { snapshots, lostId, legs } }: Pick<TakeOver, 'found'>): string {
   const known = snapshots.filter(({ snapshotId }) => snapshotId !== lostId);
   const names = known.map(({ name, snapshotId, state }) =>
     state === 'deleting' ? `${name} (${snapshotId}, which can only be deleted)` : `${name} (${snapshotId})`,
