@@ -28,6 +28,9 @@ export const backupListSchema = z.strictObject({ items: z.array(backupSchema).ma
 export const restoredSchema = z.strictObject({ backup: backupSchema, incarnation: z.uuid() });
 export type Restored = z.infer<typeof restoredSchema>;
 
+/** Names every leg that a volume may have, with its pool. */
+export const MAX_SETTLING_TEXT = 4000;
+
 /** What came about a volume after the database's copy was made. */
 export const divergedVolumeSchema = z.strictObject({
   volumeId: volumeIdSchema,
@@ -42,9 +45,9 @@ export const divergedVolumeSchema = z.strictObject({
     .array(z.strictObject({ where: z.string().max(80), id: z.string().max(64), what: z.string().max(500) }))
     .max(50),
   /** What adopting does, or why it cannot be done now. */
-  adopt: z.strictObject({ can: z.boolean(), what: z.string().max(1000) }),
+  adopt: z.strictObject({ can: z.boolean(), what: z.string().max(MAX_SETTLING_TEXT) }),
   /** The same of deleting. */
-  delete: z.strictObject({ can: z.boolean(), what: z.string().max(1000) }),
+  delete: z.strictObject({ can: z.boolean(), what: z.string().max(MAX_SETTLING_TEXT) }),
 });
 export type DivergedVolume = z.infer<typeof divergedVolumeSchema>;
 
@@ -86,7 +89,7 @@ export const settledSchema = z.strictObject({
     )
     .max(1000),
   /** Of an agent's volumes, those that could not be settled, and why. */
-  refused: z.array(z.strictObject({ volumeId: volumeIdSchema, why: z.string().max(1000) })).max(1000),
+  refused: z.array(z.strictObject({ volumeId: volumeIdSchema, why: z.string().max(MAX_SETTLING_TEXT) })).max(1000),
   following: z.array(z.strictObject({ role: z.enum(['card', 'pool']), id: cardIdSchema })).max(1000),
 });
 export type Settled = z.infer<typeof settledSchema>;

@@ -7,12 +7,14 @@ import {
   legIdSchema,
   operationIdSchema,
   poolIdSchema,
+  snapshotIdSchema,
   volumeIdSchema,
 } from './ids.js';
-import { MAX_OVERLAY_DEPTH } from './limits.js';
+import { MAX_OVERLAY_DEPTH, MAX_SNAPSHOTS, MAX_VOLUME_LEGS } from './limits.js';
 import { compressionAlgorithmSchema, layerSchema, protocolSchema, qosLimitsSchema } from './layers.js';
 import { acceptedPlanSchema } from './plan.js';
 import { sealedSecretSchema, sealingKeySchema } from './sealed.js';
+import { snapshotNameSchema } from './snapshot.js';
 
 /** W3C trace context of the request that caused it, so that late work joins the same trace. */
 export const traceHeadersSchema = z.record(z.string().max(64), z.string().max(512));
@@ -51,18 +53,54 @@ export const desiredCardLegSchema = z.strictObject({
 });
 export type DesiredCardLeg = z.infer<typeof desiredCardLegSchema>;
 
-/** A stack with everything that building it takes. */
-export const desiredStackSchema = z.strictObject({
+/** The snapshot that a stack beneath a clone is of, and whose that is. */
+export const snapshotOriginSchema = z.strictObject({ volumeId: volumeIdSchema, snapshotId: snapshotIdSchema });
+
+const stackCommon = {
   /** The volume's generation at which this stack became wanted; a QoS change keeps it. */
   stackGeneration: z.int().min(1),
   /** All of the stack's; what the pools do (`by`) is none of the card's work. */
   layers: z.array(layerSchema),
   encryptionKey: z.strictObject({ keyRef: keyRefSchema, sealedKey: sealedSecretSchema }).nullable(),
+  /** Beneath a clone: of no use to the card, which tells it to a database that was put back. */
+  origin: snapshotOriginSchema.optional(),
+};
+
+/** A stack with everything that building it takes. */
+export const desiredStackSchema = z.strictObject({
+  ...stackCommon,
   legs: z.array(desiredCardLegSchema).min(1),
   /** There beneath a clone: another volume's data plane may have the same legs open. None of them is ever written. */
   shared: z.literal(true).optional(),
 });
 export type DesiredStack = z.infer<typeof desiredStackSchema>;
+
+/** A stack that only snapshots keep. Its legs are in their order; where they are served is their pools' to say. */
+export const keptStackSchema = z.strictObject({
+  ...stackCommon,
+  legs: z.array(z.strictObject({ legId: legIdSchema, poolId: poolIdSchema })).min(1),
+});
+export type KeptStack = z.infer<typeof keptStackSchema>;
+
+/** A snapshot as much as its record takes to be made again. */
+export const keptSnapshotSchema = z.strictObject({
+  snapshotId: snapshotIdSchema,
+  name: snapshotNameSchema,
+  /** `deleting`: good for nothing but to be deleted. */
+  state: z.enum(['ready', 'deleting']),
+  sizeBytes: z.int().min(1),
+  /** Its own stack, and those beneath that, the nearest first. */
+  stackGenerations: z
+    .array(z.int().min(1))
+    .min(1)
+    .max(MAX_OVERLAY_DEPTH + 1),
+  changeId: changeIdSchema,
+  createdAtMs: z.int().min(0),
+});
+export type KeptSnapshot = z.infer<typeof keptSnapshotSchema>;
+
+/** Stacks have a leg each; those beneath a clone are another volume's, and at most one chain of them. */
+const maxKeptStacks = MAX_VOLUME_LEGS + MAX_OVERLAY_DEPTH + 1;
 
 /** What a card is to make of one volume. */
 export const desiredVolumeSchema = z.strictObject({
@@ -85,6 +123,17 @@ export const desiredVolumeSchema = z.strictObject({
    * and never written. Left out: none.
    */
   bases: z.array(desiredStackSchema).min(1).max(MAX_OVERLAY_DEPTH).optional(),
+  /**
+   * The volume's snapshots once this operation has settled, and the stacks of them that are neither `stack` nor `bases`.
+   * The card does nothing about it, and tells it to a database that was put back to an older copy. Left out: there are
+   * no snapshots and nothing beneath the stack, or it was given by a scheduler that did not say so yet.
+   */
+  kept: z
+    .strictObject({
+      snapshots: z.array(keptSnapshotSchema).max(MAX_SNAPSHOTS),
+      stacks: z.array(keptStackSchema).max(maxKeptStacks),
+    })
+    .optional(),
   /**
    * The stack generation that is known to have carried the guest, here or on another card: it is opened and never
    * formatted, also by a card whose journal does not know it. Left out: none has.

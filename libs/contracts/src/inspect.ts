@@ -3,7 +3,7 @@ import { desiredLegSchema, desiredVolumeSchema } from './desired.js';
 import { cardIdSchema } from './ids.js';
 import { observedLegSchema, observedVolumeSchema } from './observed.js';
 
-/** Things that one answer tells of: what is observed and what was given, some 3 kB each, stay below MAX_MESSAGE_BYTES. */
+/** Things that one answer tells of at most: what is observed and what was given, some 3 kB each; fewer where these are larger. */
 export const MAX_INSPECTED = 50;
 
 /** An operator's question to an agent (`down.inspect`): what is observed right now, and what it was last given. */

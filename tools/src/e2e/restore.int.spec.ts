@@ -7,7 +7,7 @@ import { BlockLedger } from '../load/block-ledger.js';
 import { fillVolume } from '../load/fio.js';
 import { leftoversOf } from './testing/leftovers.js';
 import { refusalOf } from './testing/refusal.js';
-import { DEADLINE_MS, START_OR_END_MS, System } from './testing/system.js';
+import { DEADLINE_MS, MiB, START_OR_END_MS, System } from './testing/system.js';
 
 const system = new System();
 beforeAll(() => system.start(), START_OR_END_MS);
@@ -22,6 +22,10 @@ async function filled(volume: Volume): Promise<Subject> {
   const ledger = new BlockLedger(volume.sizeBytes);
   await fillVolume(system.targetOf(volume), ledger);
   return { volume, ledger };
+}
+
+async function holds({ volume, ledger }: Subject): Promise<void> {
+  expect(await system.wrongBlocks(await system.api.volume(volume.volumeId), ledger)).toEqual([]);
 }
 
 /** Does something while all of the subjects are under verified I/O, of which none may fail. */
@@ -131,5 +135,42 @@ describe("the scheduler's database, restored from a backup that is older than wh
     expect(await differences()).toMatchObject({ agents: [], volumes: [] });
     expect(await flexbso('get', 'events', 'scheduler')).toMatch(/restored.*first/);
     for (const { volume } of subjects) await system.remove(volume);
+  });
+
+  it('has snapshots and clones again with their volumes, and every byte of each', async () => {
+    expect(await flexbso('backup', 'empty')).toContain('0 volumes');
+    const kept = await filled(await system.create('kept', { sizeBytes: 32 * MiB, ...on('pool-1'), ...encrypted }));
+    await flexbso('create', 'snapshot', 'kept', 'monday', '--wait');
+    await flexbso('create', 'volume', 'copy', '--from', 'kept/monday', '--protocol', 'nbd', '--wait');
+    const copy = { volume: await system.api.volume('copy'), ledger: kept.ledger };
+    const { volume } = kept;
+    const tuesday = await filled(await system.api.volume(volume.volumeId));
+    // Flat from then on: the snapshot lies beside it, and its card has no more than word of it.
+    await system.move(volume, 'pool-4');
+    await flexbso('restore', 'empty');
+    await until('everybody answers and is at rest', DEADLINE_MS, async () => {
+      const { agents, volumes } = await differences();
+      return agents.every(({ failure }) => failure === null) && volumes.every(({ adopt }) => adopt.can);
+    });
+    const told = await flexbso('get', 'differences');
+    expect(told).toMatch(/with its snapshots monday \(snap-/);
+    expect(told).toContain(`delete: no: clones read from its snapshots: ${copy.volume.volumeId}`);
+    await flexbso('adopt', volume.volumeId, '--name', 'kept');
+    await flexbso('adopt', copy.volume.volumeId, '--name', 'copy');
+    await until('everybody follows', DEADLINE_MS, async () => (await system.flexbso('check')).status === 0);
+    expect(await flexbso('get', 'snapshots')).toMatch(/monday.*ready/);
+    await holds(tuesday);
+    await holds(copy);
+    const again = await system.flexbso('delete', 'snapshot', 'kept', 'monday');
+    expect([again.status, again.stderr]).toEqual([1, expect.stringContaining('clones read from it')]);
+    await system.remove(copy.volume);
+    await flexbso('detach', 'volume', 'kept', '--wait');
+    await flexbso('rollback', 'volume', 'kept', 'monday', '--wait');
+    await flexbso('attach', 'volume', 'kept', '--wait');
+    await holds({ volume, ledger: copy.ledger });
+    await flexbso('delete', 'snapshot', 'kept', 'monday', '--wait');
+    await holds({ volume, ledger: copy.ledger });
+    await system.remove(volume);
+    expect(await leftoversOf(system)).toEqual([]);
   });
 });

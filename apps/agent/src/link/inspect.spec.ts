@@ -1,4 +1,10 @@
-import { type DesiredLeg, type InspectAnswer, inspectAnswerSchema, type ObservedLeg } from '@flexbso/contracts';
+import {
+  type DesiredLeg,
+  type InspectAnswer,
+  inspectAnswerSchema,
+  MAX_MESSAGE_BYTES,
+  type ObservedLeg,
+} from '@flexbso/contracts';
 import { describe, expect, it } from 'vitest';
 import type { RolePart } from '../role.js';
 import type { AgentState } from './agent-state.js';
@@ -71,6 +77,18 @@ describe('an inspection', () => {
     expect(pages.map(({ total, revision }) => [total, revision])).toEqual(pages.map(() => [90, 7]));
     expect(pages.flatMap(({ legs }) => legs.map(({ legId }) => legId))).toEqual(running);
     expect(pages.flatMap((page) => page.given.legs.map(({ legId }) => legId))).toEqual(given);
+  });
+
+  it('tells of fewer at once where what was given is large, so that a message holds each page', async () => {
+    const names = legIds(0, 40);
+    const trace = Object.fromEntries(Array.from({ length: 40 }, (_, at) => [`t${at}`, 'x'.repeat(500)]));
+    const state = stateOf(names);
+    const large = { ...state, items: state.items.map((item) => ({ ...item, trace })) };
+    const pages: InspectAnswer[] = [];
+    for (let after: string | null | undefined = undefined; after !== null; after = pages.at(-1)?.next ?? null)
+      pages.push(inspectAnswerSchema.parse(await inspect(pool(names), large, after)));
+    for (const page of pages) expect(JSON.stringify(page).length).toBeLessThan(MAX_MESSAGE_BYTES);
+    expect(pages.flatMap((page) => page.given.legs.map(({ legId }) => legId))).toEqual(names);
   });
 
   it('tells of what the agent goes by, where that is not what the state says', async () => {

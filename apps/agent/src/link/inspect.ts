@@ -1,6 +1,9 @@
-import { type InspectAnswer, MAX_INSPECTED } from '@flexbso/contracts';
+import { type InspectAnswer, MAX_INSPECTED, MAX_MESSAGE_BYTES } from '@flexbso/contracts';
 import type { RolePart } from '../role.js';
 import type { AgentState, DesiredItem } from './agent-state.js';
+
+/** What is observed of a thing is smaller than what was given of it, so that both fit one message. */
+const MAX_GIVEN_BYTES = MAX_MESSAGE_BYTES / 2;
 
 /** What runs here and what was last given, in the order of their names; `after`: the last name that was told before. */
 export async function inspect<Item extends DesiredItem>(
@@ -16,7 +19,7 @@ export async function inspect<Item extends DesiredItem>(
     else given.delete(name);
   }
   const names = [...new Set([...running, ...given.keys()])].filter((name) => name > after).toSorted();
-  const told = names.slice(0, MAX_INSPECTED);
+  const told = fitting(names.slice(0, MAX_INSPECTED), given);
   const { volumes, legs } = await role.inspect(told.filter((name) => running.has(name)));
   return {
     v: 1,
@@ -28,6 +31,16 @@ export async function inspect<Item extends DesiredItem>(
     given: givenOf(told.flatMap((name) => given.get(name) ?? [])),
     next: names.length > told.length ? (told.at(-1) ?? null) : null,
   };
+}
+
+/** As many as one message holds, and one in any case. */
+function fitting<Item>(names: readonly string[], given: ReadonlyMap<string, Item>): readonly string[] {
+  let bytes = 0;
+  const over = names.findIndex((name, index) => {
+    bytes += Buffer.byteLength(JSON.stringify(given.get(name) ?? null));
+    return bytes > MAX_GIVEN_BYTES && index > 0;
+  });
+  return over === -1 ? names : names.slice(0, over);
 }
 
 function givenOf(items: readonly DesiredItem[]): InspectAnswer['given'] {

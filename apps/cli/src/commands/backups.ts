@@ -133,7 +133,7 @@ export function divergenceLines({ unheard, agents, volumes, volumeCount }: Diver
     `${id}${name === null ? '' : ` (${name})`}: ${since} since the backup`,
     ...differences.map(({ where, id: about, what }) => `  ${where}: ${about}: ${what}`),
     `  adopt: ${adopt.can ? '' : 'no: '}${adopt.what}`,
-    ...(since === 'created' ? [`  delete: ${ending.can ? '' : 'no: '}${ending.what}`] : []),
+    ...(since === 'created' || ending.can ? [`  delete: ${ending.can ? '' : 'no: '}${ending.what}`] : []),
   ]);
   const rest = volumeCount - volumes.length;
   const more = rest > 0 ? [`and ${rest} more volumes: settle these, and they are shown`] : [];

@@ -2,8 +2,7 @@ import type { ChangeState, Problem } from '@flexbso/contracts';
 import { acceptedPlanOf } from '@flexbso/stack';
 import { giveCard, givePool } from '../desired/desired-items.js';
 import type { LegRecord } from '../legs/leg-record.js';
-import { keptGenerations } from '../snapshots/kept-stacks.js';
-import type { SnapshotRecord } from '../snapshots/snapshot-record.js';
+import { keptGenerations, snapshotsAfter } from '../snapshots/kept-stacks.js';
 import { exactReservations, formerReservations } from '../placement/volume-reservations.js';
 import type { NextStage } from './change-record.js';
 import type { Deciding, Draft } from './draft.js';
@@ -213,12 +212,6 @@ export function keptStacks({ volume, change }: Pick<Draft, 'volume' | 'change'>)
   if (nothingStays) return null;
   const want = change.reverting && change.from !== null ? change.from : volume.want;
   return keptGenerations(want, snapshotsAfter({ volume, change }));
-}
-
-/** The snapshots that are there when the change is over. One whose deletion was turned back stays, and is not ready again. */
-function snapshotsAfter({ volume, change }: Pick<Draft, 'volume' | 'change'>): SnapshotRecord[] {
-  const ends = change.reverting ? 'making' : 'deleting';
-  return volume.snapshots.filter(({ changeId, state }) => changeId !== change.changeId || state !== ends);
 }
 
 /** Legs that are to go in this change and have not gone yet. */

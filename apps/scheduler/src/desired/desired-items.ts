@@ -1,10 +1,18 @@
-import type { AcceptedPlan, DesiredCardLeg, DesiredLeg, DesiredStack, DesiredVolume } from '@flexbso/contracts';
+import type {
+  AcceptedPlan,
+  DesiredCardLeg,
+  DesiredLeg,
+  DesiredStack,
+  DesiredVolume,
+  KeptStack,
+} from '@flexbso/contracts';
 import { acceptedPlanOf, legCompressionOf } from '@flexbso/stack';
 import type { Deciding, Draft } from '../changes/draft.js';
 import type { LegRecord } from '../legs/leg-record.js';
 import { carriersOf, stacksOf } from '../snapshots/kept-stacks.js';
 import type { BaseLeg, BaseStack } from '../snapshots/snapshot-record.js';
 import type { FormerCard } from '../volumes/volume-record.js';
+import { keptOf } from './kept-snapshots.js';
 
 /** Gives the card what the volume wants now, under a new operation. All legs of the wanted stack must be ready. */
 export function giveCard(
@@ -33,6 +41,7 @@ export function giveCard(
     export: { protocol: volume.protocol, functionId: volume.functionId },
     stack,
     ...(bases.length === 0 ? {} : { bases }),
+    ...(how.tombstone ? {} : keptOf(draft)),
     ...(isCarried(draft) && !how.tombstone ? { carriedStackGeneration: volume.want.stackGeneration } : {}),
     copyBytesPerSecond: deciding.copyBytesPerSecond,
     plan: how.plan,
@@ -54,7 +63,7 @@ export function takeFromCard(
   { cardId, operationId }: Pick<FormerCard, 'cardId' | 'operationId'>,
 ): void {
   const { volume, change } = draft;
-  const { revision: _, carriedStackGeneration: _c, cancelled: _x, paused: _p, amends: _a, ...item } = given;
+  const { revision: _, carriedStackGeneration: _c, kept: _k, cancelled: _x, paused: _p, amends: _a, ...item } = given;
   draft.desired.push({
     kind: 'put',
     role: 'card',
@@ -84,7 +93,7 @@ function desiredStack(draft: Draft, base: BaseStack): DesiredStack {
     layers: stack.layers,
     encryptionKey: sealedKeyOf(draft, keyRef),
     legs: legs.map(cardLegOf),
-    ...(origin === undefined ? {} : { shared: true }),
+    ...(origin === undefined ? {} : { shared: true, origin }),
   };
 }
 
@@ -101,12 +110,22 @@ function cardLegOf({ legId, poolId, epoch, sizeBytes, address, access }: BaseLeg
   return { legId, poolId, epoch, sizeBytes, address, access };
 }
 
-/** The card learns something else about the stacks that it has, under the operation that it has. */
-export function retellCard(draft: Draft, stackNow: (stack: DesiredStack) => DesiredStack): void {
+/** The card learns something else about the stacks that it has, or that snapshots keep, under the operation that it has. */
+export function retellCard(
+  draft: Draft,
+  stackNow: (stack: DesiredStack) => DesiredStack,
+  keptNow: (stack: KeptStack) => KeptStack = (stack) => stack,
+): void {
   const { given } = draft;
   if (given === null) return;
   const bases = given.bases?.map(stackNow);
-  tellAgain(draft, { ...given, stack: stackNow(given.stack), ...(bases === undefined ? {} : { bases }) });
+  const kept = given.kept && { ...given.kept, stacks: given.kept.stacks.map(keptNow) };
+  tellAgain(draft, {
+    ...given,
+    stack: stackNow(given.stack),
+    ...(bases === undefined ? {} : { bases }),
+    ...(kept === undefined ? {} : { kept }),
+  });
 }
 
 /** The card learns that the operation that it has is to be taken back, as far as it still can be. */

@@ -1,10 +1,11 @@
 import type { DesiredCardLeg, DesiredVolume, ObservedVolume } from '@flexbso/contracts';
 import { desiredStacks, isSettled, plannedVolumeOf } from '@flexbso/stack';
 import type { RecordedVolume } from '../check/compare.js';
-import type { LegRecord } from '../legs/leg-record.js';
-import { carriersOf, originOf } from '../snapshots/kept-stacks.js';
-import type { SnapshotRecord } from '../snapshots/snapshot-record.js';
+import type { BaseStack, SnapshotRecord } from '../snapshots/snapshot-record.js';
 import { type DifferingVolume, isLeaving } from './differences.js';
+import { baseGiven, type Found, type FoundLeg, foundSnapshots, type Scene } from './found-snapshots.js';
+import { withoutCard } from './judge-detached.js';
+import { type Reader, readersOf } from './readers.js';
 import type { VolumeWant } from '../volumes/volume-record.js';
 import type { CardPart, LegPart, Reality } from './reality.js';
 
@@ -24,6 +25,8 @@ export interface FencedPart {
  * How a difference can be settled.
  * - take-over: the volume runs at rest, card and pools agree; `leftovers` are legs that carry nothing.
  * - keep-detached: no card has it, and the pools keep the whole of its recorded stack: it was detached since.
+ * - keep-lost: as `end`, and it has snapshots that are whole, or that clones read from: what nobody can put together any
+ *   more is kept beside them, until it is rolled back to one of them or deleted.
  * - end: no card has it, and pools keep legs that carried it and that the books do not know so: only ever ended by name.
  * - let-go: nothing of it is left but what carries nothing.
  * - refused: `why` says what disagrees, or what is to be waited for.
@@ -41,9 +44,13 @@ export type Verdict =
         readonly stackGeneration: number;
         readonly position: number;
       }[];
-      /** Snapshots that the books know and of which every leg is there, with those legs that the card does not stand on. */
-      readonly snapshots: readonly SnapshotRecord[];
-      readonly frozen: readonly LegRecord[];
+      /** The stacks beneath, the nearest first; a clone's with whose they are. */
+      readonly bases: readonly BaseStack[];
+      readonly found: Found;
+      /** Legs of snapshots that the card does not stand on. */
+      readonly frozen: readonly FoundLeg[];
+      /** Clones that read from its snapshots. */
+      readonly readers: readonly Reader[];
       readonly leftovers: readonly HeldLeg[];
       /** Cards that still have it, and that its pools have shut out since. */
       readonly fenced: readonly FencedPart[];
@@ -58,11 +65,22 @@ export type Verdict =
       readonly snapshots: readonly SnapshotRecord[];
       readonly leftovers: readonly HeldLeg[];
     }
+  | {
+      readonly kind: 'keep-lost';
+      /** Of what carried it: nobody knows how they belong together. */
+      readonly carrying: readonly HeldLeg[];
+      readonly found: Found;
+      readonly leftovers: readonly HeldLeg[];
+      readonly readers: readonly Reader[];
+      /** Above that of every leg that is there: legs are named by it. */
+      readonly generation: number;
+      readonly sizeBytes: number;
+    }
   | { readonly kind: 'end'; readonly leftovers: readonly HeldLeg[] }
   | { readonly kind: 'let-go'; readonly leftovers: readonly HeldLeg[] }
   | { readonly kind: 'refused'; readonly why: string };
 
-const refused = (why: string): Verdict => ({ kind: 'refused', why });
+export const refused = (why: string): Verdict => ({ kind: 'refused', why });
 
 /** Decides by what card and pools told, which must agree; what is not known is never taken for gone. */
 export function judge(
@@ -82,17 +100,20 @@ export function judge(
     here.length === fenced.length ? here : here.filter((each) => !fenced.some(({ cardId }) => cardId === each.cardId));
   if (part && other)
     return refused(`it runs on ${part.cardId} and on ${other.cardId}: end it on one of them by hand first`);
-  const kept = part ? keptSnapshots(one, part) : { snapshots: [], legs: [] };
-  const onCard = part?.given ? desiredStacks(part.given).flatMap(({ legs }) => legs) : [];
-  const carried = new Set([...onCard, ...kept.legs].map(({ legId }) => legId));
-  const leftovers = heldLegs(one.parts.legs.filter(({ legId }) => !carried.has(legId)));
+  const readers = readersOf(one.volumeId, reality, recorded);
+  const scene: Scene = { one, given: part?.given ?? null, readers, reality, books: recorded };
+  if (!part) {
+    const held = heldLegs(one.parts.legs);
+    return typeof held === 'string' ? refused(held) : withoutCard(scene, held);
+  }
+  const onCard = part.given ? desiredStacks(part.given).flatMap(({ legs }) => legs) : [];
+  const carried = new Set(onCard.map(({ legId }) => legId));
+  const found = foundSnapshots(scene, carried);
+  const kept = new Set([...carried, ...found.legs.map(({ given }) => given.legId)]);
+  const leftovers = heldLegs(one.parts.legs.filter(({ legId }) => !kept.has(legId)));
   if (typeof leftovers === 'string') return refused(leftovers);
-  const strange = leftovers.find((leg) => isFrozen(leg) && !isRecorded(one, leg));
-  if (part && strange)
-    return refused(
-      `pool ${strange.poolId} keeps ${strange.given.legId} for a snapshot that the copy does not know: a newer copy may; here it would be deleted`,
-    );
-  return part ? takeOver(one, part, { leftovers, kept, fenced }, recorded) : withoutCard(one, leftovers, recorded);
+  const frozen = found.legs.filter(({ given }) => !carried.has(given.legId));
+  return takeOver(scene, part, { leftovers, found, frozen, fenced });
 }
 
 /**
@@ -108,103 +129,16 @@ function fencedPart({ cardId, given }: CardPart, parts: readonly LegPart[]): Fen
   return given !== null && legs.length > 0 && isFenced ? [{ cardId, given }] : [];
 }
 
-interface Kept {
-  readonly snapshots: readonly SnapshotRecord[];
-  readonly legs: readonly LegRecord[];
-}
-
-/**
- * What the books know of snapshots, as far as it is there: one that lacks a leg was deleted since, and on one that the
- * guest writes to the volume was never put an overlay, or that was written back.
- */
-function keptSnapshots({ recorded, parts }: DifferingVolume, { given: onCard }: CardPart): Kept {
-  const there = parts.legs.filter(({ observed, given }) => observed !== null && !given?.tombstone);
-  const kept = snapshotsOn(recorded, there);
-  const snapshots = kept.filter((one) => one.stackGeneration !== onCard?.stack.stackGeneration);
-  return { snapshots, legs: legsOfSnapshots(recorded, snapshots) };
-}
-
-/** Those of which every leg is among these. */
-function snapshotsOn(books: RecordedVolume | null, legs: readonly { readonly legId: string }[]): SnapshotRecord[] {
-  const ids = new Set(legs.map(({ legId }) => legId));
-  const snapshots = books?.volume.snapshots ?? [];
-  return snapshots.filter((one) => legsOfSnapshots(books, [one]).every(({ legId }) => ids.has(legId)));
-}
-
-function legsOfSnapshots(books: RecordedVolume | null, snapshots: readonly SnapshotRecord[]): LegRecord[] {
-  const stacks = snapshots.flatMap((one) => [one, ...one.bases]);
-  const generations = new Set(stacks.map(({ stackGeneration }) => stackGeneration));
-  return books?.legs.filter(({ stackGeneration }) => generations.has(stackGeneration)) ?? [];
-}
-
-const isFrozen = ({ given }: HeldLeg) => given.role === 'frozen' && !given.tombstone;
-const isRecorded = ({ recorded }: DifferingVolume, { given }: HeldLeg) =>
-  recorded?.legs.some(({ legId }) => legId === given.legId) ?? false;
-
-/** What no card has may be gone, or detached: what its pools keep tells, since a pool is told which legs carry a volume. */
-function withoutCard(one: DifferingVolume, held: readonly HeldLeg[], books: readonly RecordedVolume[]): Verdict {
-  const { volumeId, recorded } = one;
-  const carrying = held.filter(({ given }) => given.role === 'current' && !given.tombstone);
-  const frozen = held.filter(isFrozen);
-  for (const want of recorded ? [recorded.volume.want, recorded.before ?? null] : []) {
-    const kept = recorded && want && keptDetached(recorded, want, one.parts.legs, { carrying, frozen });
-    if (!kept) continue;
-    const legs = [...carrying, ...kept.frozen];
-    const leftovers = held.filter((leg) => !legs.includes(leg));
-    const isAsWanted = want === recorded.volume.want;
-    return { kind: 'keep-detached', want, isAsWanted, legs, snapshots: kept.snapshots, leftovers };
-  }
-  const clone = books.find(({ volume }) => volume.volumeId !== volumeId && originOf(volume)?.volumeId === volumeId);
-  if (frozen.length > 0 && clone)
-    return refused(
-      `${clone.volume.name} (${clone.volume.volumeId}) is a clone and reads from its snapshot: delete that first, or restore a newer copy`,
-    );
-  return { kind: carrying.length + frozen.length === 0 ? 'let-go' : 'end', leftovers: held };
-}
-
-/** The wanted stack with those beneath it, and the snapshots, as their pools have them; null: not all of the stack is there. */
-function keptDetached(
-  recorded: RecordedVolume,
-  want: VolumeWant,
-  parts: readonly LegPart[],
-  { carrying, frozen }: { readonly carrying: readonly HeldLeg[]; readonly frozen: readonly HeldLeg[] },
-): { readonly snapshots: readonly SnapshotRecord[]; readonly frozen: readonly HeldLeg[] } | null {
-  const same = (leg: LegRecord, among: readonly HeldLeg[]) => among.find((one) => isSameLeg(leg, one, parts));
-  const [top, ...beneath] = carriersOf(want);
-  const wanted = recorded.legs.filter((leg) => leg.stackGeneration === top);
-  const bases = recorded.legs.filter((leg) => beneath.includes(leg.stackGeneration));
-  const isWhole =
-    wanted.length > 0 &&
-    wanted.length === carrying.length &&
-    wanted.every((leg) => same(leg, carrying)) &&
-    bases.every((leg) => same(leg, frozen));
-  if (!isWhole) return null;
-  const there = recorded.legs.filter((leg) => same(leg, frozen));
-  const snapshots = snapshotsOn(recorded, there);
-  const needed = new Set([...bases, ...legsOfSnapshots(recorded, snapshots)].map(({ legId }) => legId));
-  return { snapshots, frozen: frozen.filter(({ given }) => needed.has(given.legId)) };
-}
-
-/** At the size that is recorded, and as its pool was told last. */
-function isSameLeg(leg: LegRecord, { poolId, given }: HeldLeg, parts: readonly LegPart[]): boolean {
-  const observed = parts.find((part) => part.legId === leg.legId && part.poolId === poolId)?.observed;
-  return (
-    leg.legId === given.legId &&
-    leg.poolId === poolId &&
-    leg.sizeBytes === given.sizeBytes &&
-    observed?.sizeBytes === given.sizeBytes &&
-    observed.epoch === given.epoch
-  );
-}
-
 /** Whoever may have something of the volume has to have answered. */
 function silentOf({ recorded, parts }: DifferingVolume, { failures, answered }: Reality): string | null {
   const cards = [recorded?.volume.cardId, ...parts.legs.map(({ given }) => given?.holder.cardId)];
   const pools = [
     ...(recorded?.legs.map(({ poolId }) => poolId) ?? []),
-    ...parts.cards.flatMap(({ given }) =>
-      given ? desiredStacks(given).flatMap(({ legs }) => legs.map(({ poolId }) => poolId)) : [],
-    ),
+    ...parts.cards
+      .flatMap(({ given }) =>
+        given ? [...desiredStacks(given), ...(given.kept?.stacks ?? [])].flatMap(({ legs }) => legs) : [],
+      )
+      .map(({ poolId }) => poolId),
   ];
   const names = [
     ...cards.filter((id) => id !== undefined).map((id) => `card ${id}`),
@@ -226,25 +160,29 @@ function heldLegs(parts: readonly LegPart[]): HeldLeg[] | string {
   return held;
 }
 
-function takeOver(
-  { volumeId, parts, recorded: books }: DifferingVolume,
-  { cardId, given, observed }: CardPart,
-  found: { readonly leftovers: readonly HeldLeg[]; readonly kept: Kept; readonly fenced: readonly FencedPart[] },
-  recorded: readonly RecordedVolume[],
-): Verdict {
+interface Around {
+  readonly leftovers: readonly HeldLeg[];
+  readonly found: Found;
+  readonly frozen: readonly FoundLeg[];
+  readonly fenced: readonly FencedPart[];
+}
+
+function takeOver(scene: Scene, { cardId, given, observed }: CardPart, around: Around): Verdict {
+  const { volumeId, parts } = scene.one;
   if (given === null) return refused(`it runs on ${cardId}, whose agent was given nothing of it`);
   if (given.tombstone) return refused(`${cardId} is deleting it: wait until it is gone`);
   if (observed === null || !isSettled(observed, plannedVolumeOf(given)))
     return refused(`${cardId} has not finished ${given.operationId}, or is making it good: wait until it is at rest`);
-  const holder = recorded.find((one) => one.volume.volumeId !== volumeId && holdsFunction(one, cardId, given));
+  const holder = scene.books.find((one) => one.volume.volumeId !== volumeId && holdsFunction(one, cardId, given));
   if (holder)
     return refused(
       `the books hold ${given.export.functionId} of ${cardId} for ${holder.volume.name} (${holder.volume.volumeId}): settle that first`,
     );
-  const unknown = given.bases?.find((base) => base.shared && !standsOn(books, base.stackGeneration));
+  const bases = given.bases?.map((base) => baseGiven(scene, base)) ?? [];
+  const unknown = given.bases?.find(({ shared }, depth) => shared && !bases[depth]?.origin);
   if (unknown)
     return refused(
-      `it is a clone that was made since, and the copy does not know on whose snapshot it stands (stack ${unknown.stackGeneration}): only a newer copy does`,
+      `it is a clone, and no pool has the legs of stack ${unknown.stackGeneration} that it reads from: look at ${cardId} and at the pools that it names`,
     );
   const legs: Extract<Verdict, { kind: 'take-over' }>['legs'][number][] = [];
   for (const { stackGeneration, legs: ofStack } of desiredStacks(given).filter(({ shared }) => !shared))
@@ -253,28 +191,9 @@ function takeOver(
       if (typeof onPool === 'string') return refused(onPool);
       legs.push({ onCard, onPool, stackGeneration, position });
     }
-  const { leftovers, kept } = found;
-  const { snapshots } = kept;
-  const frozen = kept.legs
-    .filter(({ legId }) => !legs.some(({ onCard }) => onCard.legId === legId))
-    .map((leg) => asOnPool(leg, parts.legs));
-  const fenced = found.fenced.filter((one) => one.cardId !== cardId);
-  return { kind: 'take-over', cardId, given, observed, legs, leftovers, snapshots, frozen, fenced };
-}
-
-/** Its pool may have been told to serve it to another card since. */
-function asOnPool(leg: LegRecord, parts: readonly LegPart[]): LegRecord {
-  const given = parts.find(({ legId, poolId }) => legId === leg.legId && poolId === leg.poolId)?.given;
-  if (!given) return leg;
-  const { epoch, holder, operationId, changeId } = given;
-  const now = { ...leg, epoch, holder, operationId, changeId };
-  // It is reached as its pool will say.
-  return epoch === leg.epoch ? now : { ...now, address: null, access: null };
-}
-
-function standsOn(books: RecordedVolume | null, stackGeneration: number): boolean {
-  const bases = books?.volume.want.bases ?? [];
-  return bases.some((base) => base.origin !== undefined && base.stackGeneration === stackGeneration);
+  const fenced = around.fenced.filter((one) => one.cardId !== cardId);
+  const { readers } = scene;
+  return { kind: 'take-over', cardId, given, observed, legs, bases, ...around, fenced, readers };
 }
 
 /** By its reservation: a volume whose creation was undone still names the function that it was to have. */

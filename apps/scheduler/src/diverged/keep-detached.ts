@@ -1,6 +1,8 @@
+import type { ChangeRecord } from '../changes/change-record.js';
 import type { Aggregate, Draft } from '../changes/draft.js';
 import { advance, announce, announceVolume, moveTo } from '../changes/saga.js';
 import { givePool } from '../desired/desired-items.js';
+import type { KeyRecord } from '../keys/key-record.js';
 import type { LegRecord } from '../legs/leg-record.js';
 import { exactReservations, formerReservations, legReservations } from '../placement/volume-reservations.js';
 import { emptyPlan, newChange } from '../volumes/proposal.js';
@@ -13,31 +15,46 @@ type KeepDetached = Extract<Verdict, { kind: 'keep-detached' }>;
 
 /** The books keep the stack that they know as its pools have it, and give it to no card. */
 export function keepDetached(present: Aggregate, found: KeepDetached, settling: Settling): Draft {
-  const { deciding, asking } = settling;
-  const { legs: held, leftovers } = found;
+  const kept = found.legs.map((one) => keptLeg(present, one));
   const volume = detachedVolume(present, found, settling);
+  return adoptedOnNoCard(present, { volume, keys: present.keys, leftovers: found.leftovers }, () => kept, settling);
+}
+
+interface OnNoCard {
+  readonly volume: VolumeRecord;
+  readonly keys: KeyRecord[];
+  readonly leftovers: readonly HeldLeg[];
+}
+
+/** No card is given anything of it: its pools are told what stays, and what goes. */
+export function adoptedOnNoCard(
+  present: Aggregate | null,
+  { volume, keys, leftovers }: OnNoCard,
+  keptIn: (change: ChangeRecord) => LegRecord[],
+  { deciding, asking }: Settling,
+): Draft {
   const about = {
     kind: 'adopt' as const,
     differences: [],
-    fromGeneration: present.volume.generation,
+    fromGeneration: present?.volume.generation ?? 0,
     toGeneration: volume.generation,
     plan: emptyPlan,
-    from: present.volume.want,
+    from: present?.volume.want ?? null,
   };
   const change = begun(newChange(volume, about, asking, deciding), deciding);
   volume.changeId = change.changeId;
-  const kept = held.map((one) => keptLeg(present, one));
+  const kept = keptIn(change);
   const left = leftovers.map((one) => leftover(present, one));
   const legs = [...kept, ...left];
   const draft: Draft = {
     volume,
     change,
     legs,
-    keys: present.keys,
+    keys,
     reservations: [
       ...exactReservations(volume, kept),
       ...legReservations(volume.volumeId, volume.want, left),
-      ...formerReservations(volume, present.reservations),
+      ...formerReservations(volume, present?.reservations ?? []),
     ],
     given: null,
     desired: forgotten(present, null, legs),

@@ -4,6 +4,7 @@ import type { Aggregate, Deciding, Draft } from '../changes/draft.js';
 import { advance, announce, announceVolume, moveTo } from '../changes/saga.js';
 import { isFinal } from '../changes/transitions.js';
 import { givePool, takeFromCard } from '../desired/desired-items.js';
+import { keptOf } from '../desired/kept-snapshots.js';
 import type { LegRecord } from '../legs/leg-record.js';
 import {
   cardReservation,
@@ -13,6 +14,7 @@ import {
   legReservations,
 } from '../placement/volume-reservations.js';
 import { emptyPlan, newChange } from '../volumes/proposal.js';
+import type { FoundLeg } from './found-snapshots.js';
 import type { HeldLeg, Verdict } from './judge.js';
 import {
   forgotten,
@@ -70,7 +72,7 @@ function takenOver(present: Aggregate | null, volumeId: string, found: TakeOver,
     address: onCard.address,
     access: onCard.access,
   }));
-  const legs = [...carrying, ...found.frozen.map((leg): LegRecord => ({ ...leg, state: 'ready', role: 'frozen' }))];
+  const legs = [...carrying, ...found.frozen.map((leg) => frozenLeg(present, leg, change, deciding))];
   const left = found.leftovers.map((one) => leftover(present, one));
   const reservations = [
     ...exactReservations(volume, legs),
@@ -96,7 +98,9 @@ function takenOver(present: Aggregate | null, volumeId: string, found: TakeOver,
     volumeGone: false,
   };
   announce(draft, 'planned', { steps: 0, differences: [] });
-  const { revision: _, ...item } = found.given;
+  const { revision, kept: _, ...asGiven } = found.given;
+  const item = { ...asGiven, ...keptOf(draft) };
+  draft.given = { ...item, revision };
   draft.desired.push({ kind: 'put', role: 'card', agentId: found.cardId, item });
   for (const leg of draft.legs) givePool(draft, leg);
   for (const { cardId, given } of found.fenced) {
@@ -104,6 +108,21 @@ function takenOver(present: Aggregate | null, volumeId: string, found: TakeOver,
     if (former) takeFromCard(draft, given, former);
   }
   return draft;
+}
+
+/** Where it is served is as the books have it, or else asked of its pool: who clones the snapshot has to be told. */
+export function frozenLeg(
+  present: Aggregate | null,
+  leg: FoundLeg,
+  change: ChangeRecord,
+  { newId }: Deciding,
+): LegRecord {
+  const record: LegRecord = { ...legOf(leg, leg), role: 'frozen' };
+  const known = present?.legs.find(({ legId }) => legId === leg.given.legId);
+  if (!known?.address || known.epoch !== record.epoch)
+    return { ...record, changeId: change.changeId, operationId: newId('op'), awaited: true };
+  const { addressKind, address, access } = known;
+  return { ...record, addressKind, address, access };
 }
 
 /** What is left of a volume of which nothing runs goes, and then the volume. */
@@ -184,6 +203,7 @@ export const isCarriedOut = (given: DesiredVolume) => (change: ChangeRecord) =>
 export const endsAs =
   (found: Exclude<Verdict, { kind: 'take-over' | 'refused' }>) =>
   ({ kind }: ChangeRecord): boolean => {
+    if (found.kind === 'keep-lost') return false;
     if (found.kind !== 'keep-detached') return kind === 'delete';
     return kind === 'detach' || (kind === 'rollback' && found.isAsWanted);
   };

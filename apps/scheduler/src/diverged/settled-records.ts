@@ -6,6 +6,7 @@ import type { LegRecord } from '../legs/leg-record.js';
 import type { SnapshotRecord } from '../snapshots/snapshot-record.js';
 import type { Asking } from '../volumes/proposal.js';
 import type { FormerCard, VolumeRecord, VolumeWant } from '../volumes/volume-record.js';
+import { adoptedGeneration } from './found-snapshots.js';
 import type { FencedPart, HeldLeg, Verdict } from './judge.js';
 
 export interface Settling {
@@ -24,10 +25,10 @@ const anywhere: VolumeWant['placement'] = { policy: 'spread', spreadLegsOver: 'r
 export function volumeOf(
   present: Aggregate | null,
   volumeId: string,
-  { given, observed, cardId, snapshots, fenced }: TakeOver,
+  { given, observed, cardId, found, bases, fenced }: TakeOver,
   { owner, incarnation, deciding }: Settling,
 ): VolumeRecord {
-  const generation = Math.max(given.generation, present?.volume.generation ?? 0) + 1;
+  const generation = adoptedGeneration(given, present?.volume ?? null);
   const { tenantId, name } = present?.volume ?? owner;
   return {
     volumeId,
@@ -50,18 +51,7 @@ export function volumeOf(
       placement: present?.volume.want.placement ?? anywhere,
       stackGeneration: given.stack.stackGeneration,
       keyRef: given.stack.encryptionKey?.keyRef ?? null,
-      ...(given.bases === undefined
-        ? {}
-        : {
-            bases: given.bases.map(
-              ({ stackGeneration, layers, encryptionKey }) =>
-                present?.volume.want.bases?.find((base) => base.origin && base.stackGeneration === stackGeneration) ?? {
-                  stackGeneration,
-                  stack: { layers },
-                  keyRef: encryptionKey?.keyRef ?? null,
-                },
-            ),
-          }),
+      ...(bases.length === 0 ? {} : { bases: [...bases] }),
     },
     uri: observed.exports[0]?.uri ?? null,
     changeId: null,
@@ -74,7 +64,7 @@ export function volumeOf(
     ],
     legFaults: present?.volume.legFaults ?? [],
     followUp: present?.volume.followUp ?? null,
-    snapshots: snapshots.map(standing),
+    snapshots: found.snapshots.map((one) => ({ ...one, createdAtMs: one.createdAtMs ?? deciding.nowMs })),
     createdAtMs: present?.volume.createdAtMs ?? deciding.nowMs,
   };
 }
@@ -159,19 +149,23 @@ export function leftover(present: Aggregate | null, one: HeldLeg): LegRecord {
 }
 
 /** Each key as the books have it; else as the card has it, which alone can open it. */
-export function keysOf(present: Aggregate | null, volumeId: string, { given, legs, snapshots }: TakeOver): KeyRecord[] {
+export function keysOf(present: Aggregate | null, volumeId: string, { given, legs, found }: TakeOver): KeyRecord[] {
   const sealedTo = legs[0]?.onPool.given.holder.sealingKey ?? '';
-  const carrying = desiredStacks(given).flatMap(({ encryptionKey, stackGeneration }): KeyRecord[] => {
-    if (encryptionKey === null) return [];
-    const { keyRef, sealedKey } = encryptionKey;
-    const known = present?.keys.find((key) => key.keyRef === keyRef);
-    return [known ?? { keyRef, volumeId, stackGeneration, wrapped: null, sealed: sealedKey, sealedTo }];
-  });
-  const refs = new Set(snapshots.flatMap((one) => [one, ...one.bases].map(({ keyRef }) => keyRef)));
-  const others = (present?.keys ?? []).filter(
-    ({ keyRef }) => refs.has(keyRef) && !carrying.some((key) => key.keyRef === keyRef),
+  const carriers = desiredStacks(given);
+  const refs = new Set([
+    ...carriers.map(({ encryptionKey }) => encryptionKey?.keyRef),
+    ...found.snapshots.flatMap((one) => [one, ...one.bases].map(({ keyRef }) => keyRef)),
+  ]);
+  const onCard = [...carriers, ...(given.kept?.stacks ?? [])].flatMap(
+    ({ encryptionKey, stackGeneration }): KeyRecord[] => {
+      if (encryptionKey === null) return [];
+      const { keyRef, sealedKey } = encryptionKey;
+      return [{ keyRef, volumeId, stackGeneration, wrapped: null, sealed: sealedKey, sealedTo }];
+    },
   );
-  return [...carrying, ...others];
+  const known = present?.keys ?? [];
+  const others = onCard.filter(({ keyRef }) => !known.some((key) => key.keyRef === keyRef));
+  return [...known, ...others].filter(({ keyRef }) => refs.has(keyRef));
 }
 
 /** What agents were to do of it by the books, and is not so: said to nobody any more. */

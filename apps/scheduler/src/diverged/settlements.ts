@@ -3,6 +3,7 @@ import {
   type Divergence,
   type DivergedVolume,
   MAX_MESSAGE_BYTES,
+  MAX_SETTLING_TEXT,
   type Problem,
   ProblemError,
   rpc,
@@ -29,9 +30,10 @@ import { judge, type Verdict } from './judge.js';
 import { letOver } from './let-over.js';
 import { type Answered, type Reality, realityOf } from './reality.js';
 import { keepDetached } from './keep-detached.js';
+import { keepLost } from './keep-lost.js';
 import { endsAs, isCarriedOut, letGo, superseded, takeOver, takeOverToDelete } from './settle.js';
 import type { Settling } from './settled-records.js';
-import { adoptText, deleteText, divergedVolume } from './words.js';
+import { adoptText, deletedLegs, deleteText, divergedVolume } from './words.js';
 
 const verbs = rpc.scheduler;
 type Request<V extends keyof typeof verbs> = z.infer<(typeof verbs)[V]['request']>;
@@ -92,7 +94,7 @@ export class Settlements {
       if (!can || verdict.kind === 'refused') return { why: what };
       const settling = this.#settling(request.caller, decision, owner(one.volumeId));
       const present = await decision.read(one.volumeId);
-      if (verdict.kind === 'take-over' && present === null) await assertFree(decision, settling);
+      if (verdict.kind !== 'let-go' && present === null) await assertFree(decision, settling);
       const draft = draftOf(present, one.volumeId, verdict, settling);
       const isDone = verdict.kind === 'take-over' ? isCarriedOut(verdict.given) : endsAs(verdict);
       endChange(draft, present, isDone, decision.deciding.nowMs);
@@ -112,7 +114,7 @@ export class Settlements {
       const how = { by: request.caller.name, judged: false };
       if (verdict.kind !== 'take-over') {
         const present = await decision.read(volumeId);
-        const draft = letGo(present, volumeId, verdict.leftovers, settling);
+        const draft = letGo(present, volumeId, deletedLegs(verdict), settling);
         endChange(draft, present, endsAs(verdict), decision.deciding.nowMs);
         await decision.write(present, draft, how);
         return settled(draft, 'deleted');
@@ -121,7 +123,9 @@ export class Settlements {
       await decision.write(null, taken, how);
       const present = aggregateOf(taken);
       const { fleet, vault } = this.#decisions.ports;
-      const proposal = proposeDelete({ fleet, deciding: decision.deciding }, present, settling.asking);
+      const world = { fleet, deciding: decision.deciding };
+      // They were named with all the legs that go, to whoever asked for this.
+      const proposal = proposeDelete(world, present, settling.asking, { withSnapshots: true });
       return settled(await accept(decision, vault, present, proposal), 'deleted');
     });
   }
@@ -183,7 +187,7 @@ export class Settlements {
       const outcome = await settleOne(decision, one, verdictOf(one));
       recorded = withNow(recorded, volumeId, await decision.read(volumeId));
       if ('changeId' in outcome) done.settled.push(outcome);
-      else if (isAgent) done.refused.push({ volumeId, why: outcome.why });
+      else if (isAgent) done.refused.push({ volumeId, why: outcome.why.slice(0, MAX_SETTLING_TEXT) });
       else throw refusal(id, outcome.why);
     }
     return { ...done, recorded };
@@ -255,6 +259,7 @@ function draftOf(
 ): Draft {
   if (verdict.kind === 'take-over') return takeOver(present, volumeId, verdict, settling);
   if (verdict.kind === 'keep-detached' && present) return keepDetached(present, verdict, settling);
+  if (verdict.kind === 'keep-lost') return keepLost(present, volumeId, verdict, settling);
   return letGo(present, volumeId, verdict.leftovers, settling);
 }
 

@@ -1,6 +1,7 @@
-import type { DivergedVolume } from '@flexbso/contracts';
+import { type DivergedVolume, MAX_SETTLING_TEXT } from '@flexbso/contracts';
 import type { DifferingVolume } from './differences.js';
 import type { HeldLeg, Verdict } from './judge.js';
+import { namesOf } from './readers.js';
 
 /** The contract's bound; a volume of more legs than that has its differences cut. */
 const maxDifferences = 50;
@@ -16,7 +17,7 @@ export function divergedVolume(
     since:
       recorded === null
         ? 'created'
-        : parts.cards.length > 0 || verdict.kind === 'keep-detached'
+        : parts.cards.length > 0 || verdict.kind === 'keep-detached' || verdict.kind === 'keep-lost'
           ? 'changed'
           : 'deleted',
     cardId: parts.cards[0]?.cardId ?? null,
@@ -28,6 +29,8 @@ export function divergedVolume(
   };
 }
 
+type TakeOver = Extract<Verdict, { kind: 'take-over' }>;
+
 const legsText = (legs: readonly HeldLeg[]) =>
   legs.map(({ poolId, given }) => `${given.legId} on ${poolId}`).join(', ');
 
@@ -35,13 +38,20 @@ interface Choice {
   readonly can: boolean;
   readonly what: string;
 }
-const cut = ({ can, what }: Choice): Choice => ({ can, what: what.slice(0, 1000) });
+const cut = ({ can, what }: Choice): Choice => ({ can, what: what.slice(0, MAX_SETTLING_TEXT) });
 
 export function adoptText(verdict: Verdict, isRecorded: boolean): Choice {
   if (verdict.kind === 'refused') return { can: false, what: verdict.why };
   const legs = deletedText(verdict.leftovers);
   if (verdict.kind === 'keep-detached')
     return { can: true, what: `no card has it: the books keep it detached, on ${legsText(verdict.legs)}${legs}` };
+  if (verdict.kind === 'keep-lost') {
+    const lost =
+      verdict.carrying.length > 0
+        ? `; ${legsText(verdict.carrying)} carried it, and nobody can put together how: it is not attached before it was rolled back to a snapshot`
+        : '';
+    return { can: true, what: `no card has it: the books keep it detached${snapshotsText(verdict)}${lost}${legs}` };
+  }
   if (verdict.kind === 'end') {
     const kept = legsText(verdict.leftovers);
     const what = `no card has it, and its pools keep ${kept}, which carried it and are not recorded so: it may have been made or changed, and detached, since. Nobody can put it together again from this copy; restore a newer one, or delete it`;
@@ -57,17 +67,54 @@ export function adoptText(verdict: Verdict, isRecorded: boolean): Choice {
   const where = given.stack.legs.map(({ legId, poolId }) => `${legId} on ${poolId}`).join(', ');
   return {
     can: true,
-    what: `the books take over generation ${given.generation} on ${cardId}, which stands on ${where}${key}${legs}`,
+    what: `the books take over generation ${given.generation} on ${cardId}, which stands on ${where}${key}${originText(verdict)}${snapshotsText(verdict)}${legs}`,
   };
 }
 
 export function deleteText(verdict: Verdict, isRecorded: boolean): Choice {
-  if (verdict.kind === 'end') return { can: true, what: `no card has it${deletedText(verdict.leftovers)}` };
-  if (isRecorded) return { can: false, what: 'it is recorded: adopt it; what runs then is deleted as any volume is' };
+  const isLost = verdict.kind === 'end' || verdict.kind === 'keep-lost';
+  if (isRecorded && !isLost)
+    return { can: false, what: 'it is recorded: adopt it; what runs then is deleted as any volume is' };
   if (verdict.kind === 'refused') return { can: false, what: verdict.why };
-  const runs = verdict.kind === 'take-over' ? verdict.legs.map(({ onPool }) => onPool) : [];
-  const first = verdict.kind === 'take-over' ? `it ends on ${verdict.cardId}` : 'nothing of it runs';
-  return { can: true, what: `${first}${deletedText([...runs, ...verdict.leftovers])}` };
+  const readers = 'readers' in verdict ? verdict.readers : [];
+  if (readers.length > 0) {
+    const what = `clones read from its snapshots: ${namesOf(readers)}: adopt it; when each of these is deleted, or moved to other pools, it is deleted as any volume is`;
+    return { can: false, what };
+  }
+  return { can: true, what: `${endText(verdict)}${deletedText(deletedLegs(verdict))}` };
+}
+
+function endText(verdict: Exclude<Verdict, { kind: 'refused' }>): string {
+  if (verdict.kind === 'let-go') return 'nothing of it runs';
+  const names = 'found' in verdict ? verdict.found.snapshots.map(({ name }) => name).join(', ') : '';
+  const snapshots = names === '' ? '' : `, and its snapshots go with it: ${names}`;
+  return verdict.kind === 'take-over' ? `it ends on ${verdict.cardId}${snapshots}` : `no card has it${snapshots}`;
+}
+
+/** All that is deleted with a volume that is not adopted. */
+export function deletedLegs(verdict: Exclude<Verdict, { kind: 'refused' }>): HeldLeg[] {
+  const { leftovers } = verdict;
+  if (verdict.kind === 'take-over')
+    return [...verdict.legs.map(({ onPool }) => onPool), ...verdict.frozen, ...leftovers];
+  return verdict.kind === 'keep-lost' ? [...verdict.carrying, ...verdict.found.legs, ...leftovers] : [...leftovers];
+}
+
+function originText({ bases }: TakeOver): string {
+  const origin = bases.find((base) => base.origin !== undefined)?.origin;
+  return origin ? `; it is a clone and reads from ${origin.snapshotId} of ${origin.volumeId}` : '';
+}
+
+function snapshotsText({ found: { snapshots, lostId, legs } }: Pick<TakeOver, 'found'>): string {
+  const known = snapshots.filter(({ snapshotId }) => snapshotId !== lostId);
+  const names = known.map(({ name, snapshotId, state }) =>
+    state === 'deleting' ? `${name} (${snapshotId}, which can only be deleted)` : `${name} (${snapshotId})`,
+  );
+  const lost = snapshots.find(({ snapshotId }) => snapshotId === lostId);
+  const kept = lost ? legsText(legs.filter(({ stackGeneration }) => stackGeneration === lost.stackGeneration)) : '';
+  const first = names.length === 0 ? '' : `; with its snapshots ${names.join(', ')}`;
+  return lost
+    ? `${first}; ${kept}, kept for a snapshot that nobody can put together again, as ${lost.snapshotId}, which can only be deleted`
+    : first;
 }
 
 function deletedText(legs: readonly HeldLeg[]): string {

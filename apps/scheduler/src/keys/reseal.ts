@@ -1,4 +1,4 @@
-import { desiredStacks } from '@flexbso/stack';
+import type { DesiredStack } from '@flexbso/contracts';
 import type { Aggregate, Draft } from '../changes/draft.js';
 import { announceVolume } from '../changes/saga.js';
 import { givePool, retellCard } from '../desired/desired-items.js';
@@ -28,12 +28,16 @@ export function resealTo(draft: Draft, sealingKey: string, vault: Vault): void {
     givePool(draft, leg);
   }
   const sealed = new Map(draft.keys.map((key) => [key.keyRef, key.sealed]));
-  const isKeyed =
-    draft.given !== null && desiredStacks(draft.given).some(({ encryptionKey }) => encryptionKey !== null);
-  if (isKeyed)
-    retellCard(draft, ({ encryptionKey, ...stack }) => {
-      const sealedKey = encryptionKey && sealed.get(encryptionKey.keyRef);
-      return { ...stack, encryptionKey: encryptionKey && sealedKey ? { ...encryptionKey, sealedKey } : encryptionKey };
-    });
+  const keyNow = (key: DesiredStack['encryptionKey']) => {
+    const sealedKey = key && sealed.get(key.keyRef);
+    return key && sealedKey ? { ...key, sealedKey } : key;
+  };
+  // Snapshots' keys are told beside those of the stacks.
+  if (draft.keys.length > 0)
+    retellCard(
+      draft,
+      ({ encryptionKey, ...stack }) => ({ ...stack, encryptionKey: keyNow(encryptionKey) }),
+      ({ encryptionKey, ...stack }) => ({ ...stack, encryptionKey: keyNow(encryptionKey) }),
+    );
   announceVolume(draft, 'resealed');
 }

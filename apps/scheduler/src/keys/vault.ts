@@ -60,8 +60,12 @@ export class Vault {
     }
   }
 
-  /** The same key under another reference: of a clone, which opens what it stands on with it. @throws WrappedKeyError */
+  /**
+   * The same key under another reference: of a clone, which opens what it stands on with it, on the card that has it. One
+   * that only the card opens stays so. @throws WrappedKeyError when the wrapped form does not open.
+   */
   renamed(record: KeyRecord, facts: Pick<KeyRecord, 'keyRef' | 'volumeId' | 'stackGeneration'>): KeyRecord {
+    if (record.wrapped === null) return { ...record, ...facts };
     const key = this.#unwrap(record);
     try {
       return { ...record, ...facts, wrapped: this.#wrap(key, facts.keyRef) };

@@ -23,9 +23,10 @@ export const MAX_CLONES = 16;
  * @throws ProblemError `change-refused` for a snapshot that is not ready or has too many clones, `invalid-stack` for
  * another size or other layers, `no-placement` for another card
  */
-export function clonedSpec(spec: VolumeSpec, { volume, snapshot, cloneCount }: CloneSource): VolumeSpec {
+export function clonedSpec(spec: VolumeSpec, source: CloneSource): VolumeSpec {
+  const { volume, snapshot } = source;
   const what = `snapshot ${snapshot.name} of volume ${volume.name}`;
-  const refusal = refusalOf(what, volume, snapshot, cloneCount);
+  const refusal = refusalOf(what, source);
   if (refusal !== null) throw new ProblemError({ code: 'change-refused', detail: refusal });
   if (spec.sizeBytes !== snapshot.sizeBytes) {
     const detail = `${what} has ${snapshot.sizeBytes} bytes, and ${spec.sizeBytes} are asked for; a clone has its snapshot's size, and may grow afterwards`;
@@ -43,10 +44,14 @@ export function clonedSpec(spec: VolumeSpec, { volume, snapshot, cloneCount }: C
   return { ...spec, stack: snapshot.stack, placement: { ...spec.placement, cardId: volume.cardId } };
 }
 
-function refusalOf(what: string, volume: VolumeRecord, snapshot: SnapshotRecord, cloneCount: number): string | null {
+function refusalOf(what: string, { volume, snapshot, legs, cloneCount }: CloneSource): string | null {
   if (snapshot.state !== 'ready') return `${what} is ${snapshot.state}: it cannot be cloned`;
   if (cloneCount >= MAX_CLONES)
     return `${what} has ${cloneCount} clones that read from it, and may have ${MAX_CLONES}; move one to other pools, which makes it whole`;
+  const generations = [snapshot, ...snapshot.bases].map(({ stackGeneration }) => stackGeneration);
+  const unsaid = legs.find((leg) => generations.includes(leg.stackGeneration) && leg.address === null);
+  if (unsaid)
+    return `pool ${unsaid.poolId} has not said yet where it serves ${unsaid.legId}, on which ${what} lies; ask again in a moment`;
   // Two snapshots would keep one leg, and the deletion of either would have to ask for the clones of both.
   if (originOf({ want: volume.want, snapshots: [snapshot] }) && snapshot.bases.some(({ origin }) => origin))
     return `${what} lies on another volume's snapshot, since ${volume.name} was a clone when it was taken; clone that one, or take a snapshot once ${volume.name} is whole`;

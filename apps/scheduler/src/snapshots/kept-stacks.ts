@@ -1,4 +1,5 @@
 import { cardLayersOf, type PlannedStack } from '@flexbso/stack';
+import type { Draft } from '../changes/draft.js';
 import type { LegRecord } from '../legs/leg-record.js';
 import type { VolumeRecord, VolumeWant } from '../volumes/volume-record.js';
 import type { BaseStack, SnapshotRecord } from './snapshot-record.js';
@@ -13,7 +14,7 @@ export function carriersOf(want: VolumeWant): number[] {
   return stacksOf(want).map(({ stackGeneration }) => stackGeneration);
 }
 
-function stacksOfSnapshot({ stackGeneration, stack, keyRef, bases }: SnapshotRecord): BaseStack[] {
+export function stacksOfSnapshot({ stackGeneration, stack, keyRef, bases }: SnapshotRecord): BaseStack[] {
   return [{ stackGeneration, stack, keyRef }, ...bases];
 }
 
@@ -69,4 +70,10 @@ export function leavingStacks(
     .map((stack) => plannedBase(stack, legs))
     .filter((stack) => stack.legs.length > 0)
     .toSorted((left, right) => right.stackGeneration - left.stackGeneration);
+}
+
+/** The snapshots that are there when the change is over. One whose deletion was turned back stays, and is not ready again. */
+export function snapshotsAfter({ volume, change }: Pick<Draft, 'volume' | 'change'>): SnapshotRecord[] {
+  const ends = change.reverting ? 'making' : 'deleting';
+  return volume.snapshots.filter(({ changeId, state }) => changeId !== change.changeId || state !== ends);
 }

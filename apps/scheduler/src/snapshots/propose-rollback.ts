@@ -47,8 +47,9 @@ function wantOn(
   { sizeBytes, stackGeneration, stack, keyRef, bases }: SnapshotRecord,
 ): VolumeWant {
   const ownGeneration = volume.generation + 1;
+  const { lost: _, ...known } = volume.want;
   return {
-    ...volume.want,
+    ...known,
     sizeBytes,
     stack,
     stackGeneration: ownGeneration,

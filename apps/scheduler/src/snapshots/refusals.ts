@@ -29,9 +29,12 @@ export function refuseUnacknowledged(
   });
 }
 
-/** A snapshot lies on legs of its volume. @throws ProblemError `has-snapshots` with all of them */
+/**
+ * A snapshot lies on legs of its volume. Of one that nobody can attach none can be deleted before: they go with it, and the
+ * plan names their legs. @throws ProblemError `has-snapshots` with all of them
+ */
 export function refuseWithSnapshots(volume: VolumeRecord): void {
-  if (volume.snapshots.length === 0) return;
+  if (volume.snapshots.length === 0 || volume.want.lost) return;
   throw new ProblemError({
     code: 'has-snapshots',
     detail: `volume ${volume.name} has snapshots, which would go with it: ${listed(volume)}; delete them first`,

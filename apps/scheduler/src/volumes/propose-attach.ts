@@ -56,6 +56,7 @@ export function proposeAttach(world: World, present: Aggregate, wish: AttachWish
 
 function attachDetached(world: World, present: Aggregate, wish: AttachWish, asking: Asking): Proposal {
   const { volume } = present;
+  refuseLost(volume);
   const to = destinationOf(world, present, wish);
   const isOther = to.card.cardId !== volume.cardId;
   const { detached: _, ...want } = volume.want;
@@ -93,6 +94,18 @@ function attachDetached(world: World, present: Aggregate, wish: AttachWish, aski
       from: volume.want,
     },
   );
+}
+
+/** @throws ProblemError `change-refused` for a volume of which a restore left nobody who knows how its stack is built */
+function refuseLost({ name, want, snapshots }: VolumeRecord): void {
+  if (!want.lost) return;
+  const known = snapshots.filter(({ state }) => state === 'ready').map((one) => one.name);
+  const wayOut =
+    known.length > 0 ? `roll it back to a snapshot (${known.join(', ')})` : 'it has no snapshot that is whole';
+  throw new ProblemError({
+    code: 'change-refused',
+    detail: `volume ${name} is not attached: its stack was made after the copy that the database was restored from, and nobody knows how its legs belong together; ${wayOut}, or delete it`,
+  });
 }
 
 /** The stacks that snapshots alone keep: their legs are wherever their volume is. */

@@ -356,10 +356,15 @@ export function legsOfStack({ legs }: Aggregate, want: VolumeWant): LegRecord[] 
 }
 
 /** Decides what taking the volume away takes. */
-export function proposeDelete(world: World, present: Aggregate, asking: Asking): Proposal {
+export function proposeDelete(
+  world: World,
+  present: Aggregate,
+  asking: Asking,
+  { withSnapshots = false }: { readonly withSnapshots?: boolean } = {},
+): Proposal {
   const { deciding } = world;
   const { volume, legs } = present;
-  refuseWithSnapshots(volume);
+  if (!withSnapshots) refuseWithSnapshots(volume);
   const rate = deciding.copyBytesPerSecond;
   const from = legs.length > 0 ? plannedVolume(volume, volume.want, legs, rate) : null;
   const { reservations } = present;

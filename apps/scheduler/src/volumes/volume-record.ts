@@ -32,6 +32,11 @@ export interface VolumeWant {
   detached?: true;
   /** Its stack was made while no card had the volume: header and overlay are still to be written. Left out: it was built. */
   neverBuilt?: true;
+  /**
+   * The database was put back to a copy from before its stack was made, and no card had it: nobody knows how its legs
+   * belong together. It is not attached before it was rolled back to a snapshot. Left out: its stack is known.
+   */
+  lost?: true;
 }
 
 /** What a volume was before a change, to go back to. */

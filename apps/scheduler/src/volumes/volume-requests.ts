@@ -196,6 +196,9 @@ export class VolumeRequests {
     request: Pick<Request<'plan-delete'>, 'caller' | 'volume' | 'basedOnGeneration'>,
   ): Promise<Proposed> {
     const present = await this.#changeable(reader, read, request);
+    // Of any other a snapshot is deleted before, and is asked for clones then.
+    for (const { snapshotId } of present.volume.want.lost ? present.volume.snapshots : [])
+      refuseCloned(`volume ${present.volume.name} is not deleted`, await reader.volumesFrom(snapshotId));
     return { present, proposal: proposeDelete(this.#world(), present, this.#asking(request.caller)) };
   }
 
