@@ -1,6 +1,7 @@
-import type { CardStep, DesiredVolume, PlannedCardStep, Problem } from '@flexbso/contracts';
+import type { CardStep, DesiredVolume, ObservedVolume, PlannedCardStep, Problem } from '@flexbso/contracts';
 import { type CardDataPlane, type CardSecrets, DataPlaneError } from '@flexbso/dataplane-port';
 import { span, withTraceHeaders } from '@flexbso/observability';
+import { desiredStacks, isChainComplete, plannedVolumeOf } from '@flexbso/stack';
 import type { Attributes } from '@opentelemetry/api';
 import type { Clock } from '../ports/clock.js';
 import type { Attempts } from '../work/attempts.js';
@@ -24,8 +25,11 @@ export interface StepRun {
   readonly onProgress: (progress: { doneBytes: number; totalBytes: number }) => void;
   /** Whether the next step is not to begin for now. */
   readonly isHeld: (book: VolumeBook) => boolean;
-  /** Asked before what only the old generation needed is closed: books and reports *applied*. False: not applied after all. */
-  readonly beforeRetiring: (pending: readonly BookEntry[]) => Promise<boolean>;
+  /**
+   * Asked before a stack is closed, which only the old generation needed or which is to be opened anew: books and
+   * reports *applied*. False: not applied after all.
+   */
+  readonly beforeRetiring: (pending: readonly BookEntry[], stackGeneration: number) => Promise<boolean>;
 }
 
 /** `pending`: entries of the last step that are not on disk yet, to be synced together with what follows. */
@@ -43,7 +47,7 @@ export type RunResult =
 /**
  * Carries out the steps of an operation: intent to disk, act, outcome to disk. A step's outcome and the next
  * one's intent share one sync, so a plan of n steps costs n + 1. The intent of the cut-over is written only
- * when the copy was just seen to be ready: with it on disk, the new stack alone may be opened.
+ * when the new stack was just seen to be whole and the copy ready: with it on disk, that stack alone may be opened.
  */
 export async function runSteps(run: StepRun, book: VolumeBook, steps: readonly PlannedCardStep[]): Promise<RunResult> {
   let pending: BookEntry[] = [];
@@ -51,7 +55,7 @@ export async function runSteps(run: StepRun, book: VolumeBook, steps: readonly P
     if (run.signal.aborted) return stopped(run, pending, 'interrupted');
     if (run.isHeld(book)) return stopped(run, pending, 'held');
     if (planned.step.kind === 'close-stack') {
-      if (!(await run.beforeRetiring(pending))) return notApplied(planned);
+      if (!(await run.beforeRetiring(pending, planned.step.stackGeneration))) return notApplied(planned);
       pending = [];
     }
     if (planned.cutOver) {
@@ -86,9 +90,15 @@ function notApplied(planned: PlannedCardStep): RunResult {
 }
 
 async function whyNotReady(run: StepRun, step: CardStep): Promise<Problem | null> {
-  if (step.kind !== 'cut-over' || step.onto === 'overlay') return null;
-  const { copy, head } = await run.plane.observe(run.volumeId);
+  if (step.kind !== 'cut-over') return null;
+  const observed = await run.plane.observe(run.volumeId);
+  const { copy, head } = observed;
   if (head?.stackGeneration === step.toStackGeneration) return null;
+  if (!isChainComplete(observed, plannedVolumeOf(run.desired))) {
+    const detail = `no cut-over to stack ${step.toStackGeneration}: every step of it was reported as done, and its legs, layers or key are not the wanted ones`;
+    return { code: 'step-failed', detail };
+  }
+  if (step.onto === 'overlay') return null;
   if (copy?.state === 'ready' && copy.toStackGeneration === step.toStackGeneration) return null;
   const detail = `no cut-over to stack ${step.toStackGeneration}: the copy is ${copy?.state ?? 'gone'}${copy?.error ? ` (${copy.error})` : ''}`;
   return { code: 'step-failed', detail };
@@ -102,6 +112,15 @@ async function whyNotCutOver(run: StepRun, step: CardStep): Promise<Failure | nu
   const where = head === null ? 'there is no head' : `the head is on stack ${head.stackGeneration}`;
   const detail = `the data plane said that it cut over to stack ${step.toStackGeneration}, and ${where}`;
   return { problem: { code: 'step-failed', detail }, retryable: true };
+}
+
+/** A stack that was opened wrongly and carries nobody is closed to be opened anew, also where it alone may be opened. */
+export function isOpenedAnew(
+  { head }: ObservedVolume,
+  desired: Pick<DesiredVolume, 'stack' | 'bases'>,
+  stackGeneration: number,
+): boolean {
+  return head === null && desiredStacks(desired).some((stack) => stack.stackGeneration === stackGeneration);
 }
 
 type Failure = { readonly problem: Problem; readonly retryable: boolean };

@@ -227,7 +227,8 @@ export class Run {
   }
 
   #unrest(): string | null {
-    if (this.#settler !== null) return `a restore is not settled: ${this.#settler.unsettled}`;
+    const unsettled = this.#settler?.unsettled ?? null;
+    if (unsettled !== null) return `a restore is not settled: ${unsettled}`;
     const open = this.#books.changes.find(
       ({ state }) => !finalChangeStates.includes(state) && state !== 'needs-operator',
     );
@@ -287,9 +288,11 @@ export class Run {
   }
 
   async #settle(settler: Settler): Promise<void> {
-    await settler.settleAll();
-    this.#settler = null;
-    this.#judge.isRestored = false;
+    for (;;) {
+      await settler.settleAll();
+      this.#judge.isRestored = false;
+      // He goes on looking: whoever was off for all of it comes back in the life that it knows.
+    }
   }
 }
 
