@@ -1,4 +1,4 @@
-import { checkReportSchema, type Caller, finalChangeStates, pauseListSchema } from '@flexbso/contracts';
+import { checkReportSchema, type Caller, finalChangeStates, pauseListSchema, ProblemError } from '@flexbso/contracts';
 import { MemoryWorld } from '@flexbso/dataplane-memory';
 import { InventoryContents } from '@flexbso/inventory/deciding';
 import { MemoryDatabase, type MemoryDatabaseCopy } from '@flexbso/persistence/memory';
@@ -221,9 +221,21 @@ export class Run {
     await resumeAll(asker);
     do {
       await asker.process.clock.sleep(5_000);
+      await this.#failOverAgain(asker);
       this.#unrested = this.#unrest() ?? (await this.#differences(asker)) ?? '';
     } while (this.#unrested !== '');
     this.#isOver = true;
+  }
+
+  /** Whoever had asked for it has stopped; it is the operator's then. */
+  async #failOverAgain(asker: Asker): Promise<void> {
+    for (const { volumeId, generation } of this.#books.carriedByNobody())
+      try {
+        await asker.write('failover-volume', { volume: volumeId, basedOnGeneration: generation });
+      } catch (error) {
+        // Not now: the next look asks again.
+        if (!(error instanceof ProblemError)) throw error;
+      }
   }
 
   #unrest(): string | null {
