@@ -25,6 +25,7 @@ export interface FencedPart {
  * - take-over: the volume runs at rest, card and pools agree; `leftovers` are legs that carry nothing.
  * - keep-detached: no card has it, and the pools keep the whole of its recorded stack: it was detached since.
  * - end: no card has it, and pools keep legs that carried it and that the books do not know so: only ever ended by name.
+ *   Nor has one that its pools have shut out, and that is told to let go of it with what is kept or ended.
  * - let-go: nothing of it is left but what carries nothing.
  * - refused: `why` says what disagrees, or what is to be waited for.
  */
@@ -57,8 +58,9 @@ export type Verdict =
       readonly legs: readonly HeldLeg[];
       readonly snapshots: readonly SnapshotRecord[];
       readonly leftovers: readonly HeldLeg[];
+      readonly fenced: readonly FencedPart[];
     }
-  | { readonly kind: 'end'; readonly leftovers: readonly HeldLeg[] }
+  | { readonly kind: 'end'; readonly leftovers: readonly HeldLeg[]; readonly fenced: readonly FencedPart[] }
   | { readonly kind: 'let-go'; readonly leftovers: readonly HeldLeg[] }
   | { readonly kind: 'refused'; readonly why: string };
 
@@ -78,8 +80,7 @@ export function judge(
   const { recorded: known } = one;
   const here = one.parts.cards.filter((each) => known === null || !isLeaving(known.volume, each));
   const fenced = here.flatMap((each) => fencedPart(each, one.parts.legs));
-  const [part, other] =
-    here.length === fenced.length ? here : here.filter((each) => !fenced.some(({ cardId }) => cardId === each.cardId));
+  const [part, other] = here.filter((each) => !fenced.some(({ cardId }) => cardId === each.cardId));
   if (part && other)
     return refused(`it runs on ${part.cardId} and on ${other.cardId}: end it on one of them by hand first`);
   const kept = part ? keptSnapshots(one, part) : { snapshots: [], legs: [] };
@@ -92,18 +93,20 @@ export function judge(
     return refused(
       `pool ${strange.poolId} keeps ${strange.given.legId} for a snapshot that the copy does not know: a newer copy may; here it would be deleted`,
     );
-  return part ? takeOver(one, part, { leftovers, kept, fenced }, recorded) : withoutCard(one, leftovers, recorded);
+  return part
+    ? takeOver(one, part, { leftovers, kept, fenced }, recorded)
+    : withoutCard(one, { held: leftovers, fenced }, recorded);
 }
 
 /**
- * Every leg that the card stands on is served at a later epoch, or gone from its pool, which has answered: the volume was
- * failed over, and no write of this card arrives anywhere any more.
+ * Every leg that the card stands on is served at a later epoch and to another, or gone from its pool, which has answered:
+ * the volume was failed over, and no write of this card arrives anywhere any more.
  */
 function fencedPart({ cardId, given }: CardPart, parts: readonly LegPart[]): FencedPart[] {
   const legs = given?.stack.legs ?? [];
   const isFenced = legs.every(({ legId, poolId, epoch }) => {
     const observed = parts.find((part) => part.legId === legId && part.poolId === poolId)?.observed;
-    return !observed || observed.epoch > epoch;
+    return !observed || (observed.epoch > epoch && observed.holderCardId !== cardId);
   });
   return given !== null && legs.length > 0 && isFenced ? [{ cardId, given }] : [];
 }
@@ -142,7 +145,11 @@ const isRecorded = ({ recorded }: DifferingVolume, { given }: HeldLeg) =>
   recorded?.legs.some(({ legId }) => legId === given.legId) ?? false;
 
 /** What no card has may be gone, or detached: what its pools keep tells, since a pool is told which legs carry a volume. */
-function withoutCard(one: DifferingVolume, held: readonly HeldLeg[], books: readonly RecordedVolume[]): Verdict {
+function withoutCard(
+  one: DifferingVolume,
+  { held, fenced }: { readonly held: readonly HeldLeg[]; readonly fenced: readonly FencedPart[] },
+  books: readonly RecordedVolume[],
+): Verdict {
   const { volumeId, recorded } = one;
   const carrying = held.filter(({ given }) => given.role === 'current' && !given.tombstone);
   const frozen = held.filter(isFrozen);
@@ -152,14 +159,16 @@ function withoutCard(one: DifferingVolume, held: readonly HeldLeg[], books: read
     const legs = [...carrying, ...kept.frozen];
     const leftovers = held.filter((leg) => !legs.includes(leg));
     const isAsWanted = want === recorded.volume.want;
-    return { kind: 'keep-detached', want, isAsWanted, legs, snapshots: kept.snapshots, leftovers };
+    return { kind: 'keep-detached', want, isAsWanted, legs, snapshots: kept.snapshots, leftovers, fenced };
   }
   const clone = books.find(({ volume }) => volume.volumeId !== volumeId && originOf(volume)?.volumeId === volumeId);
   if (frozen.length > 0 && clone)
     return refused(
       `${clone.volume.name} (${clone.volume.volumeId}) is a clone and reads from its snapshot: delete that first, or restore a newer copy`,
     );
-  return { kind: carrying.length + frozen.length === 0 ? 'let-go' : 'end', leftovers: held };
+  // What a card still runs, on legs that are gone, is nothing to be let go of unasked.
+  const isNothing = carrying.length + frozen.length + fenced.length === 0;
+  return isNothing ? { kind: 'let-go', leftovers: held } : { kind: 'end', leftovers: held, fenced };
 }
 
 /** The wanted stack with those beneath it, and the snapshots, as their pools have them; null: not all of the stack is there. */

@@ -6,15 +6,15 @@ import { exactReservations, formerReservations, legReservations } from '../place
 import { emptyPlan, newChange } from '../volumes/proposal.js';
 import type { VolumeRecord } from '../volumes/volume-record.js';
 import type { HeldLeg, Verdict } from './judge.js';
-import { begun } from './settle.js';
-import { forgotten, leftover, legOf, standing, type Settling } from './settled-records.js';
+import { begun, fencedReservations, takeFromFenced } from './settle.js';
+import { forgotten, formerCardsOf, leftover, legOf, standing, type Settling } from './settled-records.js';
 
 type KeepDetached = Extract<Verdict, { kind: 'keep-detached' }>;
 
 /** The books keep the stack that they know as its pools have it, and give it to no card. */
 export function keepDetached(present: Aggregate, found: KeepDetached, settling: Settling): Draft {
   const { deciding, asking } = settling;
-  const { legs: held, leftovers } = found;
+  const { legs: held, leftovers, fenced } = found;
   const volume = detachedVolume(present, found, settling);
   const about = {
     kind: 'adopt' as const,
@@ -38,6 +38,7 @@ export function keepDetached(present: Aggregate, found: KeepDetached, settling: 
       ...exactReservations(volume, kept),
       ...legReservations(volume.volumeId, volume.want, left),
       ...formerReservations(volume, present.reservations),
+      ...fencedReservations(volume, fenced),
     ],
     given: null,
     desired: forgotten(present, null, legs),
@@ -48,6 +49,7 @@ export function keepDetached(present: Aggregate, found: KeepDetached, settling: 
   };
   announce(draft, 'planned', { steps: 0, differences: [] });
   for (const leg of legs) givePool(draft, leg);
+  takeFromFenced(draft, fenced);
   moveTo(draft, 'retiring');
   announceVolume(draft, 'adopted');
   advance(draft, deciding);
@@ -56,10 +58,11 @@ export function keepDetached(present: Aggregate, found: KeepDetached, settling: 
 
 /** It was last on the card that its legs are held by. */
 function detachedVolume(
-  { volume }: Aggregate,
-  { legs: [first], want, snapshots }: KeepDetached,
+  present: Aggregate,
+  { legs: [first], want, snapshots, fenced }: KeepDetached,
   settling: Settling,
 ): VolumeRecord {
+  const { volume } = present;
   const generation = volume.generation + 1;
   return {
     ...volume,
@@ -72,6 +75,7 @@ function detachedVolume(
     uri: null,
     cardOperationId: null,
     settledIn: settling.incarnation,
+    formerCards: formerCardsOf(present, fenced, settling.deciding),
   };
 }
 

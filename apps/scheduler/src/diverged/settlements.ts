@@ -106,7 +106,7 @@ export class Settlements {
       const how = { by: request.caller.name, judged: false };
       if (verdict.kind !== 'take-over') {
         const present = await decision.read(volumeId);
-        const draft = letGo(present, volumeId, verdict.leftovers, settling);
+        const draft = letGo(present, volumeId, verdict, settling);
         endChange(draft, present, endsAs(verdict), decision.deciding.nowMs);
         await decision.write(present, draft, how);
         return settled(draft, 'deleted');
@@ -242,7 +242,7 @@ function draftOf(
 ): Draft {
   if (verdict.kind === 'take-over') return takeOver(present, volumeId, verdict, settling);
   if (verdict.kind === 'keep-detached' && present) return keepDetached(present, verdict, settling);
-  return letGo(present, volumeId, verdict.leftovers, settling);
+  return letGo(present, volumeId, verdict, settling);
 }
 
 /** Half of what a message holds: a volume of many legs has some kilobytes. */

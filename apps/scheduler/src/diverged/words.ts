@@ -1,6 +1,6 @@
 import type { DivergedVolume } from '@flexbso/contracts';
 import type { DifferingVolume } from './differences.js';
-import type { HeldLeg, Verdict } from './judge.js';
+import type { FencedPart, HeldLeg, Verdict } from './judge.js';
 
 /** The contract's bound; a volume of more legs than that has its differences cut. */
 const maxDifferences = 50;
@@ -40,11 +40,16 @@ const cut = ({ can, what }: Choice): Choice => ({ can, what: what.slice(0, 1000)
 export function adoptText(verdict: Verdict, isRecorded: boolean): Choice {
   if (verdict.kind === 'refused') return { can: false, what: verdict.why };
   const legs = deletedText(verdict.leftovers);
-  if (verdict.kind === 'keep-detached')
-    return { can: true, what: `no card has it: the books keep it detached, on ${legsText(verdict.legs)}${legs}` };
+  if (verdict.kind === 'keep-detached') {
+    const nobody = nobodyText(verdict.fenced);
+    return { can: true, what: `${nobody}: the books keep it detached, on ${legsText(verdict.legs)}${legs}` };
+  }
   if (verdict.kind === 'end') {
+    const nobody = nobodyText(verdict.fenced);
+    if (verdict.leftovers.length === 0)
+      return { can: false, what: `${nobody}, and no pool has a leg of it: nothing can be adopted; delete it` };
     const kept = legsText(verdict.leftovers);
-    const what = `no card has it, and its pools keep ${kept}, which carried it and are not recorded so: it may have been made or changed, and detached, since. Nobody can put it together again from this copy; restore a newer one, or delete it`;
+    const what = `${nobody}, and its pools keep ${kept}, which carried it and are not recorded so: it may have been made or changed, and detached, since. Nobody can put it together again from this copy; restore a newer one, or delete it`;
     return { can: false, what };
   }
   if (verdict.kind === 'let-go') {
@@ -62,12 +67,20 @@ export function adoptText(verdict: Verdict, isRecorded: boolean): Choice {
 }
 
 export function deleteText(verdict: Verdict, isRecorded: boolean): Choice {
-  if (verdict.kind === 'end') return { can: true, what: `no card has it${deletedText(verdict.leftovers)}` };
+  if (verdict.kind === 'end')
+    return { can: true, what: `${nobodyText(verdict.fenced)}${deletedText(verdict.leftovers)}` };
   if (isRecorded) return { can: false, what: 'it is recorded: adopt it; what runs then is deleted as any volume is' };
   if (verdict.kind === 'refused') return { can: false, what: verdict.why };
   const runs = verdict.kind === 'take-over' ? verdict.legs.map(({ onPool }) => onPool) : [];
   const first = verdict.kind === 'take-over' ? `it ends on ${verdict.cardId}` : 'nothing of it runs';
   return { can: true, what: `${first}${deletedText([...runs, ...verdict.leftovers])}` };
+}
+
+/** A card that is shut out has it in name alone. */
+function nobodyText(fenced: readonly FencedPart[]): string {
+  if (fenced.length === 0) return 'no card has it';
+  const cards = fenced.map(({ cardId }) => cardId).join(', ');
+  return `no card has it but ${cards}, which its pools have shut out and which is told to end what it has`;
 }
 
 function deletedText(legs: readonly HeldLeg[]): string {
