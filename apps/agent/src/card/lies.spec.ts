@@ -6,15 +6,11 @@ import { CardFixture, VOLUME_ID } from '../testing/card-fixture.js';
 
 const mirror = [{ kind: 'raid1', legCount: 3 }];
 
-/** Answers success to the building of this stack's redundancy, as often as `times` and once `isArmed`, and does nothing. */
-function lyingOf(stackGeneration: number, isArmed: () => boolean): NonNullable<CallHooks['lies']> {
+/** Answers success to this step of the second stack once, when `isArmed`, and does nothing. */
+function lyingOf(kind: 'build-redundancy' | 'build-overlay', isArmed: () => boolean): NonNullable<CallHooks['lies']> {
   let times = 1;
   return ({ method, step }) =>
-    method === 'perform' &&
-    step?.kind === 'build-redundancy' &&
-    step.stackGeneration === stackGeneration &&
-    isArmed() &&
-    times-- > 0;
+    method === 'perform' && step?.kind === kind && step.stackGeneration === 2 && isArmed() && times-- > 0;
 }
 
 /** An overlay on what the volume runs on. */
@@ -27,7 +23,7 @@ describe('a data plane that says it has built a layer, and has not,', () => {
     const card = new CardFixture();
     const done: string[] = [];
     await card.start(undefined, {
-      lies: lyingOf(2, () => true),
+      lies: lyingOf('build-redundancy', () => true),
       after: ({ method, step }) => void (method === 'perform' && step && done.push(step.kind)),
     });
     const first = await card.settle({ layers: mirror });
@@ -47,7 +43,7 @@ describe('a data plane that says it has built a layer, and has not,', () => {
     const card = new CardFixture();
     let hasDied = false;
     await card.start(undefined, {
-      lies: lyingOf(2, () => hasDied),
+      lies: lyingOf('build-redundancy', () => hasDied),
       before: ({ method, step }) => {
         if (method !== 'perform' || step?.kind !== 'cut-over' || hasDied) return;
         hasDied = true;
@@ -60,5 +56,20 @@ describe('a data plane that says it has built a layer, and has not,', () => {
     expect(hasDied).toBe(true);
     expect(isSettled(card.observed(), plannedVolumeOf(desired))).toBe(true);
     expect(card.card.guestReads(VOLUME_ID)).toBe(before);
+  });
+
+  it('shows no overlay without its base to the guest', async () => {
+    const card = new CardFixture();
+    let hasDied = false;
+    await card.start(undefined, { lies: lyingOf('build-overlay', () => hasDied) });
+    const desired = overlayOn(card, await card.settle({}));
+    const before = card.card.guestWrites(VOLUME_ID);
+    await card.scheduler.want(VOLUME_ID, desired);
+    await card.untilSaid(desired, 'settled');
+    hasDied = true;
+    card.card.kill(VOLUME_ID);
+    await card.clock.runUntil('it is served again', () => card.observed().exports.length > 0);
+    expect(card.card.guestReads(VOLUME_ID)).toBe(before);
+    expect(isSettled(card.observed(), plannedVolumeOf(desired))).toBe(true);
   });
 });

@@ -89,13 +89,16 @@ function notApplied(planned: PlannedCardStep): RunResult {
   return { kind: 'failed', problem: { code: 'step-failed', detail }, retryable: true, pending: [] };
 }
 
+const notWhole =
+  'every step before was reported as done, and the legs, layers, key or base that are open are not the wanted ones';
+
 async function whyNotReady(run: StepRun, step: CardStep): Promise<Problem | null> {
   if (step.kind !== 'cut-over') return null;
   const observed = await run.plane.observe(run.volumeId);
   const { copy, head } = observed;
   if (head?.stackGeneration === step.toStackGeneration) return null;
   if (!isChainComplete(observed, plannedVolumeOf(run.desired))) {
-    const detail = `no cut-over to stack ${step.toStackGeneration}: every step of it was reported as done, and its legs, layers or key are not the wanted ones`;
+    const detail = `no cut-over to stack ${step.toStackGeneration}: ${notWhole}`;
     return { code: 'step-failed', detail };
   }
   if (step.onto === 'overlay') return null;
@@ -134,6 +137,7 @@ async function performOne(
   run.onStep(step, run.clock.nowMs());
   try {
     assertUnclaimed(run, step);
+    await assertWhole(run, step);
     await inStepSpan(run, step, step.kind, index, () => run.plane.perform(run.volumeId, step, contextOf(run)));
     return null;
   } catch (error) {
@@ -148,6 +152,15 @@ function assertUnclaimed(run: StepRun, step: CardStep): void {
   if (other === null) return;
   const detail = `${step.legId} is wanted for ${run.volumeId}, and ${other} runs on it on ${run.cardId}: it is not opened. Find out whose it is (\`flexbso check\`), and delete or move the other volume`;
   throw new DataPlaneError({ code: 'needs-operator', detail, facts: { legId: step.legId, volumeId: other } });
+}
+
+/** From the head on a guest may read: what lies beneath it is seen, and not taken from what the steps before it said. */
+async function assertWhole(run: StepRun, { kind }: CardStep): Promise<void> {
+  if (kind !== 'build-head') return;
+  const observed = await run.plane.observe(run.volumeId);
+  if (observed.head !== null || isChainComplete(observed, plannedVolumeOf(run.desired))) return;
+  const detail = `no head for ${run.volumeId}: ${notWhole}`;
+  throw new DataPlaneError({ code: 'step-failed', detail }, { retryable: true });
 }
 
 function contextOf(run: StepRun) {
