@@ -20,7 +20,14 @@ export {
 } from './layers.js';
 export { type CopyRate, copyRateOf, widenedLimits } from './limits.js';
 export { applyCardStep, undoCardStep } from './model.js';
-export { expectedObservation, isApplied, isSettled, isWantedExport, nothingObserved } from './observation.js';
+export {
+  expectedObservation,
+  isApplied,
+  isChainComplete,
+  isSettled,
+  isWantedExport,
+  nothingObserved,
+} from './observation.js';
 export { type AttachPlanInput, localLegProblem, planAttach, planDetach } from './plan-attach.js';
 export { type CardPlan, type CardPlanInput, planCard } from './plan-card.js';
 export { type ChangePlan, type ChangePlanInput, joinedPlan, type PlanOfSteps, planChange } from './plan-change.js';

@@ -1,6 +1,7 @@
-import type { CardStep, DesiredVolume, PlannedCardStep, Problem } from '@flexbso/contracts';
+import type { CardStep, DesiredVolume, ObservedVolume, PlannedCardStep, Problem } from '@flexbso/contracts';
 import { type CardDataPlane, type CardSecrets, DataPlaneError } from '@flexbso/dataplane-port';
 import { span, withTraceHeaders } from '@flexbso/observability';
+import { desiredStacks, isChainComplete, plannedVolumeOf } from '@flexbso/stack';
 import type { Attributes } from '@opentelemetry/api';
 import type { Clock } from '../ports/clock.js';
 import type { Attempts } from '../work/attempts.js';
@@ -24,8 +25,11 @@ export interface StepRun {
   readonly onProgress: (progress: { doneBytes: number; totalBytes: number }) => void;
   /** Whether the next step is not to begin for now. */
   readonly isHeld: (book: VolumeBook) => boolean;
-  /** Asked before what only the old generation needed is closed: books and reports *applied*. False: not applied after all. */
-  readonly beforeRetiring: (pending: readonly BookEntry[]) => Promise<boolean>;
+  /**
+   * Asked before a stack is closed, which only the old generation needed or which is to be opened anew: books and
+   * reports *applied*. False: not applied after all.
+   */
+  readonly beforeRetiring: (pending: readonly BookEntry[], stackGeneration: number) => Promise<boolean>;
 }
 
 /** `pending`: entries of the last step that are not on disk yet, to be synced together with what follows. */
@@ -43,7 +47,7 @@ export type RunResult =
 /**
  * Carries out the steps of an operation: intent to disk, act, outcome to disk. A step's outcome and the next
  * one's intent share one sync, so a plan of n steps costs n + 1. The intent of the cut-over is written only
- * when the copy was just seen to be ready: with it on disk, the new stack alone may be opened.
+ * when the new stack was just seen to be whole and the copy ready: with it on disk, that stack alone may be opened.
  */
 export async function runSteps(run: StepRun, book: VolumeBook, steps: readonly PlannedCardStep[]): Promise<RunResult> {
   let pending: BookEntry[] = [];
@@ -51,7 +55,7 @@ export async function runSteps(run: StepRun, book: VolumeBook, steps: readonly P
     if (run.signal.aborted) return stopped(run, pending, 'interrupted');
     if (run.isHeld(book)) return stopped(run, pending, 'held');
     if (planned.step.kind === 'close-stack') {
-      if (!(await run.beforeRetiring(pending))) return notApplied(planned);
+      if (!(await run.beforeRetiring(pending, planned.step.stackGeneration))) return notApplied(planned);
       pending = [];
     }
     if (planned.cutOver) {
@@ -85,10 +89,19 @@ function notApplied(planned: PlannedCardStep): RunResult {
   return { kind: 'failed', problem: { code: 'step-failed', detail }, retryable: true, pending: [] };
 }
 
+const notWhole =
+  'every step before was reported as done, and the legs, layers, key or base that are open are not the wanted ones';
+
 async function whyNotReady(run: StepRun, step: CardStep): Promise<Problem | null> {
-  if (step.kind !== 'cut-over' || step.onto === 'overlay') return null;
-  const { copy, head } = await run.plane.observe(run.volumeId);
+  if (step.kind !== 'cut-over') return null;
+  const observed = await run.plane.observe(run.volumeId);
+  const { copy, head } = observed;
   if (head?.stackGeneration === step.toStackGeneration) return null;
+  if (!isChainComplete(observed, plannedVolumeOf(run.desired))) {
+    const detail = `no cut-over to stack ${step.toStackGeneration}: ${notWhole}`;
+    return { code: 'step-failed', detail };
+  }
+  if (step.onto === 'overlay') return null;
   if (copy?.state === 'ready' && copy.toStackGeneration === step.toStackGeneration) return null;
   const detail = `no cut-over to stack ${step.toStackGeneration}: the copy is ${copy?.state ?? 'gone'}${copy?.error ? ` (${copy.error})` : ''}`;
   return { code: 'step-failed', detail };
@@ -104,6 +117,15 @@ async function whyNotCutOver(run: StepRun, step: CardStep): Promise<Failure | nu
   return { problem: { code: 'step-failed', detail }, retryable: true };
 }
 
+/** A stack that was opened wrongly and carries nobody is closed to be opened anew, also where it alone may be opened. */
+export function isOpenedAnew(
+  { head }: ObservedVolume,
+  desired: Pick<DesiredVolume, 'stack' | 'bases'>,
+  stackGeneration: number,
+): boolean {
+  return head === null && desiredStacks(desired).some((stack) => stack.stackGeneration === stackGeneration);
+}
+
 type Failure = { readonly problem: Problem; readonly retryable: boolean };
 
 async function performOne(
@@ -115,6 +137,7 @@ async function performOne(
   run.onStep(step, run.clock.nowMs());
   try {
     assertUnclaimed(run, step);
+    await assertWhole(run, step);
     await inStepSpan(run, step, step.kind, index, () => run.plane.perform(run.volumeId, step, contextOf(run)));
     return null;
   } catch (error) {
@@ -129,6 +152,15 @@ function assertUnclaimed(run: StepRun, step: CardStep): void {
   if (other === null) return;
   const detail = `${step.legId} is wanted for ${run.volumeId}, and ${other} runs on it on ${run.cardId}: it is not opened. Find out whose it is (\`flexbso check\`), and delete or move the other volume`;
   throw new DataPlaneError({ code: 'needs-operator', detail, facts: { legId: step.legId, volumeId: other } });
+}
+
+/** From the head on a guest may read: what lies beneath it is seen, and not taken from what the steps before it said. */
+async function assertWhole(run: StepRun, { kind }: CardStep): Promise<void> {
+  if (kind !== 'build-head') return;
+  const observed = await run.plane.observe(run.volumeId);
+  if (observed.head !== null || isChainComplete(observed, plannedVolumeOf(run.desired))) return;
+  const detail = `no head for ${run.volumeId}: ${notWhole}`;
+  throw new DataPlaneError({ code: 'step-failed', detail }, { retryable: true });
 }
 
 function contextOf(run: StepRun) {

@@ -11,7 +11,7 @@ import { type Decision, decide } from './decide.js';
 import { LegFaults } from './leg-faults.js';
 import { LegWatch } from './leg-watch.js';
 import { type OutagePorts, OutageWatch } from './outage-watch.js';
-import { type RunResult, type StepRun, runHealing, runSteps, runUndo } from './run-steps.js';
+import { type RunResult, type StepRun, isOpenedAnew, runHealing, runSteps, runUndo } from './run-steps.js';
 import type { VolumeJournal } from './volume-journal.js';
 import { conclusionOf } from './volume-report.js';
 import { type SayingPorts, VolumeSayings } from './volume-sayings.js';
@@ -368,11 +368,15 @@ export class VolumeReconciler {
       },
       onStep: (step) => this.#sayings.step(step, this.#desired, observed),
       onProgress: (progress) => this.#sayings.progress(progress, this.#desired, observed),
-      beforeRetiring: (pending) => this.#beforeRetiring([...pending], desired),
+      beforeRetiring: (pending, closed) => this.#beforeRetiring([...pending], desired, closed),
     };
   }
 
-  async #beforeRetiring(pending: readonly BookEntry[], desired: DesiredVolume): Promise<boolean> {
+  async #beforeRetiring(
+    pending: readonly BookEntry[],
+    desired: DesiredVolume,
+    stackGeneration: number,
+  ): Promise<boolean> {
     const { applied, operation } = this.#journal.book;
     if (desired.tombstone || applied?.operationId === desired.operationId) {
       if (pending.length > 0) await this.#journal.enter(pending);
@@ -382,7 +386,7 @@ export class VolumeReconciler {
     // Leftovers of an older operation may be closed before a new stack is begun: nothing of the guest is on them.
     if (!isApplied(observed, plannedVolumeOf(desired))) {
       if (pending.length > 0) await this.#journal.enter(pending);
-      return operation?.cutOverIntended !== true;
+      return operation?.cutOverIntended !== true || isOpenedAnew(observed, desired, stackGeneration);
     }
     await this.#bookApplied(pending, desired, observed);
     return true;

@@ -6,7 +6,7 @@ import { carriersOf } from '../snapshots/kept-stacks.js';
 import type { SnapshotRecord } from '../snapshots/snapshot-record.js';
 import type { VolumeWant } from '../volumes/volume-record.js';
 import { foundSnapshots, type Scene } from './found-snapshots.js';
-import type { HeldLeg, Verdict } from './judge.js';
+import type { FencedPart, HeldLeg, Verdict } from './judge.js';
 import type { LegPart } from './reality.js';
 
 /** Those of which every leg is among these. */
@@ -25,7 +25,7 @@ function legsOfSnapshots(books: RecordedVolume | null, snapshots: readonly Snaps
 const isFrozen = ({ given }: HeldLeg) => given.role === 'frozen' && !given.tombstone;
 
 /** What no card has may be gone, or detached: what its pools keep tells, since a pool is told which legs carry a volume. */
-export function withoutCard(scene: Scene, held: readonly HeldLeg[]): Verdict {
+export function withoutCard(scene: Scene, held: readonly HeldLeg[], fenced: readonly FencedPart[]): Verdict {
   const { recorded, parts } = scene.one;
   const carrying = held.filter(({ given }) => given.role === 'current' && !given.tombstone);
   const frozen = held.filter(isFrozen);
@@ -35,14 +35,20 @@ export function withoutCard(scene: Scene, held: readonly HeldLeg[]): Verdict {
     const legs = [...carrying, ...kept.frozen];
     const leftovers = held.filter((leg) => !legs.includes(leg));
     const isAsWanted = want === recorded.volume.want;
-    return { kind: 'keep-detached', want, isAsWanted, legs, snapshots: kept.snapshots, leftovers };
+    return { kind: 'keep-detached', want, isAsWanted, legs, snapshots: kept.snapshots, leftovers, fenced };
   }
-  if (carrying.length + frozen.length === 0) return { kind: 'let-go', leftovers: held };
-  return keptLost(scene, held, carrying) ?? { kind: 'end', leftovers: held };
+  // What a card still runs, on legs that are gone, is nothing to be let go of unasked.
+  if (carrying.length + frozen.length + fenced.length === 0) return { kind: 'let-go', leftovers: held };
+  return keptLost(scene, held, carrying, fenced) ?? { kind: 'end', leftovers: held, fenced };
 }
 
 /** Null: nothing of it is of use to anybody. */
-function keptLost(scene: Scene, held: readonly HeldLeg[], carrying: readonly HeldLeg[]): Verdict | null {
+function keptLost(
+  scene: Scene,
+  held: readonly HeldLeg[],
+  carrying: readonly HeldLeg[],
+  fenced: readonly FencedPart[],
+): Verdict | null {
   const { one, readers } = scene;
   const found = foundSnapshots(scene, new Set(carrying.map(({ given }) => given.legId)));
   const isRead = readers.length > 0 && found.snapshots.length > 0;
@@ -56,7 +62,7 @@ function keptLost(scene: Scene, held: readonly HeldLeg[], carrying: readonly Hel
   );
   const generation = Math.max(newest, one.recorded?.volume.generation ?? 0) + 1;
   const sizeBytes = one.recorded?.volume.want.sizeBytes ?? found.snapshots[0]?.sizeBytes ?? BLOCK_SIZE_BYTES;
-  return { kind: 'keep-lost', carrying, found, leftovers, readers, generation, sizeBytes };
+  return { kind: 'keep-lost', carrying, found, leftovers, readers, generation, sizeBytes, fenced };
 }
 
 /** A volume that has been changed more often gets names of legs again that are long gone. */

@@ -28,6 +28,7 @@ export interface FencedPart {
  * - keep-lost: as `end`, and it has snapshots that are whole, or that clones read from: what nobody can put together any
  *   more is kept beside them, until it is rolled back to one of them or deleted.
  * - end: no card has it, and pools keep legs that carried it and that the books do not know so: only ever ended by name.
+ *   Nor has one that its pools have shut out, and that is told to let go of it with what is kept or ended.
  * - let-go: nothing of it is left but what carries nothing.
  * - refused: `why` says what disagrees, or what is to be waited for.
  */
@@ -64,6 +65,7 @@ export type Verdict =
       readonly legs: readonly HeldLeg[];
       readonly snapshots: readonly SnapshotRecord[];
       readonly leftovers: readonly HeldLeg[];
+      readonly fenced: readonly FencedPart[];
     }
   | {
       readonly kind: 'keep-lost';
@@ -75,8 +77,9 @@ export type Verdict =
       /** Above that of every leg that is there: legs are named by it. */
       readonly generation: number;
       readonly sizeBytes: number;
+      readonly fenced: readonly FencedPart[];
     }
-  | { readonly kind: 'end'; readonly leftovers: readonly HeldLeg[] }
+  | { readonly kind: 'end'; readonly leftovers: readonly HeldLeg[]; readonly fenced: readonly FencedPart[] }
   | { readonly kind: 'let-go'; readonly leftovers: readonly HeldLeg[] }
   | { readonly kind: 'refused'; readonly why: string };
 
@@ -96,15 +99,14 @@ export function judge(
   const { recorded: known } = one;
   const here = one.parts.cards.filter((each) => known === null || !isLeaving(known.volume, each));
   const fenced = here.flatMap((each) => fencedPart(each, one.parts.legs));
-  const [part, other] =
-    here.length === fenced.length ? here : here.filter((each) => !fenced.some(({ cardId }) => cardId === each.cardId));
+  const [part, other] = here.filter((each) => !fenced.some(({ cardId }) => cardId === each.cardId));
   if (part && other)
     return refused(`it runs on ${part.cardId} and on ${other.cardId}: end it on one of them by hand first`);
   const readers = readersOf(one.volumeId, reality, recorded);
   const scene: Scene = { one, given: part?.given ?? null, readers, reality, books: recorded };
   if (!part) {
     const held = heldLegs(one.parts.legs);
-    return typeof held === 'string' ? refused(held) : withoutCard(scene, held);
+    return typeof held === 'string' ? refused(held) : withoutCard(scene, held, fenced);
   }
   const onCard = part.given ? desiredStacks(part.given).flatMap(({ legs }) => legs) : [];
   const carried = new Set(onCard.map(({ legId }) => legId));
@@ -117,14 +119,14 @@ export function judge(
 }
 
 /**
- * Every leg that the card stands on is served at a later epoch, or gone from its pool, which has answered: the volume was
- * failed over, and no write of this card arrives anywhere any more.
+ * Every leg that the card stands on is served at a later epoch and to another, or gone from its pool, which has answered:
+ * the volume was failed over, and no write of this card arrives anywhere any more.
  */
 function fencedPart({ cardId, given }: CardPart, parts: readonly LegPart[]): FencedPart[] {
   const legs = given?.stack.legs ?? [];
   const isFenced = legs.every(({ legId, poolId, epoch }) => {
     const observed = parts.find((part) => part.legId === legId && part.poolId === poolId)?.observed;
-    return !observed || observed.epoch > epoch;
+    return !observed || (observed.epoch > epoch && observed.holderCardId !== cardId);
   });
   return given !== null && legs.length > 0 && isFenced ? [{ cardId, given }] : [];
 }

@@ -7,9 +7,9 @@ import type { LegRecord } from '../legs/leg-record.js';
 import { exactReservations, formerReservations, legReservations } from '../placement/volume-reservations.js';
 import { emptyPlan, newChange } from '../volumes/proposal.js';
 import type { VolumeRecord } from '../volumes/volume-record.js';
-import type { HeldLeg, Verdict } from './judge.js';
-import { begun } from './settle.js';
-import { forgotten, leftover, legOf, standing, type Settling } from './settled-records.js';
+import type { FencedPart, HeldLeg, Verdict } from './judge.js';
+import { begun, fencedReservations, takeFromFenced } from './settle.js';
+import { forgotten, formerCardsOf, leftover, legOf, standing, type Settling } from './settled-records.js';
 
 type KeepDetached = Extract<Verdict, { kind: 'keep-detached' }>;
 
@@ -17,19 +17,21 @@ type KeepDetached = Extract<Verdict, { kind: 'keep-detached' }>;
 export function keepDetached(present: Aggregate, found: KeepDetached, settling: Settling): Draft {
   const kept = found.legs.map((one) => keptLeg(present, one));
   const volume = detachedVolume(present, found, settling);
-  return adoptedOnNoCard(present, { volume, keys: present.keys, leftovers: found.leftovers }, () => kept, settling);
+  const { leftovers, fenced } = found;
+  return adoptedOnNoCard(present, { volume, keys: present.keys, leftovers, fenced }, () => kept, settling);
 }
 
 interface OnNoCard {
   readonly volume: VolumeRecord;
   readonly keys: KeyRecord[];
   readonly leftovers: readonly HeldLeg[];
+  readonly fenced: readonly FencedPart[];
 }
 
 /** No card is given anything of it: its pools are told what stays, and what goes. */
 export function adoptedOnNoCard(
   present: Aggregate | null,
-  { volume, keys, leftovers }: OnNoCard,
+  { volume, keys, leftovers, fenced }: OnNoCard,
   keptIn: (change: ChangeRecord) => LegRecord[],
   { deciding, asking }: Settling,
 ): Draft {
@@ -55,6 +57,7 @@ export function adoptedOnNoCard(
       ...exactReservations(volume, kept),
       ...legReservations(volume.volumeId, volume.want, left),
       ...formerReservations(volume, present?.reservations ?? []),
+      ...fencedReservations(volume, fenced),
     ],
     given: null,
     desired: forgotten(present, null, legs),
@@ -66,6 +69,7 @@ export function adoptedOnNoCard(
   };
   announce(draft, 'planned', { steps: 0, differences: [] });
   for (const leg of legs) givePool(draft, leg);
+  takeFromFenced(draft, fenced);
   moveTo(draft, 'retiring');
   announceVolume(draft, 'adopted');
   advance(draft, deciding);
@@ -74,10 +78,11 @@ export function adoptedOnNoCard(
 
 /** It was last on the card that its legs are held by. */
 function detachedVolume(
-  { volume }: Aggregate,
-  { legs: [first], want, snapshots }: KeepDetached,
+  present: Aggregate,
+  { legs: [first], want, snapshots, fenced }: KeepDetached,
   settling: Settling,
 ): VolumeRecord {
+  const { volume } = present;
   const generation = volume.generation + 1;
   return {
     ...volume,
@@ -90,6 +95,7 @@ function detachedVolume(
     uri: null,
     cardOperationId: null,
     settledIn: settling.incarnation,
+    formerCards: formerCardsOf(present, fenced, settling.deciding),
   };
 }
 

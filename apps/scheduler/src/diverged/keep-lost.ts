@@ -4,7 +4,7 @@ import type { VolumeRecord, VolumeWant } from '../volumes/volume-record.js';
 import type { Verdict } from './judge.js';
 import { adoptedOnNoCard } from './keep-detached.js';
 import { frozenLeg } from './settle.js';
-import { goneVolume, legOf, type Settling } from './settled-records.js';
+import { formerCardsOf, goneVolume, legOf, type Settling } from './settled-records.js';
 
 type KeepLost = Extract<Verdict, { kind: 'keep-lost' }>;
 
@@ -22,18 +22,19 @@ export function keepLost(present: Aggregate | null, volumeId: string, found: Kee
     ...carrying,
     ...found.found.legs.map((leg) => frozenLeg(present, leg, change, settling.deciding)),
   ];
-  return adoptedOnNoCard(present, { volume, keys, leftovers: found.leftovers }, keptIn, settling);
+  const { leftovers, fenced } = found;
+  return adoptedOnNoCard(present, { volume, keys, leftovers, fenced }, keptIn, settling);
 }
 
 function lostVolume(
   present: Aggregate | null,
   volumeId: string,
-  { carrying, found, generation, sizeBytes }: KeepLost,
+  { carrying, found, generation, sizeBytes, fenced }: KeepLost,
   settling: Settling,
 ): VolumeRecord {
   const { deciding, incarnation } = settling;
   const held = [...carrying, ...found.legs];
-  const volume = present?.volume ?? goneVolume(volumeId, held, settling);
+  const volume = present?.volume ?? goneVolume(volumeId, held, fenced, settling);
   const { bases: _, neverBuilt: _n, ...known } = volume.want;
   const want: VolumeWant = {
     ...known,
@@ -55,5 +56,6 @@ function lostVolume(
     uri: null,
     cardOperationId: null,
     settledIn: incarnation,
+    formerCards: formerCardsOf(present, fenced, deciding),
   };
 }

@@ -13,11 +13,14 @@ import {
   formerReservations,
   legReservations,
 } from '../placement/volume-reservations.js';
+import type { ReservationRecord } from '../placement/reservation-record.js';
 import { emptyPlan, newChange } from '../volumes/proposal.js';
+import type { VolumeRecord } from '../volumes/volume-record.js';
 import type { FoundLeg } from './found-snapshots.js';
-import type { HeldLeg, Verdict } from './judge.js';
+import type { FencedPart, HeldLeg, Verdict } from './judge.js';
 import {
   forgotten,
+  formerCardsOf,
   goneVolume,
   keysOf,
   leftover,
@@ -78,10 +81,7 @@ function takenOver(present: Aggregate | null, volumeId: string, found: TakeOver,
     ...exactReservations(volume, legs),
     ...legReservations(volumeId, volume.want, left),
     ...formerReservations(volume, present?.reservations ?? []),
-    ...found.fenced.map(({ cardId, given }) => ({
-      ...cardReservation({ volumeId, cardId, functionId: given.export.functionId }, volume.want),
-      reservationId: formerReservationId(volumeId, cardId),
-    })),
+    ...fencedReservations(volume, found.fenced),
   ];
   const draft: Draft = {
     volume,
@@ -103,11 +103,26 @@ function takenOver(present: Aggregate | null, volumeId: string, found: TakeOver,
   draft.given = { ...item, revision };
   draft.desired.push({ kind: 'put', role: 'card', agentId: found.cardId, item });
   for (const leg of draft.legs) givePool(draft, leg);
-  for (const { cardId, given } of found.fenced) {
-    const former = volume.formerCards.findLast((one) => one.cardId === cardId);
+  takeFromFenced(draft, found.fenced);
+  return draft;
+}
+
+/** What a card that is shut out holds until it has reported that it closed what it has. */
+export function fencedReservations(
+  { volumeId, want }: Pick<VolumeRecord, 'volumeId' | 'want'>,
+  fenced: readonly FencedPart[],
+): ReservationRecord[] {
+  return fenced.map(({ cardId, given }) => ({
+    ...cardReservation({ volumeId, cardId, functionId: given.export.functionId }, want),
+    reservationId: formerReservationId(volumeId, cardId),
+  }));
+}
+
+export function takeFromFenced(draft: Draft, fenced: readonly FencedPart[]): void {
+  for (const { cardId, given } of fenced) {
+    const former = draft.volume.formerCards.findLast((one) => one.cardId === cardId);
     if (former) takeFromCard(draft, given, former);
   }
-  return draft;
 }
 
 /** Where it is served is as the books have it, or else asked of its pool: who clones the snapshot has to be told. */
@@ -129,11 +144,11 @@ export function frozenLeg(
 export function letGo(
   present: Aggregate | null,
   volumeId: string,
-  leftovers: readonly HeldLeg[],
+  { leftovers, fenced = [] }: { readonly leftovers: readonly HeldLeg[]; readonly fenced?: readonly FencedPart[] },
   settling: Settling,
 ): Draft {
   const { asking, deciding } = settling;
-  const volume = present ? { ...present.volume } : goneVolume(volumeId, leftovers, settling);
+  const volume = present ? { ...present.volume } : goneVolume(volumeId, leftovers, fenced, settling);
   const about = {
     kind: 'delete' as const,
     differences: [],
@@ -147,6 +162,7 @@ export function letGo(
     state: 'deleting',
     settledIn: settling.incarnation,
     uri: null,
+    formerCards: formerCardsOf(present, fenced, deciding),
   });
   const change = begun(newChange(volume, about, asking, deciding), deciding);
   volume.changeId = change.changeId;
@@ -156,6 +172,7 @@ export function letGo(
   const reservations = [
     ...legReservations(volumeId, volume.want, legs),
     ...formerReservations(volume, present?.reservations ?? []),
+    ...fencedReservations(volume, fenced),
   ];
   const keys = present?.keys ?? [];
   const draft: Draft = {
@@ -173,6 +190,7 @@ export function letGo(
     volumeGone: false,
   };
   announce(draft, 'planned', { steps: 0, differences: [] });
+  takeFromFenced(draft, fenced);
   moveTo(draft, 'retiring');
   advance(draft, deciding);
   return draft;

@@ -58,10 +58,7 @@ export function volumeOf(
     cardOperationId: given.operationId,
     settledIn: incarnation,
     lastOutageUntilMs: present?.volume.lastOutageUntilMs ?? null,
-    formerCards: [
-      ...(present?.volume.formerCards ?? []).filter((one) => !fenced.some((other) => other.cardId === one.cardId)),
-      ...fenced.map((one) => formerCard(one, deciding)),
-    ],
+    formerCards: formerCardsOf(present, fenced, deciding),
     legFaults: present?.volume.legFaults ?? [],
     followUp: present?.volume.followUp ?? null,
     snapshots: found.snapshots.map((one) => ({ ...one, createdAtMs: one.createdAtMs ?? deciding.nowMs })),
@@ -74,6 +71,19 @@ export function standing(snapshot: SnapshotRecord): SnapshotRecord {
   return { ...snapshot, state: snapshot.state === 'making' ? 'ready' : snapshot.state };
 }
 
+/** Those that the books know to leave, and those that were found to be shut out. */
+export function formerCardsOf(
+  present: Aggregate | null,
+  fenced: readonly FencedPart[],
+  deciding: Deciding,
+): FormerCard[] {
+  const known = present?.volume.formerCards ?? [];
+  return [
+    ...known.filter((one) => !fenced.some((other) => other.cardId === one.cardId)),
+    ...fenced.map((one) => formerCard(one, deciding)),
+  ];
+}
+
 const formerCard = ({ cardId, given }: FencedPart, { nowMs, newId }: Deciding): FormerCard => ({
   cardId,
   functionId: given.export.functionId,
@@ -81,21 +91,24 @@ const formerCard = ({ cardId, given }: FencedPart, { nowMs, newId }: Deciding): 
   sinceMs: nowMs,
 });
 
-/** Of a volume that the books never had and of which only legs are left: as much as takes these away. */
+/** Of a volume that the books never had and of which only legs, or what a card cannot use, are left: as much as takes these away. */
 export function goneVolume(
   volumeId: string,
   leftovers: readonly HeldLeg[],
+  fenced: readonly FencedPart[],
   { owner, deciding }: Settling,
 ): VolumeRecord {
-  const [first] = leftovers;
+  const holders = leftovers.map(({ given }) => ({ cardId: given.holder.cardId, sizeBytes: given.sizeBytes }));
+  const cards = fenced.map(({ cardId, given }) => ({ cardId, sizeBytes: given.sizeBytes }));
+  const [first] = [...holders, ...cards];
   if (!first) throw new Error(`nothing is left of ${volumeId}`);
-  const { holder, sizeBytes } = first.given;
+  const { cardId, sizeBytes } = first;
   const want = { labels: {}, sizeBytes, stack: { layers: [] }, qos: null, placement: anywhere, keyRef: null };
   return {
     volumeId,
     ...owner,
     protocol: 'nbd',
-    cardId: holder.cardId,
+    cardId,
     functionId: 'none',
     state: 'deleting',
     generation: 1,

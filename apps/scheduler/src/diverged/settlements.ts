@@ -114,7 +114,7 @@ export class Settlements {
       const how = { by: request.caller.name, judged: false };
       if (verdict.kind !== 'take-over') {
         const present = await decision.read(volumeId);
-        const draft = letGo(present, volumeId, deletedLegs(verdict), settling);
+        const draft = letGo(present, volumeId, { ...verdict, leftovers: deletedLegs(verdict) }, settling);
         endChange(draft, present, endsAs(verdict), decision.deciding.nowMs);
         await decision.write(present, draft, how);
         return settled(draft, 'deleted');
@@ -260,7 +260,7 @@ function draftOf(
   if (verdict.kind === 'take-over') return takeOver(present, volumeId, verdict, settling);
   if (verdict.kind === 'keep-detached' && present) return keepDetached(present, verdict, settling);
   if (verdict.kind === 'keep-lost') return keepLost(present, volumeId, verdict, settling);
-  return letGo(present, volumeId, verdict.leftovers, settling);
+  return letGo(present, volumeId, verdict, settling);
 }
 
 /** Half of what a message holds: a volume of many legs has some kilobytes. */

@@ -1,6 +1,6 @@
 import { type DivergedVolume, MAX_SETTLING_TEXT } from '@flexbso/contracts';
 import type { DifferingVolume } from './differences.js';
-import type { HeldLeg, Verdict } from './judge.js';
+import type { FencedPart, HeldLeg, Verdict } from './judge.js';
 import { namesOf } from './readers.js';
 
 /** The contract's bound; a volume of more legs than that has its differences cut. */
@@ -43,18 +43,24 @@ const cut = ({ can, what }: Choice): Choice => ({ can, what: what.slice(0, MAX_S
 export function adoptText(verdict: Verdict, isRecorded: boolean): Choice {
   if (verdict.kind === 'refused') return { can: false, what: verdict.why };
   const legs = deletedText(verdict.leftovers);
-  if (verdict.kind === 'keep-detached')
-    return { can: true, what: `no card has it: the books keep it detached, on ${legsText(verdict.legs)}${legs}` };
+  if (verdict.kind === 'keep-detached') {
+    const nobody = nobodyText(verdict.fenced);
+    return { can: true, what: `${nobody}: the books keep it detached, on ${legsText(verdict.legs)}${legs}` };
+  }
   if (verdict.kind === 'keep-lost') {
+    const nobody = nobodyText(verdict.fenced);
     const lost =
       verdict.carrying.length > 0
         ? `; ${legsText(verdict.carrying)} carried it, and nobody can put together how: it is not attached before it was rolled back to a snapshot`
         : '';
-    return { can: true, what: `no card has it: the books keep it detached${snapshotsText(verdict)}${lost}${legs}` };
+    return { can: true, what: `${nobody}: the books keep it detached${snapshotsText(verdict)}${lost}${legs}` };
   }
   if (verdict.kind === 'end') {
+    const nobody = nobodyText(verdict.fenced);
+    if (verdict.leftovers.length === 0)
+      return { can: false, what: `${nobody}, and no pool has a leg of it: nothing can be adopted; delete it` };
     const kept = legsText(verdict.leftovers);
-    const what = `no card has it, and its pools keep ${kept}, which carried it and are not recorded so: it may have been made or changed, and detached, since. Nobody can put it together again from this copy; restore a newer one, or delete it`;
+    const what = `${nobody}, and its pools keep ${kept}, which carried it and are not recorded so: it may have been made or changed, and detached, since. Nobody can put it together again from this copy; restore a newer one, or delete it`;
     return { can: false, what };
   }
   if (verdict.kind === 'let-go') {
@@ -88,7 +94,9 @@ function endText(verdict: Exclude<Verdict, { kind: 'refused' }>): string {
   if (verdict.kind === 'let-go') return 'nothing of it runs';
   const names = 'found' in verdict ? verdict.found.snapshots.map(({ name }) => name).join(', ') : '';
   const snapshots = names === '' ? '' : `, and its snapshots go with it: ${names}`;
-  return verdict.kind === 'take-over' ? `it ends on ${verdict.cardId}${snapshots}` : `no card has it${snapshots}`;
+  return verdict.kind === 'take-over'
+    ? `it ends on ${verdict.cardId}${snapshots}`
+    : `${nobodyText(verdict.fenced)}${snapshots}`;
 }
 
 /** All that is deleted with a volume that is not adopted. */
@@ -115,6 +123,13 @@ function snapshotsText({ found: { snapshots, lostId, legs } }: Pick<TakeOver, 'f
   return lost
     ? `${first}; ${kept}, kept for a snapshot that nobody can put together again, as ${lost.snapshotId}, which can only be deleted`
     : first;
+}
+
+/** A card that is shut out has it in name alone. */
+function nobodyText(fenced: readonly FencedPart[]): string {
+  if (fenced.length === 0) return 'no card has it';
+  const cards = fenced.map(({ cardId }) => cardId).join(', ');
+  return `no card has it but ${cards}, which its pools have shut out and which is told to end what it has`;
 }
 
 function deletedText(legs: readonly HeldLeg[]): string {

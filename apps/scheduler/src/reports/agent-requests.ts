@@ -107,10 +107,10 @@ export class AgentRequests {
     const isHere = before?.volume.cardId === cardId;
     // That it is gone is known here: a crash may have kept the card from forgetting it.
     if (!before || (!isHere && !former)) return report.phase === 'gone';
-    // So it is that a detached volume is gone.
-    if (isHere && before.volume.cardOperationId === null) return report.phase === 'gone';
     const isCarrier = isHere && before.volume.cardOperationId === report.operationId;
-    if (!isCarrier && former?.operationId !== report.operationId) return false;
+    if (!isCarrier && former?.operationId !== report.operationId)
+      // So it is that a detached volume is gone.
+      return isHere && before.volume.cardOperationId === null && report.phase === 'gone';
     const draft = draftOf(before);
     if (isCarrier) hearCard(draft, report, decision.deciding);
     else hearFormerCard(draft, cardId, report, decision.deciding);

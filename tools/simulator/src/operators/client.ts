@@ -36,6 +36,11 @@ const PAUSE = { leastMs: 50, mostMs: 4_000 };
 /** A change waits for whatever is away: longer than the longest of that. */
 const PATIENCE_MS = 60_000;
 
+/** Refused while its card answers; after one that the new card could not carry out nobody has the volume. */
+function failoverOneIn({ state }: Volume): number {
+  return state === 'unreachable' ? 1 : state === 'needs-operator' ? 2 : 30;
+}
+
 /** Has one volume at a time, and always wants something else of it. */
 export class Client {
   readonly #parts: ClientParts;
@@ -82,8 +87,7 @@ export class Client {
     if (chance.isOneIn(6))
       return this.#askAndAmend('create-snapshot', { ...wish, spec: { name: `at-${volume.generation}` } });
     if (chance.isOneIn(12)) return this.#ask('delete-volume', wish);
-    // Refused while its card answers.
-    if (chance.isOneIn(volume.state === 'unreachable' ? 1 : 30)) return this.#ask('failover-volume', wish);
+    if (chance.isOneIn(failoverOneIn(volume))) return this.#ask('failover-volume', wish);
     if (chance.isOneIn(12)) return this.#pauseFor(chance.isOneIn(2) ? volume.cardId : null);
     const attachment = attachmentOf(chance, volume, this.#parts.cardIds);
     if (attachment) return this.#ask(attachment.verb, { ...wish, ...attachment.wish });

@@ -6,20 +6,21 @@ const LOOK_EVERY_MS = 3_000;
 /** The operator after a restore: adopts what runs, deletes what cannot be adopted, until nothing differs any more. */
 export class Settler {
   readonly #asker: Asker;
-  /** What differed at the last look, for whoever wonders why it does not end. */
-  last: Divergence | null = null;
+  /** What differed at the last look. */
+  #last: Divergence | null = null;
 
   constructor(asker: Asker) {
     this.#asker = asker;
   }
 
-  /** What is left, in the product's words. */
-  get unsettled(): string {
-    const [volume] = this.last?.volumes ?? [];
-    const [agent] = this.last?.agents ?? [];
+  /** What is left, in the product's words; null: nothing is. */
+  get unsettled(): string | null {
+    if (this.#last === null) return 'nobody answers';
+    const [volume] = this.#last.volumes;
+    const [agent] = this.#last.agents;
     if (volume)
       return `${volume.volumeId}: ${volume.adopt.what} / ${volume.delete.what}: ${JSON.stringify(volume.differences)}`;
-    return agent ? `${agent.role} ${agent.id}: ${agent.failure ?? 'it follows another life'}` : 'nothing differs';
+    return agent ? `${agent.role} ${agent.id}: ${agent.failure ?? 'it follows another life'}` : null;
   }
 
   /** Resolves when no agent follows another life of the database. */
@@ -37,7 +38,7 @@ export class Settler {
 
   async #settleOnce(): Promise<boolean> {
     const found = divergenceSchema.parse(await this.#asker.read('list-differences', {}));
-    this.last = found;
+    this.#last = found;
     for (const volume of found.volumes) {
       const { volumeId: id, name, adopt } = volume;
       if (adopt.can) await this.#asker.write('adopt', { id, ...(name === null ? { name: id } : {}) });

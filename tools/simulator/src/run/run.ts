@@ -1,4 +1,4 @@
-import { checkReportSchema, type Caller, finalChangeStates, pauseListSchema } from '@flexbso/contracts';
+import { checkReportSchema, type Caller, finalChangeStates, pauseListSchema, ProblemError } from '@flexbso/contracts';
 import { MemoryWorld } from '@flexbso/dataplane-memory';
 import { InventoryContents } from '@flexbso/inventory/deciding';
 import { MemoryDatabase, type MemoryDatabaseCopy } from '@flexbso/persistence/memory';
@@ -221,13 +221,26 @@ export class Run {
     await resumeAll(asker);
     do {
       await asker.process.clock.sleep(5_000);
+      await this.#failOverAgain(asker);
       this.#unrested = this.#unrest() ?? (await this.#differences(asker)) ?? '';
     } while (this.#unrested !== '');
     this.#isOver = true;
   }
 
+  /** Whoever had asked for it has stopped; it is the operator's then. */
+  async #failOverAgain(asker: Asker): Promise<void> {
+    for (const { volumeId, generation } of this.#books.carriedByNobody())
+      try {
+        await asker.write('failover-volume', { volume: volumeId, basedOnGeneration: generation });
+      } catch (error) {
+        // Not now: the next look asks again.
+        if (!(error instanceof ProblemError)) throw error;
+      }
+  }
+
   #unrest(): string | null {
-    if (this.#settler !== null) return `a restore is not settled: ${this.#settler.unsettled}`;
+    const unsettled = this.#settler?.unsettled ?? null;
+    if (unsettled !== null) return `a restore is not settled: ${unsettled}`;
     const open = this.#books.changes.find(
       ({ state }) => !finalChangeStates.includes(state) && state !== 'needs-operator',
     );
@@ -287,9 +300,11 @@ export class Run {
   }
 
   async #settle(settler: Settler): Promise<void> {
-    await settler.settleAll();
-    this.#settler = null;
-    this.#judge.isRestored = false;
+    for (;;) {
+      await settler.settleAll();
+      this.#judge.isRestored = false;
+      // He goes on looking: whoever was off for all of it comes back in the life that it knows.
+    }
   }
 }
 

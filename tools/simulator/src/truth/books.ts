@@ -67,6 +67,14 @@ export class Books {
     );
   }
 
+  /** Of a failover that the new card did not carry out: no card has it until somebody asks for another. */
+  carriedByNobody(): VolumeRecord[] {
+    return this.volumes.filter(({ state, changeId }) => {
+      const change = changeId === null ? null : this.#contents.changes.get(changeId);
+      return state === 'needs-operator' && change?.kind === 'failover' && isOver(change);
+    });
+  }
+
   hasChange(changeId: string): boolean {
     return this.#contents.changes.get(changeId) !== null;
   }

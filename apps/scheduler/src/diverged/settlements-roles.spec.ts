@@ -1,0 +1,74 @@
+import type { Caller } from '@flexbso/contracts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { SlowCard } from '../testing/fake-agents.js';
+import { MemoryCell } from '../testing/memory-cell.js';
+
+const admin: Caller = { name: 'root', role: 'admin', tenantId: null };
+let cell: MemoryCell;
+let asked = 0;
+const ask = () => ({ v: 1 as const, caller: admin, idempotencyKey: `settle-${(asked += 1)}` });
+beforeEach(async () => {
+  cell = await MemoryCell.start();
+});
+
+async function restore(): Promise<void> {
+  await cell.scheduler.backups.restore({ ...ask(), name: 'before' });
+  await cell.settle();
+}
+async function adopt(id: string): Promise<void> {
+  await cell.scheduler.settlements.adopt({ ...ask(), id });
+  await cell.settle();
+}
+const legsOnPools = () =>
+  cell.pools
+    .flatMap(({ items }) => [...items.values()])
+    .filter(({ tombstone }) => !tombstone)
+    .map(({ legId, role }) => ({ legId, role }));
+
+/** The copy is from while the snapshot is taken; then it is there, and the volume is detached. */
+async function takenAndDetachedSince(): Promise<void> {
+  await cell.create({ placement: { cardId: 'card-1' } });
+  const card = cell.cardOf({ cardId: 'card-1' });
+  const slow = new SlowCard();
+  card.play = slow.play;
+  const { generation } = await cell.volumeNow();
+  const wish = { ...cell.asked(), volume: 'vol-a', basedOnGeneration: generation, spec: { name: 'monday' } };
+  await cell.scheduler.volumes.createSnapshot(wish);
+  await cell.settle();
+  await cell.scheduler.backups.create({ ...ask(), name: 'before' });
+  slow.isWorking = true;
+  await card.goOn();
+  await cell.settle();
+  await cell.detach();
+  await cell.settle();
+}
+
+describe('a restored database of which a change was under way, of a volume that no card has,', () => {
+  it('lets no pool over that alone knows which stack carries it, and says so', async () => {
+    await takenAndDetachedSince();
+    await restore();
+    const { volumes } = await cell.scheduler.settlements.list({ v: 1, caller: admin });
+    const said = volumes.flatMap(({ differences }) => differences.map(({ what }) => what));
+    expect(said).toEqual(
+      expect.arrayContaining([
+        'changed since: preparing recorded, current here',
+        'changed since: current recorded, frozen here',
+      ]),
+    );
+    const before = legsOnPools();
+    await adopt('card-2');
+    expect(legsOnPools()).toEqual(before);
+  });
+
+  it('keeps it detached, upon its overlay', async () => {
+    await takenAndDetachedSince();
+    await restore();
+    const before = legsOnPools();
+    // Of another agent: whoever differs in nothing comes over first.
+    await adopt('card-2');
+    await adopt('vol-a');
+    expect(legsOnPools()).toEqual(before);
+    expect(before.map(({ role }) => role).toSorted()).toEqual(['current', 'frozen']);
+    expect(await cell.volumeNow()).toMatchObject({ state: 'detached', snapshots: [{ state: 'ready' }] });
+  });
+});
