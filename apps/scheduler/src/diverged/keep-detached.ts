@@ -8,16 +8,19 @@ import { exactReservations, formerReservations, legReservations } from '../place
 import { emptyPlan, newChange } from '../volumes/proposal.js';
 import type { VolumeRecord } from '../volumes/volume-record.js';
 import type { HeldLeg, Verdict } from './judge.js';
-import { begun } from './settle.js';
-import { forgotten, leftover, legOf, standing, type Settling } from './settled-records.js';
+import { begun, frozenLeg } from './settle.js';
+import { forgotten, leftover, legOf, recordsOf, type Settling } from './settled-records.js';
 
 type KeepDetached = Extract<Verdict, { kind: 'keep-detached' }>;
 
 /** The books keep the stack that they know as its pools have it, and give it to no card. */
 export function keepDetached(present: Aggregate, found: KeepDetached, settling: Settling): Draft {
-  const kept = found.legs.map((one) => keptLeg(present, one));
+  const keptIn = (change: ChangeRecord) => [
+    ...found.legs.map((one) => keptLeg(present, one)),
+    ...found.found.legs.map((one) => frozenLeg(present, one, change, settling)),
+  ];
   const volume = detachedVolume(present, found, settling);
-  return adoptedOnNoCard(present, { volume, keys: present.keys, leftovers: found.leftovers }, () => kept, settling);
+  return adoptedOnNoCard(present, { volume, keys: present.keys, leftovers: found.leftovers }, keptIn, settling);
 }
 
 interface OnNoCard {
@@ -74,7 +77,7 @@ export function adoptedOnNoCard(
 /** It was last on the card that its legs are held by. */
 function detachedVolume(
   { volume }: Aggregate,
-  { legs: [first], want, snapshots }: KeepDetached,
+  { legs: [first], want, found }: KeepDetached,
   settling: Settling,
 ): VolumeRecord {
   const generation = volume.generation + 1;
@@ -85,7 +88,7 @@ function detachedVolume(
     generation,
     appliedGeneration: generation,
     want: { ...want, detached: true },
-    snapshots: snapshots.map(standing),
+    snapshots: recordsOf(found, settling.deciding),
     uri: null,
     cardOperationId: null,
     settledIn: settling.incarnation,

@@ -44,7 +44,10 @@ export function adoptText(verdict: Verdict, isRecorded: boolean): Choice {
   if (verdict.kind === 'refused') return { can: false, what: verdict.why };
   const legs = deletedText(verdict.leftovers);
   if (verdict.kind === 'keep-detached')
-    return { can: true, what: `no card has it: the books keep it detached, on ${legsText(verdict.legs)}${legs}` };
+    return {
+      can: true,
+      what: `no card has it: the books keep it detached, on ${legsText(verdict.legs)}${snapshotsText(verdict)}${legs}`,
+    };
   if (verdict.kind === 'keep-lost') {
     const lost =
       verdict.carrying.length > 0
