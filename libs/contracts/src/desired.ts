@@ -10,7 +10,7 @@ import {
   snapshotIdSchema,
   volumeIdSchema,
 } from './ids.js';
-import { MAX_OVERLAY_DEPTH, MAX_SNAPSHOTS, MAX_VOLUME_LEGS } from './limits.js';
+import { MAX_OVERLAY_DEPTH, MAX_VOLUME_LEGS } from './limits.js';
 import { compressionAlgorithmSchema, layerSchema, protocolSchema, qosLimitsSchema } from './layers.js';
 import { acceptedPlanSchema } from './plan.js';
 import { sealedSecretSchema, sealingKeySchema } from './sealed.js';
@@ -130,7 +130,8 @@ export const desiredVolumeSchema = z.strictObject({
    */
   kept: z
     .strictObject({
-      snapshots: z.array(keptSnapshotSchema).max(MAX_SNAPSHOTS),
+      // Each has a leg at least; a restore may have found more than a volume may be given.
+      snapshots: z.array(keptSnapshotSchema).max(MAX_VOLUME_LEGS),
       stacks: z.array(keptStackSchema).max(maxKeptStacks),
     })
     .optional(),

@@ -73,10 +73,10 @@ export function foundSnapshots(scene: Scene, carried: ReadonlySet<string>): Foun
   const isThere = ({ legId, poolId }: LegRef) => there.get(legId)?.poolId === poolId;
   const snapshots = wantedSnapshots(scene).flatMap((wanted): FoundSnapshot[] => {
     const chain = wanted.stackGenerations.flatMap((generation) => stacks.get(generation) ?? []);
-    if (isWrittenTo(scene, wanted, stacks)) return [];
+    const isRead = scene.readers.some(({ origin }) => origin.snapshotId === wanted.snapshotId);
+    if (!isRead && isWrittenTo(scene, wanted, stacks)) return [];
     const legs = chain.flatMap(({ own }) => own);
     const isWhole = chain.length === wanted.stackGenerations.length && legs.length > 0 && legs.every(isThere);
-    const isRead = scene.readers.some(({ origin }) => origin.snapshotId === wanted.snapshotId);
     // What a clone reads from stays known under the name that the clone has for it, whatever it lacks.
     if (!isWhole && !(isRead && legs.some(isThere))) return [];
     return [snapshotOf(wanted, chain, isWhole && chain.every(({ isOpenable }) => isOpenable))];
@@ -241,8 +241,8 @@ function readStack({ stackGeneration, stack, legs }: Reader['stacks'][number]): 
 
 const isEncrypted = ({ stack }: Pick<BaseStack, 'stack'>) => stack.layers.some(({ kind }) => kind === 'encryption');
 
-/** What pools keep for snapshots that nobody names. */
-function withLost({ one, given, readers }: Scene, found: Found, carried: ReadonlySet<string>): Found {
+/** With what pools keep for snapshots that nobody names. */
+export function withLost({ one, given, readers }: Scene, found: Found, carried: ReadonlySet<string>): Found {
   const { volumeId, recorded, parts } = one;
   const kept = new Set([...carried, ...found.legs.map((leg) => leg.given.legId)]);
   const aboveRead = readers.flatMap(({ stacks }) => stacks.map((stack) => stack.stackGeneration + 1));

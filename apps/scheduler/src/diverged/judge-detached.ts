@@ -5,7 +5,7 @@ import type { LegRecord } from '../legs/leg-record.js';
 import { carriersOf } from '../snapshots/kept-stacks.js';
 import type { SnapshotRecord } from '../snapshots/snapshot-record.js';
 import type { VolumeWant } from '../volumes/volume-record.js';
-import { foundSnapshots, type Scene } from './found-snapshots.js';
+import { foundSnapshots, type Scene, withLost } from './found-snapshots.js';
 import type { FencedPart, HeldLeg, Verdict } from './judge.js';
 import type { LegPart } from './reality.js';
 
@@ -33,26 +33,28 @@ export function withoutCard(scene: Scene, held: readonly HeldLeg[], fenced: read
     const kept = recorded && want && keptDetached(recorded, want, parts.legs, { carrying, frozen });
     if (!kept) continue;
     const legs = [...carrying, ...kept.frozen];
-    const leftovers = held.filter((leg) => !legs.includes(leg));
+    const carried = new Set(legs.map(({ given }) => given.legId));
+    const found = withLost(scene, { snapshots: kept.snapshots, legs: [], lostId: null }, carried);
+    const all = new Set([...carried, ...found.legs.map(({ given }) => given.legId)]);
+    const leftovers = held.filter(({ given }) => !all.has(given.legId));
     const isAsWanted = want === recorded.volume.want;
-    return { kind: 'keep-detached', want, isAsWanted, legs, snapshots: kept.snapshots, leftovers, fenced };
+    return { kind: 'keep-detached', want, isAsWanted, legs, found, leftovers, fenced };
   }
   // What a card still runs, on legs that are gone, is nothing to be let go of unasked.
   if (carrying.length + frozen.length + fenced.length === 0) return { kind: 'let-go', leftovers: held };
-  return keptLost(scene, held, carrying, fenced) ?? { kind: 'end', leftovers: held, fenced };
+  return keptLost(scene, held, fenced) ?? { kind: 'end', leftovers: held, fenced };
 }
 
 /** Null: nothing of it is of use to anybody. */
-function keptLost(
-  scene: Scene,
-  held: readonly HeldLeg[],
-  carrying: readonly HeldLeg[],
-  fenced: readonly FencedPart[],
-): Verdict | null {
+function keptLost(scene: Scene, held: readonly HeldLeg[], fenced: readonly FencedPart[]): Verdict | null {
   const { one, readers } = scene;
-  const found = foundSnapshots(scene, new Set(carrying.map(({ given }) => given.legId)));
+  const found = foundSnapshots(scene, new Set());
   const isRead = readers.length > 0 && found.snapshots.length > 0;
   if (!isRead && !found.snapshots.some(({ state }) => state === 'ready')) return null;
+  const ofSnapshots = new Set(found.legs.map(({ given }) => given.legId));
+  const carrying = held.filter(
+    ({ given }) => given.role === 'current' && !given.tombstone && !ofSnapshots.has(given.legId),
+  );
   const kept = new Set([...carrying, ...found.legs].map(({ given }) => given.legId));
   const leftovers = held.filter(({ given }) => !kept.has(given.legId));
   const legIds = one.parts.legs.map(({ legId }) => legId);
@@ -65,7 +67,7 @@ function keptLost(
   return { kind: 'keep-lost', carrying, found, leftovers, readers, generation, sizeBytes, fenced };
 }
 
-/** A volume that has been changed more often gets names of legs again that are long gone. */
+/** A leg of a later one is met again under its name only after as many changes. */
 const maxGenerations = 4_096;
 
 /** The newest generation whose stack has one of these legs, as their names tell. */

@@ -1,7 +1,7 @@
 import type { DesiredCardLeg, DesiredVolume, ObservedVolume } from '@flexbso/contracts';
 import { desiredStacks, isSettled, plannedVolumeOf } from '@flexbso/stack';
 import type { RecordedVolume } from '../check/compare.js';
-import type { BaseStack, SnapshotRecord } from '../snapshots/snapshot-record.js';
+import type { BaseStack } from '../snapshots/snapshot-record.js';
 import { type DifferingVolume, isLeaving } from './differences.js';
 import { baseGiven, type Found, type FoundLeg, foundSnapshots, type Scene } from './found-snapshots.js';
 import { withoutCard } from './judge-detached.js';
@@ -61,9 +61,10 @@ export type Verdict =
       /** What is kept: as it is recorded, or what the change that is under way there would go back to. */
       readonly want: VolumeWant;
       readonly isAsWanted: boolean;
-      /** Of its stack, of those beneath it, and of the snapshots that are kept. */
+      /** Of its stack, of those beneath it, and of the snapshots that are recorded. */
       readonly legs: readonly HeldLeg[];
-      readonly snapshots: readonly SnapshotRecord[];
+      /** All snapshots; its legs are of what nobody names. */
+      readonly found: Found;
       readonly leftovers: readonly HeldLeg[];
       readonly fenced: readonly FencedPart[];
     }

@@ -8,17 +8,20 @@ import { exactReservations, formerReservations, legReservations } from '../place
 import { emptyPlan, newChange } from '../volumes/proposal.js';
 import type { VolumeRecord } from '../volumes/volume-record.js';
 import type { FencedPart, HeldLeg, Verdict } from './judge.js';
-import { begun, fencedReservations, takeFromFenced } from './settle.js';
-import { forgotten, formerCardsOf, leftover, legOf, standing, type Settling } from './settled-records.js';
+import { begun, fencedReservations, frozenLeg, takeFromFenced } from './settle.js';
+import { forgotten, formerCardsOf, leftover, legOf, recordsOf, type Settling } from './settled-records.js';
 
 type KeepDetached = Extract<Verdict, { kind: 'keep-detached' }>;
 
 /** The books keep the stack that they know as its pools have it, and give it to no card. */
 export function keepDetached(present: Aggregate, found: KeepDetached, settling: Settling): Draft {
-  const kept = found.legs.map((one) => keptLeg(present, one));
+  const keptIn = (change: ChangeRecord) => [
+    ...found.legs.map((one) => keptLeg(present, one)),
+    ...found.found.legs.map((one) => frozenLeg(present, one, change, settling)),
+  ];
   const volume = detachedVolume(present, found, settling);
   const { leftovers, fenced } = found;
-  return adoptedOnNoCard(present, { volume, keys: present.keys, leftovers, fenced }, () => kept, settling);
+  return adoptedOnNoCard(present, { volume, keys: present.keys, leftovers, fenced }, keptIn, settling);
 }
 
 interface OnNoCard {
@@ -79,7 +82,7 @@ export function adoptedOnNoCard(
 /** It was last on the card that its legs are held by. */
 function detachedVolume(
   present: Aggregate,
-  { legs: [first], want, snapshots, fenced }: KeepDetached,
+  { legs: [first], want, found, fenced }: KeepDetached,
   settling: Settling,
 ): VolumeRecord {
   const { volume } = present;
@@ -91,7 +94,7 @@ function detachedVolume(
     generation,
     appliedGeneration: generation,
     want: { ...want, detached: true },
-    snapshots: snapshots.map(standing),
+    snapshots: recordsOf(found, settling.deciding),
     uri: null,
     cardOperationId: null,
     settledIn: settling.incarnation,

@@ -4,7 +4,7 @@ import type { VolumeRecord, VolumeWant } from '../volumes/volume-record.js';
 import type { Verdict } from './judge.js';
 import { adoptedOnNoCard } from './keep-detached.js';
 import { frozenLeg } from './settle.js';
-import { formerCardsOf, goneVolume, legOf, type Settling } from './settled-records.js';
+import { formerCardsOf, goneVolume, legOf, recordsOf, type Settling } from './settled-records.js';
 
 type KeepLost = Extract<Verdict, { kind: 'keep-lost' }>;
 
@@ -20,7 +20,7 @@ export function keepLost(present: Aggregate | null, volumeId: string, found: Kee
   const carrying = found.carrying.map((one, position) => legOf(one, { stackGeneration, position }));
   const keptIn = (change: Draft['change']): LegRecord[] => [
     ...carrying,
-    ...found.found.legs.map((leg) => frozenLeg(present, leg, change, settling.deciding)),
+    ...found.found.legs.map((leg) => frozenLeg(present, leg, change, settling)),
   ];
   const { leftovers, fenced } = found;
   return adoptedOnNoCard(present, { volume, keys, leftovers, fenced }, keptIn, settling);
@@ -52,7 +52,7 @@ function lostVolume(
     generation,
     appliedGeneration: generation,
     want,
-    snapshots: found.snapshots.map((one) => ({ ...one, createdAtMs: one.createdAtMs ?? deciding.nowMs })),
+    snapshots: recordsOf(found, deciding),
     uri: null,
     cardOperationId: null,
     settledIn: incarnation,

@@ -44,8 +44,13 @@ export function originGiven(given: DesiredVolume, reality: Reality, books: reado
   if (volumeId === null) return null;
   const { stackGeneration } = first;
   const owner = books.find(({ volume }) => volume.volumeId === volumeId);
-  const known = owner?.volume.snapshots.find((one) => one.stackGeneration === stackGeneration);
-  return { volumeId, snapshotId: known?.snapshotId ?? remadeSnapshotId(volumeId, stackGeneration) };
+  const recorded = owner?.volume.snapshots.find((one) => one.stackGeneration === stackGeneration);
+  const told = reality.volumes
+    .get(volumeId)
+    ?.cards.flatMap((card) => card.given?.kept?.snapshots ?? [])
+    .find(({ stackGenerations: [top] }) => top === stackGeneration);
+  const { snapshotId } = told ?? recorded ?? { snapshotId: remadeSnapshotId(volumeId, stackGeneration) };
+  return { volumeId, snapshotId };
 }
 
 function ownerOf(legs: readonly { readonly legId: string }[], { volumes }: Reality): string | null {

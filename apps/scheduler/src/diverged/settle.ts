@@ -75,7 +75,7 @@ function takenOver(present: Aggregate | null, volumeId: string, found: TakeOver,
     address: onCard.address,
     access: onCard.access,
   }));
-  const legs = [...carrying, ...found.frozen.map((leg) => frozenLeg(present, leg, change, deciding))];
+  const legs = [...carrying, ...found.frozen.map((leg) => frozenLeg(present, leg, change, settling))];
   const left = found.leftovers.map((one) => leftover(present, one));
   const reservations = [
     ...exactReservations(volume, legs),
@@ -129,15 +129,15 @@ export function takeFromFenced(draft: Draft, fenced: readonly FencedPart[]): voi
 export function frozenLeg(
   present: Aggregate | null,
   leg: FoundLeg,
-  change: ChangeRecord,
-  { newId }: Deciding,
+  { changeId }: ChangeRecord,
+  { deciding, addressKindOf }: Settling,
 ): LegRecord {
   const record: LegRecord = { ...legOf(leg, leg), role: 'frozen' };
   const known = present?.legs.find(({ legId }) => legId === leg.given.legId);
+  const addressKind = known?.addressKind ?? addressKindOf(leg.poolId);
   if (!known?.address || known.epoch !== record.epoch)
-    return { ...record, changeId: change.changeId, operationId: newId('op'), awaited: true };
-  const { addressKind, address, access } = known;
-  return { ...record, addressKind, address, access };
+    return { ...record, addressKind, changeId, operationId: deciding.newId('op'), awaited: true };
+  return { ...record, addressKind, address: known.address, access: known.access };
 }
 
 /** What is left of a volume of which nothing runs goes, and then the volume. */

@@ -6,13 +6,15 @@ import type { LegRecord } from '../legs/leg-record.js';
 import type { SnapshotRecord } from '../snapshots/snapshot-record.js';
 import type { Asking } from '../volumes/proposal.js';
 import type { FormerCard, VolumeRecord, VolumeWant } from '../volumes/volume-record.js';
-import { adoptedGeneration } from './found-snapshots.js';
+import { adoptedGeneration, type Found } from './found-snapshots.js';
 import type { FencedPart, HeldLeg, Verdict } from './judge.js';
 
 export interface Settling {
   readonly asking: Asking;
   readonly deciding: Deciding;
   readonly incarnation: string;
+  /** How a pool's legs are reached. */
+  readonly addressKindOf: (poolId: string) => LegRecord['addressKind'];
   /** For a volume that the books do not know. */
   readonly owner: { readonly name: string; readonly tenantId: string };
 }
@@ -61,14 +63,18 @@ export function volumeOf(
     formerCards: formerCardsOf(present, fenced, deciding),
     legFaults: present?.volume.legFaults ?? [],
     followUp: present?.volume.followUp ?? null,
-    snapshots: found.snapshots.map((one) => ({ ...one, createdAtMs: one.createdAtMs ?? deciding.nowMs })),
+    snapshots: recordsOf(found, deciding),
     createdAtMs: present?.volume.createdAtMs ?? deciding.nowMs,
   };
 }
 
-/** A snapshot whose legs are all kept is one: its making has ended since. */
-export function standing(snapshot: SnapshotRecord): SnapshotRecord {
-  return { ...snapshot, state: snapshot.state === 'making' ? 'ready' : snapshot.state };
+/** One whose legs are all kept is one: its making has ended since. */
+export function recordsOf({ snapshots }: Found, { nowMs }: Pick<Deciding, 'nowMs'>): SnapshotRecord[] {
+  return snapshots.map((one) => ({
+    ...one,
+    state: one.state === 'making' ? 'ready' : one.state,
+    createdAtMs: one.createdAtMs ?? nowMs,
+  }));
 }
 
 /** Those that the books know to leave, and those that were found to be shut out. */

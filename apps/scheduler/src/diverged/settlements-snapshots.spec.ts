@@ -1,6 +1,6 @@
 import type { Caller, DesiredVolume, Divergence, InspectAnswer, Settled } from '@flexbso/contracts';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { aSpec } from '../testing/fixtures.js';
+import { aCard, aSpec } from '../testing/fixtures.js';
 import { MemoryCell, refusalOf } from '../testing/memory-cell.js';
 
 const admin: Caller = { name: 'root', role: 'admin', tenantId: null };
@@ -184,6 +184,50 @@ describe('a database restored to a copy from before a snapshot', () => {
     await removed('vol-a');
     expect(legIdsOnPools()).toEqual([]);
     await nothingDiffers();
+  });
+});
+
+describe('a snapshot whose key its card alone can open, since the database was restored', () => {
+  const otherKey = `X${'C'.repeat(55)}`;
+  beforeEach(async () => {
+    await backUp();
+    const { volumeId } = await cell.create({ stack: encrypted, placement: { cardId: 'card-1' } });
+    await take('monday');
+    await restore();
+    await adopt(volumeId, 'vol-a');
+    // Its own key is a new one from then on.
+    await changed({ rekey: { from: (await cell.volumeNow()).keyRef ?? '' }, acknowledgeSnapshots: true });
+  });
+
+  it('keeps its volume on that card, but for a failover, after which it is only deleted', async () => {
+    cell.scheduler.hearCardSnapshot(aCard('card-2', { sealingKey: otherKey }));
+    await cell.scheduler.idle();
+    await detached();
+    await expect(cell.attach({ cardId: 'card-2' })).rejects.toThrow(/alone can open monday/);
+    await cell.attach({ cardId: 'card-1' });
+    await cell.settle();
+    expect((await cell.volumeNow()).snapshots).toMatchObject([{ state: 'ready' }]);
+    cell.loseCard('card-1');
+    await cell.failover();
+    await cell.settle();
+    cell.cardReturns('card-1');
+    await cell.settle();
+    expect(await cell.volumeNow()).toMatchObject({ cardId: 'card-2', snapshots: [{ state: 'deleting' }] });
+    await drop('monday');
+    expect(legIdsOnPools()).toHaveLength(1);
+    await nothingDiffers();
+  });
+
+  it('keeps no key of the volume from being sealed anew for its card', async () => {
+    cell.warned = [];
+    cell.scheduler.hearCardSnapshot(aCard('card-1', { sealingKey: otherKey }));
+    await cell.scheduler.idle();
+    await cell.settle();
+    const { volumeId, snapshots } = await cell.volumeNow();
+    const given = cell.cards[0]?.items.get(volumeId);
+    expect(given?.stack.encryptionKey?.sealedKey.sealed).toBe('sealed-for-XCCC');
+    expect(snapshots).toMatchObject([{ state: 'deleting' }]);
+    expect(cell.warned).toEqual([]);
   });
 });
 

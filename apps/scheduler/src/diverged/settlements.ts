@@ -10,7 +10,7 @@ import {
   type Settled,
 } from '@flexbso/contracts';
 import type { Fleet } from '@flexbso/placement';
-import { canonicalDigest } from '@flexbso/stack';
+import { addressKindOfPool, canonicalDigest } from '@flexbso/stack';
 import type { z } from 'zod';
 import { assertAdmin } from '../backups/backup-requests.js';
 import { type Aggregate, aggregateOf, type Draft } from '../changes/draft.js';
@@ -216,8 +216,13 @@ export class Settlements {
   }
 
   #settling(caller: Caller, { deciding }: Decision, owner: Settling['owner']): Settling {
-    const trace = this.#decisions.ports.tracing.headers();
-    return { asking: { caller, trace }, deciding, incarnation: this.#decisions.incarnation, owner };
+    const { tracing, fleet } = this.#decisions.ports;
+    const addressKindOf = (poolId: string) => {
+      const pool = fleet.pool(poolId);
+      return pool ? addressKindOfPool(pool.snapshot.capabilities) : 'nbd';
+    };
+    const asking = { caller, trace: tracing.headers() };
+    return { asking, deciding, incarnation: this.#decisions.incarnation, addressKindOf, owner };
   }
 
   /** Says nothing but that there is something to be asked for. */

@@ -44,8 +44,8 @@ export function adoptText(verdict: Verdict, isRecorded: boolean): Choice {
   if (verdict.kind === 'refused') return { can: false, what: verdict.why };
   const legs = deletedText(verdict.leftovers);
   if (verdict.kind === 'keep-detached') {
-    const nobody = nobodyText(verdict.fenced);
-    return { can: true, what: `${nobody}: the books keep it detached, on ${legsText(verdict.legs)}${legs}` };
+    const what = `${nobodyText(verdict.fenced)}: the books keep it detached, on ${legsText(verdict.legs)}${snapshotsText(verdict)}${legs}`;
+    return { can: true, what };
   }
   if (verdict.kind === 'keep-lost') {
     const nobody = nobodyText(verdict.fenced);

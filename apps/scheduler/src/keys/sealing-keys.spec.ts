@@ -31,6 +31,20 @@ describe('a card with another sealing key, to which an operator has consented', 
     expect(cell.store.takeEvents().filter(({ what }) => what === 'resealed')).toHaveLength(1);
   });
 
+  it('is told the keys of snapshots sealed to it too, that lie beside what it runs', async () => {
+    const { volume, card, given } = await anEncryptedVolume();
+    const { volumeId, generation: basedOnGeneration } = volume;
+    const write = { ...cell.asked(), volume: volumeId, basedOnGeneration };
+    await cell.scheduler.volumes.createSnapshot({ ...write, spec: { name: 'monday' } });
+    await cell.settle();
+    await cell.change({ stack: { layers: [] }, acknowledgeSnapshots: true });
+    await cell.settle();
+    cell.scheduler.hearCardSnapshot(aCard(card.id, { sealingKey: newKey }));
+    await cell.scheduler.idle();
+    await cell.settle();
+    expect(given()?.kept?.stacks.map(({ encryptionKey }) => encryptionKey?.sealedKey.sealed)).toEqual([sealedForNew]);
+  });
+
   it('is named to the pools of its legs, and learns what they have sealed again', async () => {
     for (const pool of cell.pools)
       pool.play = (item) => [{ ...legReport(item, 'ready'), access: access(item.holder.sealingKey) }];

@@ -5,6 +5,7 @@ import { advance, announce, announceVolume } from '../changes/saga.js';
 import { isFinal } from '../changes/transitions.js';
 import type { Decision } from '../decisions.js';
 import { takeFromCard } from '../desired/desired-items.js';
+import { sealAnew } from '../keys/seal-anew.js';
 import type { Vault } from '../keys/vault.js';
 import type { Proposal } from './proposal.js';
 import type { VolumeWant } from './volume-record.js';
@@ -76,8 +77,7 @@ async function takeBaseKeys({ tx }: Decision, draft: Draft, vault: Vault): Promi
 /** Seals the volume's keys to the card that takes it over. */
 function sealKeys(draft: Draft, vault: Vault): void {
   const sealingKey = draft.legs[0]?.holder.sealingKey;
-  if (sealingKey !== undefined)
-    draft.keys = draft.keys.map((key) => (key.sealedTo === sealingKey ? key : vault.reseal(key, sealingKey)));
+  if (sealingKey !== undefined) sealAnew(draft, sealingKey, vault);
 }
 
 /** Tells the card that it is taken from. */

@@ -15,7 +15,7 @@ import { carriersOf, leavingStacks } from '../snapshots/kept-stacks.js';
 import { plannedVolume } from './planned.js';
 import { withoutWork } from './propose-change.js';
 import { seedOf } from './propose-create.js';
-import { onCard, refuseKeyOfOneCard, refuseUnreachablePool } from './propose-failover.js';
+import { onCard, refuseKeyOfOneCard, refuseSnapshotOfOneCard, refuseUnreachablePool } from './propose-failover.js';
 import { type Asking, newChange, planOrThrow, type Proposal, type World } from './proposal.js';
 import { assertMade } from './standing.js';
 import type { VolumeBefore, VolumeRecord } from './volume-record.js';
@@ -79,6 +79,7 @@ function attachDetached(world: World, present: Aggregate, wish: AttachWish, aski
   const plan = orThrow(planned);
   if (isOther) {
     refuseKeyOfOneCard(present);
+    refuseSnapshotOfOneCard(present);
     refuseUnreachablePool(world, present.legs);
   }
   return proposalOf(

@@ -2,6 +2,7 @@ import { type CardSnapshot, type Change, ProblemError } from '@flexbso/contracts
 import { chainOf, fenceProblem, planFailover } from '@flexbso/stack';
 import type { Aggregate } from '../changes/draft.js';
 import { isFinal } from '../changes/transitions.js';
+import { isOfSnapshotsAlone } from '../keys/seal-anew.js';
 import type { LegRecord } from '../legs/leg-record.js';
 import { chooseCard } from '../placement/choose.js';
 import { planReservations } from '../placement/plan-reservations.js';
@@ -134,14 +135,29 @@ function refuseUnknownContent({ name, state, appliedGeneration }: VolumeRecord):
   });
 }
 
-/** After a restore the books may lack a key that the card has; no other card can be given it. */
+/** After a restore the books may lack a key that the card has; no other card can be given what the volume runs on. */
 export function refuseKeyOfOneCard({ volume, keys }: Aggregate): void {
-  const key = keys.find(({ keyRef, wrapped }) => keyRef === volume.want.keyRef && wrapped === null);
+  const key = keys.find((one) => one.wrapped === null && !isOfSnapshotsAlone(volume, one));
   if (key === undefined) return;
   throw new ProblemError({
     code: 'change-refused',
     detail: `${key.keyRef} of volume ${volume.name} was made after the copy that the database was restored from: card ${volume.cardId} alone can open it, so no other card can take the volume over. Once that card is back, any change of the volume's stack or pools gives it a new key, and so does a re-key`,
     facts: { keyRef: key.keyRef, cardId: volume.cardId },
+  });
+}
+
+/** What is done on purpose costs no snapshot. @throws ProblemError `change-refused` */
+export function refuseSnapshotOfOneCard({ volume, keys }: Aggregate): void {
+  const refs = new Set(keys.filter(({ wrapped }) => wrapped === null).map(({ keyRef }) => keyRef));
+  const bound = volume.snapshots.filter(
+    (one) => one.state === 'ready' && [one, ...one.bases].some(({ keyRef }) => keyRef !== null && refs.has(keyRef)),
+  );
+  if (bound.length === 0) return;
+  const names = bound.map(({ name, snapshotId }) => `${name} (${snapshotId})`).join(', ');
+  throw new ProblemError({
+    code: 'change-refused',
+    detail: `keys of snapshots of volume ${volume.name} were made after the copy that the database was restored from: card ${volume.cardId} alone can open ${names}; attach it there, or delete these first`,
+    facts: { snapshotIds: bound.map(({ snapshotId }) => snapshotId), cardId: volume.cardId },
   });
 }
 
