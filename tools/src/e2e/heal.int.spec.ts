@@ -10,10 +10,7 @@ import { checked, subjectsOn } from './testing/subjects.js';
 import { DEADLINE_MS, START_OR_END_MS, System } from './testing/system.js';
 
 /** So soon only here: a pool's restart is to be over before a leg is given up. */
-const system = new System({
-  scheduler: { replaceLegAfterMs: 1_000 },
-  cardDataPlane: { reconnectDelaySeconds: 5 },
-});
+const system = new System({ scheduler: { replaceLegAfterMs: 1_000 } });
 beforeAll(() => system.start(), START_OR_END_MS);
 afterAll(() => system.end(), START_OR_END_MS);
 
