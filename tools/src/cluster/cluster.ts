@@ -11,7 +11,7 @@ import { ApiClient } from '../api/client.js';
 import type { ApiAddress } from '../api/client.js';
 import { readIfThere } from '../files/read-if-there.js';
 import { stages, writeConfigurations } from './configurations.js';
-import type { ConfiguredProcess } from './configurations.js';
+import type { ConfiguredProcess, Settings } from './configurations.js';
 import { mountCompressing, unmountCompressing } from './compressing-pools.js';
 import type { Compressing } from './compressing-pools.js';
 import { databaseKinds } from './database-kind.js';
@@ -24,7 +24,7 @@ import type { ClusterPorts } from './ports.js';
 import { POSTGRESQL, preparePostgresql } from './postgresql.js';
 import { childrenOf, isRunning, signalProcess, startProcess, stopProcesses } from './processes.js';
 import type { ProcessRecord } from './processes.js';
-import { ready } from './readiness.js';
+import { ready, START_POLL_MS } from './readiness.js';
 import { standInTopology } from './topology.js';
 
 const processRecord = z.object({ name: z.string(), pid: z.number(), startTicks: z.number() });
@@ -50,6 +50,9 @@ const clusterRecord = z.object({
 });
 type ClusterRecord = z.infer<typeof clusterRecord>;
 const clientRecord = z.object({ server: z.url(), token: z.string() });
+
+/** Agents register themselves when they start, and ask a moment later: a minute is a hang. */
+const REGISTERED_DEADLINE_MS = 60_000;
 
 const noneCompressing: Compressing = { poolIds: [], isRequired: false };
 
@@ -81,6 +84,7 @@ export class Cluster {
     folder: string;
     database?: DatabaseKind;
     compressing?: Compressing;
+    settings?: Settings;
     say: Say;
   }): Promise<Cluster> {
     const folders = clusterFolders(options.folder);
@@ -106,6 +110,7 @@ export class Cluster {
     gatewayPort: number | null;
     database: DatabaseKind | null;
     compressing: Compressing;
+    settings?: Settings;
     say: Say;
   }): Promise<Cluster> {
     const folders = clusterFolders(options.folder);
@@ -128,7 +133,16 @@ export class Cluster {
     await mountCompressing(folders, options.compressing, tools, options.say);
     const server = { folders, port: ports.postgresql, bin: tools.postgresBin };
     const postgresql = database === 'postgresql' ? await preparePostgresql(server) : null;
-    const plans = await writeConfigurations({ folders, ports, topology: standInTopology, tools, natsFile, postgresql });
+    const { settings = {} } = options;
+    const plans = await writeConfigurations({
+      folders,
+      ports,
+      topology: standInTopology,
+      tools,
+      natsFile,
+      postgresql,
+      settings,
+    });
     const processes = (kept?.processes ?? []).filter(isRunning);
     const cluster = new Cluster(folders, { v: 1, database, ports, processes }, address, plans);
     await cluster.#startMissing(options.say);
@@ -199,14 +213,15 @@ export class Cluster {
     const api = new ApiClient(this.address);
     const { cards, pools } = standInTopology;
     say(`waiting for ${cards.length} cards and ${pools.length} pools to register themselves`);
-    await until('every card and pool is registered', 60_000, async () => {
+    const areReady = async (): Promise<boolean> => {
       const [seenCards, seenPools] = await Promise.all([
         api.get('/v1/cards', z.object({ items: z.array(cardSnapshotSchema) })),
         api.get('/v1/pools', z.object({ items: z.array(poolSnapshotSchema) })),
       ]);
       const readyOnes = [...seenCards.items, ...seenPools.items].filter((seen) => seen.state === 'ready');
       return readyOnes.length === cards.length + pools.length;
-    });
+    };
+    await until('every card and pool is registered', REGISTERED_DEADLINE_MS, areReady, START_POLL_MS);
   }
 
   /** The scheduler places nothing on who has not said yet which life of its database it follows. */
@@ -214,12 +229,14 @@ export class Cluster {
     const api = new ApiClient(this.address);
     const all = standInTopology.cards.length + standInTopology.pools.length;
     let estranged = 0;
-    await until('every card and pool has said which life of the database it follows', 60_000, async () => {
+    const areHeard = async (): Promise<boolean> => {
       const { following, unheard, agents } = await api.get('/v1/differences', divergenceSchema);
       // One that follows another life stays so until an operator has settled what differs.
       estranged = agents.filter(({ failure }) => failure === null).length;
       return unheard.length === 0 && following + estranged === all;
-    });
+    };
+    const condition = 'every card and pool has said which life of the database it follows';
+    await until(condition, REGISTERED_DEADLINE_MS, areHeard, START_POLL_MS);
     if (estranged > 0)
       say(`${estranged} of ${all} cards and pools follow another life of the database: docs/runbooks/diverged.md`);
   }

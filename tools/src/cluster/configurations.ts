@@ -25,6 +25,14 @@ export interface ConfiguredProcess extends ProcessPlan {
     | { readonly kind: 'log' };
 }
 
+/** Fields of configurations that a system is to have beside, or instead of, what the stand-in has. */
+export interface Settings {
+  readonly inventory?: object;
+  readonly scheduler?: object;
+  /** Of every card's data plane. */
+  readonly cardDataPlane?: object;
+}
+
 export interface ConfigurationInput {
   readonly folders: ClusterFolders;
   readonly ports: ClusterPorts;
@@ -33,6 +41,7 @@ export interface ConfigurationInput {
   readonly natsFile: string;
   /** What the services keep their state in; null: an SQLite file each, and no standbys. */
   readonly postgresql: Postgresql | null;
+  readonly settings: Settings;
 }
 
 const GiB = 1024 ** 3;
@@ -104,14 +113,14 @@ interface ServicePlan {
 }
 
 function serviceConfigurations(input: ConfigurationInput): ServicePlan[] {
-  const { folders, ports, postgresql } = input;
+  const { folders, ports, postgresql, settings } = input;
   const inventory = (healthPort: number) => ({
-    configuration: kept(input, 'inventory', healthPort),
+    configuration: { ...kept(input, 'inventory', healthPort), ...settings.inventory },
     readyUrl: readyAt(healthPort),
   });
   const keyFile = join(folders.identities, 'volume-keys.key');
   const scheduler = (healthPort: number) => ({
-    configuration: { ...kept(input, 'scheduler', healthPort), keyFile },
+    configuration: { ...kept(input, 'scheduler', healthPort), keyFile, ...settings.scheduler },
     readyUrl: readyAt(healthPort),
   });
   const standbys: ServicePlan[] = [
@@ -193,6 +202,7 @@ function cardConfiguration(input: ConfigurationInput, card: CardPlan): object {
         protocols: ['nbd', 'virtio-blk'],
       })),
       budget: STAND_IN_CARD_BUDGET,
+      ...input.settings.cardDataPlane,
     },
   };
 }

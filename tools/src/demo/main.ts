@@ -11,6 +11,7 @@ import { allHeld, tableOf } from './table.js';
 
 /** Enough to show what is felt, not to measure it: that is for the benchmarks. */
 const TIMINGS = { warmUpMs: 2_000, baselineMs: 4_000 };
+const QUICK_TIMINGS = { warmUpMs: 2_000, baselineMs: 2_000 };
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
@@ -25,8 +26,9 @@ async function runDemo(options: DemoOptions): Promise<boolean> {
     const changes = changesFor(options.client).filter(
       ({ name }) => options.only === null || name.includes(options.only),
     );
-    const { client, planted } = options;
-    const rows = await runChanges({ cluster, client, changes, folder, ...TIMINGS, planted, say });
+    const { client, planted, quick } = options;
+    const timings = quick ? QUICK_TIMINGS : TIMINGS;
+    const rows = await runChanges({ cluster, client, changes, folder, ...timings, planted, say });
     const ok = allHeld(rows);
     say(`\n${tableOf(rows)}\n`);
     if (options.jsonFile !== null)

@@ -9,6 +9,7 @@ describe("the demo's options", () => {
       jsonFile: null,
       only: null,
       planted: null,
+      quick: false,
       keep: false,
     });
   });

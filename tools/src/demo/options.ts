@@ -11,11 +11,13 @@ export interface DemoOptions {
   readonly jsonFile: string | null;
   readonly only: string | null;
   readonly planted: Planted | null;
+  /** Seconds less of load before each change, for whoever asks whether all held and not how it felt. */
+  readonly quick: boolean;
   readonly keep: boolean;
 }
 
 export const demoHelp = `npm run demo -- [--client guest|nbd] [--database sqlite|postgresql]
-                    [--json FILE] [--only TEXT] [--plant wrong-byte|failed-io] [--keep]
+                    [--json FILE] [--only TEXT] [--plant wrong-byte|failed-io] [--quick] [--keep]
 
 Starts the whole system, makes a volume, changes its stack live under verified I/O, prints what the
 client felt, and stops everything that it started. Exits 0 only when no I/O failed and no byte was wrong.
@@ -26,6 +28,7 @@ client felt, and stops everything that it started. Exits 0 only when no I/O fail
   --json FILE      the table as JSON too
   --only TEXT      only the changes whose name holds TEXT
   --plant FAULT    puts one fault in on purpose; the demo must then exit 1
+  --quick          less load before each change: what it felt is compared with less
   --keep           leaves the system's files in .flexbso/demo`;
 
 export class UsageError extends Error {}
@@ -41,7 +44,15 @@ export function parseDemoOptions(argv: readonly string[]): DemoOptions | null {
     throw new UsageError(`--plant ${planted}: wrong-byte or failed-io`);
   const database = databaseKindOf(values.database);
   if (database === undefined) throw new UsageError(`--database ${values.database}: sqlite or postgresql`);
-  return { client, database, jsonFile: values.json ?? null, only: values.only ?? null, planted, keep: values.keep };
+  return {
+    client,
+    database,
+    jsonFile: values.json ?? null,
+    only: values.only ?? null,
+    planted,
+    quick: values.quick,
+    keep: values.keep,
+  };
 }
 
 function parse(argv: readonly string[]) {
@@ -54,6 +65,7 @@ function parse(argv: readonly string[]) {
         json: { type: 'string' },
         only: { type: 'string' },
         plant: { type: 'string' },
+        quick: { type: 'boolean', default: false },
         keep: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h' },
       },

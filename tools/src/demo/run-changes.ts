@@ -13,6 +13,8 @@ import { completed, makeChange } from './make-change.js';
 export interface ChangesToRun extends Pick<LoadSetting, 'warmUpMs' | 'baselineMs'> {
   readonly cluster: Cluster;
   readonly client: DemoClient;
+  /** Of the volume; undefined: the demo's. */
+  readonly sizeBytes?: number;
   /** In this order: each stands on what the one before left. */
   readonly changes: readonly DemoChange[];
   /** For logs and images. */
@@ -24,10 +26,10 @@ export interface ChangesToRun extends Pick<LoadSetting, 'warmUpMs' | 'baselineMs
 
 /** Makes a volume, attaches a client to it, makes the changes beneath its verified load one by one, and deletes it. */
 export async function runChanges(of: ChangesToRun): Promise<ChangeUnderLoad[]> {
-  const { cluster, client, folder, say } = of;
+  const { cluster, client, sizeBytes = demoVolume.sizeBytes, folder, say } = of;
   const api = new ApiClient(cluster.address);
-  say('creating a volume of 256 MiB on the own pool of card-1');
-  const created = await api.createVolume({ ...demoVolume, protocol: protocolOf(client) });
+  say(`creating a volume of ${sizeBytes / 1024 ** 2} MiB on the own pool of card-1`);
+  const created = await api.createVolume({ ...demoVolume, sizeBytes, protocol: protocolOf(client) });
   await completed(api, created.change);
   const { volumeId } = created.volume;
   if (client === 'guest') say('booting a virtual machine with the volume as its disk');

@@ -42,7 +42,7 @@ const changes = (mayGrow: boolean): DemoChange[] => [
       stack: { layers: [] },
       placement: { poolIds: ['pool-5'] },
       qos: null,
-      ...(mayGrow ? { sizeBytes: 320 * MiB } : {}),
+      ...(mayGrow ? { sizeBytes: 96 * MiB } : {}),
     },
   },
   {
@@ -53,7 +53,7 @@ const changes = (mayGrow: boolean): DemoChange[] => [
     ? [
         {
           name: 'a larger mirror without encryption, by way of one leg, in one change of two stages',
-          patch: { stack: { layers: [mirror] }, sizeBytes: 384 * MiB },
+          patch: { stack: { layers: [mirror] }, sizeBytes: 128 * MiB },
         },
       ]
     : []),
@@ -63,7 +63,7 @@ describe('several differences in one change under verified I/O', { timeout: 420_
   it('are made by one swap each, or one in each of two stages, with every byte kept', async () => {
     const client = installedTools().guest === null ? 'nbd' : 'guest';
     const wanted = changes(client === 'guest');
-    const quick = { warmUpMs: 1000, baselineMs: 1000, planted: null, say: () => undefined };
+    const quick = { sizeBytes: 64 * MiB, warmUpMs: 1000, baselineMs: 1000, planted: null, say: () => undefined };
     const rows = await runChanges({ cluster: system.cluster, client, changes: wanted, folder, ...quick });
     expect(rows).toEqual(wanted.map(({ name }) => expect.objectContaining({ name, failedIo: 0, wrongBytes: 0 })));
     const { items } = await system.api.get('/v1/changes', z.object({ items: z.array(changeSchema) }));

@@ -19,7 +19,7 @@ const spaceOf = ({ volumeId }: Volume) => system.api.get(`/v1/volumes/${volumeId
 describe('compression under verified I/O', { timeout: 300_000 }, () => {
   it('is switched on, moved to another pool that can, and switched off, with no byte lost', async () => {
     const placement = { cardId: 'card-1', poolIds: ['pool-4'] };
-    const volume = await system.create('shrinks', { sizeBytes: 128 * MiB, placement });
+    const volume = await system.create('shrinks', { placement });
     const ledger = new BlockLedger(volume.sizeBytes);
     await fillVolume(system.targetOf(volume), ledger);
     const changed = async (poolId: string, ...words: string[]) => {

@@ -36,12 +36,12 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-/** The demo as a user runs it, from the built files. */
+/** The demo as a user runs it, from the built files, with less load before each change. */
 async function demo(...options: string[]) {
   const jsonFile = join(folder, 'demo.json');
   const child = spawn(
     process.execPath,
-    [join(workspaceFolder, 'tools/dist/demo/main.js'), '--json', jsonFile, ...options],
+    [join(workspaceFolder, 'tools/dist/demo/main.js'), '--json', jsonFile, '--quick', ...options],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
   let output = '';

@@ -13,7 +13,8 @@ import type { Place } from './testing/places.js';
 import { subjectsOn } from './testing/subjects.js';
 import { DEADLINE_MS, START_OR_END_MS, System } from './testing/system.js';
 
-const system = new System();
+/** Long enough for a pool to serve a leg again; a mirror goes on without a leg after it. */
+const system = new System({ cardDataPlane: { reconnectDelaySeconds: 15 } });
 beforeAll(() => system.start(), START_OR_END_MS);
 afterAll(() => system.end(), START_OR_END_MS);
 
@@ -95,7 +96,7 @@ describe('a swap under verified I/O', { timeout: 180_000 }, () => {
 
 describe('a volume under verified I/O', { timeout: 180_000 }, () => {
   it('waits while the daemon of its remote leg is started again by its pool, and goes on without an error', async () => {
-    const subject = await filled('serving', 'pool-5');
+    const subject = await filled('serving', { poolId: 'pool-5' });
     const { volume, ledger } = subject;
     const daemons = () => dataPlanesIn(`${system.cluster.folders.run}/pool-5`);
     const result = await system.underLoad(volume, ledger, async () => {

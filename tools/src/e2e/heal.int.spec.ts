@@ -1,5 +1,3 @@
-import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { type Change, changeSchema, type Volume } from '@flexbso/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -11,24 +9,12 @@ import { leftoversOf } from './testing/leftovers.js';
 import { checked, subjectsOn } from './testing/subjects.js';
 import { DEADLINE_MS, START_OR_END_MS, System } from './testing/system.js';
 
-const system = new System();
-beforeAll(async () => {
-  await system.start();
-  await replacesLegsSoon();
-}, START_OR_END_MS);
+/** So soon only here: a pool's restart is to be over before a leg is given up. */
+const system = new System({ scheduler: { replaceLegAfterMs: 1_000 } });
+beforeAll(() => system.start(), START_OR_END_MS);
 afterAll(() => system.end(), START_OR_END_MS);
 
 const { filled } = subjectsOn(system);
-
-/** So soon only here: a pool's restart is to be over before a leg is given up. */
-async function replacesLegsSoon(): Promise<void> {
-  const { cluster } = system;
-  const file = join(cluster.folders.configurations, 'scheduler.json');
-  const configuration = z.looseObject({}).parse(JSON.parse(await readFile(file, 'utf8')));
-  await cluster.kill('scheduler', 'SIGTERM');
-  await writeFile(file, JSON.stringify({ ...configuration, replaceLegAfterMs: 1_000 }));
-  await cluster.restart('scheduler');
-}
 
 async function replacementOf({ volumeId }: Volume): Promise<Change | undefined> {
   const page = z.object({ items: z.array(changeSchema) });

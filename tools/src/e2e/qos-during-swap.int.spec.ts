@@ -1,36 +1,22 @@
-import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Change, QosLimits, Volume } from '@flexbso/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { z } from 'zod';
 import { measureIops } from '../load/iops.js';
 import { reach } from './testing/places.js';
 import { subjectsOn } from './testing/subjects.js';
 import { MiB, START_OR_END_MS, System } from './testing/system.js';
 
-/** So slow that a copy of 128 MiB lasts longer than its guest is measured. */
+/** So slow that the copy lasts longer than its guest is measured. */
 const COPY_BYTES_PER_SECOND = 12 * MiB;
+const SIZE_BYTES = 128 * MiB;
 /** What the copy may spend of the head's operations: one for each 64 KiB. */
 const COPY_IOPS = COPY_BYTES_PER_SECOND / (64 * 1024);
 /** Long enough for some thousand requests at these limits. */
 const MEASURED_SECONDS = 3;
 const LIMIT = 600;
 
-const system = new System();
-beforeAll(async () => {
-  await system.start();
-  await copySlowly();
-}, START_OR_END_MS);
+const system = new System({ scheduler: { copyBytesPerSecond: COPY_BYTES_PER_SECOND } });
+beforeAll(() => system.start(), START_OR_END_MS);
 afterAll(() => system.end(), START_OR_END_MS);
-
-async function copySlowly(): Promise<void> {
-  const { cluster } = system;
-  const file = join(cluster.folders.configurations, 'scheduler.json');
-  const configuration = z.looseObject({}).parse(JSON.parse(await readFile(file, 'utf8')));
-  await writeFile(file, JSON.stringify({ ...configuration, copyBytesPerSecond: COPY_BYTES_PER_SECOND }));
-  await cluster.kill('scheduler', 'SIGTERM');
-  await cluster.restart('scheduler');
-}
 
 const { filled, restsOn } = subjectsOn(system);
 
@@ -42,7 +28,7 @@ async function iopsOf(volume: Volume): Promise<number> {
 
 /** A volume with a limit that its guest was seen to reach. */
 async function limited(name: string): Promise<Volume> {
-  const { volume } = await filled(name);
+  const { volume } = await filled(name, { sizeBytes: SIZE_BYTES });
   await system.settled((await system.api.changeVolume(volume.volumeId, { qos: { iopsTotal: LIMIT } })).change);
   isHeldTo(LIMIT, await iopsOf(volume));
   return volume;

@@ -25,7 +25,7 @@ async function headerOnPool(poolId: string): Promise<Buffer> {
 describe('an encrypted volume under verified I/O', { timeout: 180_000 }, () => {
   it('is encrypted anew with another key, loses no byte, and keeps nothing of the old stack', async () => {
     const stack = { layers: [{ kind: 'encryption' }] };
-    const volume = await system.create('secret', { sizeBytes: 128 * MiB, stack });
+    const volume = await system.create('secret', { stack });
     const ledger = new BlockLedger(volume.sizeBytes);
     await fillVolume(system.targetOf(volume), ledger);
     const header = await headerOnPool('pool-1');

@@ -15,7 +15,7 @@ const { filled, movedThrough, holds } = subjectsOn(system);
 const placement = { poolIds: ['pool-1', 'pool-4', 'pool-5'] };
 const wrong = Buffer.alloc(8192, 'wrong ');
 /** In the area that the load only reads. */
-const WRONG_AT = 16 * MiB;
+const WRONG_AT = 8 * MiB;
 
 function legFile({ legs }: Volume, poolId: string): string {
   const leg = legs.find((one) => one.poolId === poolId);

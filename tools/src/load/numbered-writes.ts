@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { NbdClient, NbdError } from '@flexbso/dataplane-qsd';
 
-const BLOCK_BYTES = 4096;
+export const BLOCK_BYTES = 4096;
 const PIECE_BYTES = 1024 ** 2;
 /** As many connections, each with one request in flight and blocks of its own. */
 const WRITERS = 4;
@@ -18,6 +18,11 @@ export class BlockNumbers {
   constructor(of?: BlockNumbers) {
     this.#acknowledged = new Map(of ? of.#acknowledged : []);
     this.#pending = new Map(of ? of.#pending : []);
+  }
+
+  /** How many blocks hold a write that was acknowledged. */
+  get blockCount(): number {
+    return this.#acknowledged.size;
   }
 
   issued(block: number, number: number): void {

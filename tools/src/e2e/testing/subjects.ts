@@ -24,8 +24,9 @@ interface Fault {
 /** What tests of faults do with a system's volumes. */
 export function subjectsOn(system: System) {
   return {
-    /** A volume of 128 MiB on card-1, every block written. */
-    filled: (name: string, poolId = 'pool-1') => filled(system, name, poolId),
+    /** A volume of 64 MiB on card-1, or as large as is said, every block written. */
+    filled: (name: string, { poolId = 'pool-1', sizeBytes = 64 * MiB } = {}) =>
+      filled(system, name, { poolId, sizeBytes }),
     /** Moves the subject to another pool under verified I/O, with a fault put in at a place; the change must end by itself. */
     movedThrough: (
       subject: Subject,
@@ -41,9 +42,13 @@ export function subjectsOn(system: System) {
   };
 }
 
-async function filled(system: System, name: string, poolId: string): Promise<Subject> {
+async function filled(
+  system: System,
+  name: string,
+  { poolId, sizeBytes }: { readonly poolId: string; readonly sizeBytes: number },
+): Promise<Subject> {
   const placement = { cardId: 'card-1', poolIds: [poolId] };
-  const volume = await system.create(name, { sizeBytes: 128 * MiB, placement });
+  const volume = await system.create(name, { sizeBytes, placement });
   const ledger = new BlockLedger(volume.sizeBytes);
   await fillVolume(system.targetOf(volume), ledger);
   return { volume, ledger };

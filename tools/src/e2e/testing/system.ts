@@ -10,6 +10,7 @@ import { z } from 'zod';
 import { ApiClient } from '../../api/client.js';
 import { Cluster } from '../../cluster/cluster.js';
 import type { Compressing } from '../../cluster/compressing-pools.js';
+import type { Settings } from '../../cluster/configurations.js';
 import type { DatabaseKind } from '../../cluster/database-kind.js';
 import { workspaceFolder } from '../../cluster/folders.js';
 import type { BlockLedger } from '../../load/block-ledger.js';
@@ -35,9 +36,14 @@ const healthSchema = z.looseObject({ health: z.strictObject({ host: z.string(), 
 
 /** One whole system for the specs of one file, used from outside: over HTTP, by the command, by its volumes' addresses. */
 export class System {
+  readonly #settings: Settings;
   #root = '';
   #cluster: Cluster | null = null;
   #compressing: Compressing = { poolIds: [], isRequired: true };
+
+  constructor(settings: Settings = {}) {
+    this.#settings = settings;
+  }
 
   /** `compressing`: pools on btrfs; fails where this machine lets us mount none. */
   async start(database: DatabaseKind = 'sqlite', compressing: readonly string[] = []): Promise<void> {
@@ -49,6 +55,7 @@ export class System {
       folder: this.#root,
       database,
       compressing: this.#compressing,
+      settings: this.#settings,
       say: quiet,
     });
   }
@@ -60,6 +67,7 @@ export class System {
       gatewayPort: null,
       database: null,
       compressing: this.#compressing,
+      settings: this.#settings,
       say: quiet,
     });
   }
