@@ -37,6 +37,16 @@ async function momentsOf(changed: QsdChanged): Promise<string[]> {
   }
 }
 
+/** One that dies while it starts never has started. */
+async function startedOrDead(card: QsdCard, fuse: NamedFuse): Promise<void> {
+  let isStarted = false;
+  void (async () => {
+    await card.start(fuse);
+    isStarted = true;
+  })();
+  await eventually('the agent is dead or has started', () => fuse.isStruck || isStarted, STRUCK_MS);
+}
+
 /** How the change ends when its agent dies at that moment and another comes; a torn journal has half a line more. */
 async function afterDeath(changed: QsdChanged, at: string, isTorn = false) {
   const [card, guest] = await prepared(changed);
@@ -47,7 +57,7 @@ async function afterDeath(changed: QsdChanged, at: string, isTorn = false) {
       fuse.blow();
     });
     fuse.isArmed = true;
-    await card.start(fuse);
+    await startedOrDead(card, fuse);
     await card.want(changed.change);
     await eventually(
       'the agent is dead or done',
