@@ -126,7 +126,7 @@ describe('whatever happened to snapshots and clones since the backup', () => {
         await cell.settle();
         await nothingDiffers();
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
   });
 });
