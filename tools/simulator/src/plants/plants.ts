@@ -29,9 +29,9 @@ export const plants: Readonly<Record<string, readonly Plant[]>> = {
   'reservation-freed-at-applied': [
     {
       file: 'apps/scheduler/dist/reports/card-report.js',
-      find: 'volume.appliedGeneration = volume.generation;\n    if (change.state !==',
+      find: 'volume.appliedGeneration = volume.generation;\n    delete volume.want.neverBuilt;',
       replace:
-        'volume.appliedGeneration = volume.generation;\n    draft.reservations = draft.reservations.filter((one) => one.ownerRole === "card" || draft.legs.some((leg) => leg.legId === one.reservationId && leg.stackGeneration === volume.want.stackGeneration));\n    if (change.state !==',
+        'volume.appliedGeneration = volume.generation;\n    delete volume.want.neverBuilt;\n    draft.reservations = draft.reservations.filter((one) => one.ownerRole === "card" || draft.legs.some((leg) => leg.legId === one.reservationId && leg.stackGeneration === volume.want.stackGeneration));',
     },
   ],
   'duplicate-applied-twice': [
