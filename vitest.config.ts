@@ -2,6 +2,8 @@ import { defineConfig } from 'vitest/config';
 
 /** Specs that start processes (nats-server, PostgreSQL, qemu-storage-daemon) carry this ending. */
 const integrationSpecs = '{apps,libs,tools}/**/src/**/*.int.spec.ts';
+/** Those of them that start a whole system or a guest, some twenty processes, or that put as much load on. */
+const systemSpecs = ['tools/src/**/*.int.spec.ts', '**/src/**/*-under-load.int.spec.ts'];
 const specs = '{apps,libs,tools}/**/src/**/*.spec.ts';
 const built = ['**/node_modules/**', '**/dist/**'];
 
@@ -13,6 +15,9 @@ const shared = {
   // Nest injects by the types that `design:paramtypes` records.
   oxc: { decorator: { legacy: true, emitDecoratorMetadata: true } },
 };
+
+/** Starting a server and copying a volume takes seconds on two shared cores; a minute is a hang. */
+const unhurried = { testTimeout: 60_000, hookTimeout: 60_000, restoreMocks: true };
 
 export default defineConfig({
   test: {
@@ -34,15 +39,24 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: [integrationSpecs],
-          exclude: built,
-          // Starting a server and copying a volume takes seconds on two shared cores; a minute is a hang.
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-          restoreMocks: true,
-          // One file at a time: each starts several processes, and the machine may have two cores.
-          fileParallelism: false,
+          exclude: [...built, ...systemSpecs],
+          ...unhurried,
+          // Each starts a few processes and waits for them most of the time: on two cores two files do not hinder each other.
+          maxWorkers: 2,
           // After the unit specs, never beside them.
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        ...shared,
+        test: {
+          name: 'system',
+          include: systemSpecs,
+          exclude: built,
+          ...unhurried,
+          // One file at a time: each has the machine to itself, for what a client feels is looked at.
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
         },
       },
     ],
