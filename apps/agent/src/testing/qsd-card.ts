@@ -69,6 +69,16 @@ interface Life {
   readonly journal: FileJournal;
 }
 
+/** What saves its state while it stops may die of that: it never has stopped then. */
+async function stoppedOrDead({ agent, fuse }: Life): Promise<void> {
+  let isStopped = false;
+  void (async () => {
+    await agent.stop();
+    isStopped = true;
+  })();
+  await eventually('the agent has stopped or is dead', () => isStopped || fuse.blown, DEADLINE_MS);
+}
+
 /** A real data plane beneath an agent whose bus and disk are doubles; agents come and go on it, and die where it is said. */
 export class QsdCard {
   readonly site: QsdSite;
@@ -143,7 +153,7 @@ export class QsdCard {
   /** Ends the present life in good order; of a dead one, what it held open is closed as by its kernel. */
   async stop(): Promise<void> {
     const life = this.#lives.at(-1);
-    if (life?.fuse.blown === false) await life.agent.stop();
+    if (life?.fuse.blown === false) await stoppedOrDead(life);
     await life?.plane.close();
     await life?.journal.close();
   }
