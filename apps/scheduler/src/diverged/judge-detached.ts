@@ -5,6 +5,7 @@ import type { LegRecord } from '../legs/leg-record.js';
 import { carriersOf } from '../snapshots/kept-stacks.js';
 import type { SnapshotRecord } from '../snapshots/snapshot-record.js';
 import type { VolumeWant } from '../volumes/volume-record.js';
+import type { DifferingVolume } from './differences.js';
 import { foundSnapshots, type Scene, withLost } from './found-snapshots.js';
 import type { FencedPart, HeldLeg, Verdict } from './judge.js';
 import type { LegPart } from './reality.js';
@@ -41,8 +42,20 @@ export function withoutCard(scene: Scene, held: readonly HeldLeg[], fenced: read
     return { kind: 'keep-detached', want, isAsWanted, legs, found, leftovers, fenced };
   }
   // What a card still runs, on legs that are gone, is nothing to be let go of unasked.
-  if (carrying.length + frozen.length + fenced.length === 0) return { kind: 'let-go', leftovers: held };
+  if (carrying.length + frozen.length + fenced.length === 0 && !mayCarry(scene.one, held))
+    return { kind: 'let-go', leftovers: held };
   return keptLost(scene, held, fenced) ?? { kind: 'end', leftovers: held, fenced };
+}
+
+/**
+ * Its pools keep none of the legs that are recorded, and others that were made since. One of those may have carried it:
+ * a pool that was away did not hear so.
+ */
+function mayCarry({ recorded, parts }: DifferingVolume, held: readonly HeldLeg[]): boolean {
+  if (recorded === null) return false;
+  const known = new Set(recorded.legs.map(({ legId }) => legId));
+  const isThere = parts.legs.some(({ legId, observed }) => observed !== null && known.has(legId));
+  return !isThere && held.some(({ given }) => !known.has(given.legId) && !given.tombstone);
 }
 
 /** Null: nothing of it is of use to anybody. */

@@ -71,4 +71,32 @@ describe('a restored database of which a change was under way, of a volume that 
     expect(before.map(({ role }) => role).toSorted()).toEqual(['current', 'frozen']);
     expect(await cell.volumeNow()).toMatchObject({ state: 'detached', snapshots: [{ state: 'ready' }] });
   });
+
+  it('never deletes unasked the one leg that carries it, where its pool did not hear that it does', async () => {
+    await cell.create({ placement: { cardId: 'card-1', poolIds: ['pool-1'] } });
+    await cell.scheduler.backups.create({ ...ask(), name: 'before' });
+    const card = cell.cardOf({ cardId: 'card-1' });
+    const slow = new SlowCard();
+    card.play = slow.play;
+    await cell.change({ placement: { poolIds: ['pool-2'] } });
+    await cell.settle();
+    const pool = cell.pools.find(({ id }) => id === 'pool-2');
+    if (!pool) throw new Error('there is no pool-2');
+    pool.isAway = true;
+    slow.isWorking = true;
+    await card.goOn();
+    await cell.settle();
+    await cell.detach();
+    await cell.settle();
+    pool.isAway = false;
+    const before = legsOnPools();
+    expect(before.map(({ role }) => role)).toEqual(['preparing']);
+    await restore();
+    const { volumes } = await cell.scheduler.settlements.list({ v: 1, caller: admin });
+    const [leg] = before;
+    const named = { can: true, what: expect.stringContaining(leg?.legId ?? 'none') };
+    expect(volumes).toMatchObject([{ adopt: { can: false }, delete: named }]);
+    await adopt('card-2');
+    expect(legsOnPools()).toEqual(before);
+  });
 });
