@@ -7,27 +7,32 @@ const restoreOneIn = 8;
 /** Few: a run comes to some steps once or twice only. */
 const MAX_SKIP = 3;
 
-/** Every step and every fault that can strike at it, once each. */
-const cells = stepKinds.flatMap((step) =>
+/** Every fault that can strike at a step, once each. */
+const cellsOf = (step: StepKind) =>
   faultKinds
     .filter((kind) => kind !== 'database-restored' && whyNever(step, kind) === null)
-    .map((kind) => ({ step, kind })),
-);
+    .map((kind) => ({ step, kind }));
+
+/** One run in many comes to these at all. */
+const seldom: readonly StepKind[] = ['grow-leg', 'build-window', 'build-compression'];
+const cells = [...stepKinds, ...seldom, ...seldom].flatMap(cellsOf);
 
 /** Only where a card is away for long do runs come to these. */
-const fencing = cells.filter(({ step }) => step === 'fence-leg');
+const fencing = cellsOf('fence-leg');
 
 const fault = (kind: FaultKind, step: StepKind | null, skip: number): ArmedFault => ({ kind, step, skip });
 
 /** What goes wrong in a run: any time, within a copy, and at steps that are picked evenly, so that rare ones are met too. */
 export function faultsOf(chance: Chance, isCardAway: boolean): ArmedFault[] {
+  const aimed = isCardAway ? fencing : cells;
   const often = faultKinds.filter((kind) => kind !== 'database-restored');
   return [
     ...Array.from({ length: 3 }, () => fault(chance.pick(often), null, chance.int(0, 60))),
     fault(chance.pick(often), 'copy', chance.int(0, 3)),
-    ...[chance.pick(isCardAway ? fencing : cells), chance.pick(cells), chance.pick(cells)].map(({ kind, step }) =>
-      fault(kind, step, chance.int(0, MAX_SKIP)),
-    ),
+    ...[aimed, aimed, cells].map((among) => {
+      const { kind, step } = chance.pick(among);
+      return fault(kind, step, chance.int(0, MAX_SKIP));
+    }),
     ...(chance.isOneIn(restoreOneIn) ? [fault('database-restored', chance.pick(stepKinds), chance.int(0, 3))] : []),
   ];
 }
