@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../api/until.js';
 import type { Place } from './testing/places.js';
 import { type Subject, subjectsOn } from './testing/subjects.js';
-import { DEADLINE_MS, START_OR_END_MS, System } from './testing/system.js';
+import { DEADLINE_MS, MiB, START_OR_END_MS, System } from './testing/system.js';
 
 const system = new System();
 beforeAll(() => system.start(), START_OR_END_MS);
@@ -49,16 +49,13 @@ describe('a swap under verified I/O', { timeout: 180_000 }, () => {
   });
 
   it('gives way to what is wanted meanwhile, which has its turn though the scheduler and the agent die before', async () => {
-    const subject = await filled('newer');
+    const subject = await filled('newer', { sizeBytes: 128 * MiB });
     const { volumeId } = subject.volume;
     const layers = [{ kind: 'encryption' as const, cipher: 'aes-xts-256' as const }];
     const ends: Change[] = [];
     const first = await movedThrough(subject, 'pool-4', 'copying', async () => {
       const { volume, change } = await system.api.changeVolume(volumeId, { stack: { layers } });
       expect(volume.queuedChangeId).toBe(change.changeId);
-      expect((await system.flexbso('describe', 'volume', volumeId)).stdout).toMatch(
-        new RegExp(`change +${volume.changeId ?? ''}, then ${change.changeId}`),
-      );
       for (const name of ['agent-card-1', 'scheduler']) {
         await system.cluster.kill(name, 'SIGKILL');
         await system.cluster.restart(name);

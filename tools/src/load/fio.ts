@@ -141,6 +141,15 @@ export class RunningLoad {
     return new RunningLoad(target, await target.startFio({ name: 'load', lines }));
   }
 
+  /** Whether it has written: what is made beneath it before that, it does not feel. */
+  async hasBegun(): Promise<boolean> {
+    const log = await this.#target.readFile('random.iolog').catch((error: unknown) => {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return '';
+      throw error;
+    });
+    return log.includes(' write ');
+  }
+
   /** Ends the load after the I/O in flight, enters its writes and returns what it came to, in this machine's time. */
   async stop(ledger: BlockLedger): Promise<LoadResult> {
     await this.#fio.interrupt();

@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { snapshotSchema } from '@flexbso/contracts';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { clusterFolders } from '../cluster/folders.js';
@@ -28,7 +28,10 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-it('complains of a snapshot whose leg changed or went, and of none that is as it was or is forgotten', async () => {
+/** As a pool keeps a leg that is not compressed, and one that is. */
+const files = [`${legId}.raw`, join(`${legId}.compressed`, 'leg.raw')];
+
+it.each(files)('complains of a snapshot whose leg changed or went, and of none that is as it was: %s', async (file) => {
   const complaints: string[] = [];
   const folders = { ...clusterFolders(folder), run: join(folder, 'run') };
   for (const path of [folders.pools, folders.agents, folders.run]) await mkdir(path, { recursive: true });
@@ -37,7 +40,8 @@ it('complains of a snapshot whose leg changed or went, and of none that is as it
     api: { get: async <T>(_path: string, schema: { parse(value: unknown): T }) => schema.parse(snapshot) },
     tally: { complain: (what: string) => void complaints.push(what) },
   };
-  const path = join(folders.pools, `${legId}.raw`);
+  const path = join(folders.pools, file);
+  await mkdir(dirname(path), { recursive: true });
   const book = new SnapshotBook();
   await writeFile(path, 'as it was');
   await book.note(watched, snapshotId, volumeId);

@@ -42,7 +42,7 @@ async function digestsOf(scene: Watched, volumeId: string, snapshot: string): Pr
   const paths = await keptPaths(scene.cluster.folders);
   const digests = new Map<string, string>();
   for (const { legId } of legs) {
-    const path = paths.find((one) => one.endsWith(`/${legId}.raw`));
+    const path = paths.find((one) => filesOf(legId).some((file) => one.endsWith(file)));
     if (path === undefined) scene.tally.complain(`${legId} of ${snapshot} of ${volumeId} has no file`);
     else
       digests.set(
@@ -54,3 +54,6 @@ async function digestsOf(scene: Watched, volumeId: string, snapshot: string): Pr
   }
   return digests;
 }
+
+/** Where a pool keeps a leg, plain or compressed. */
+const filesOf = (legId: string): string[] => [`/${legId}.raw`, `/${legId}.compressed/leg.raw`];

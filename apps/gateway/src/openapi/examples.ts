@@ -105,7 +105,7 @@ export const volumeExample = volumeSchema.parse({
   formerCards: [],
   uri: 'nbd+unix:///vol-0123456789?socket=/run/flexbso/card-a/vol-0123456789.nbd',
   changeId: 'chg-0123456789',
-  queuedChangeId: null,
+  queuedChangeId: 'chg-0123456780',
   createdAtMs: atMs,
 });
 

@@ -7,6 +7,7 @@ import { cardSnapshotSchema, poolSnapshotSchema, volumeSchema } from '@flexbso/c
 import type { CardSnapshot, Change, PoolSnapshot, Volume } from '@flexbso/contracts';
 import { installedTools } from '@flexbso/testkit';
 import { z } from 'zod';
+import { until } from '../../api/until.js';
 import { ApiClient } from '../../api/client.js';
 import { Cluster } from '../../cluster/cluster.js';
 import type { Compressing } from '../../cluster/compressing-pools.js';
@@ -152,6 +153,7 @@ export class System {
     const load = await RunningLoad.start(this.targetOf(volume));
     let result: LoadResult;
     try {
+      await until('the load has begun', DEADLINE_MS, () => load.hasBegun());
       await act();
     } finally {
       result = await load.stop(ledger);
