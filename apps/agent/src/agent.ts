@@ -26,7 +26,7 @@ import type { Randomness } from './ports/randomness.js';
 import { ReportOutbox } from './reports/report-outbox.js';
 import { smallerReport } from './reports/smaller-report.js';
 import type { RolePart } from './role.js';
-import { jittered } from './work/backoff.js';
+import { jittered } from './pacing/backoff.js';
 
 export interface AgentTimings {
   /** Between two questions for the desired state; a lost nudge costs at most this. */

@@ -81,6 +81,9 @@ export const qosLimitsSchema = z.strictObject(qosKeys).check((context) => {
   }
 });
 export type QosLimits = z.infer<typeof qosLimitsSchema>;
+/** The name of one limit. */
+export const qosLimitNameSchema = qosLimitsSchema.keyof();
+export type QosLimitName = z.infer<typeof qosLimitNameSchema>;
 
 /** How a function shows the volume. `nbd` is the stand-in's cheap front end for tests and tools on the host. */
 export const protocolSchema = z.enum(['nbd', 'virtio-blk', 'nvme']);

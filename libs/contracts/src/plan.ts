@@ -54,7 +54,13 @@ export const cardStepSchema = z.discriminatedUnion('kind', [
     keyRef: keyRefSchema,
     legIds: z.array(legIdSchema).min(1),
   }),
-  z.strictObject({ kind: z.literal('open-encryption'), stackGeneration, keyRef: keyRefSchema }),
+  /** `sizeBytes`: of what lies beneath no more than that is shown; absent beneath an overlay, which needs all of it. */
+  z.strictObject({
+    kind: z.literal('open-encryption'),
+    stackGeneration,
+    keyRef: keyRefSchema,
+    sizeBytes: sizeBytes.optional(),
+  }),
   z.strictObject({
     kind: z.literal('build-redundancy'),
     stackGeneration,

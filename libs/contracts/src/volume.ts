@@ -69,7 +69,8 @@ export const volumeSpecSchema = z.strictObject({
 export type VolumeSpec = z.infer<typeof volumeSpecSchema>;
 
 /**
- * A change names what is to be different; what it leaves out stays. `placement.poolIds` moves the legs. `rekey` names the
+ * A change names what is to be different; what it leaves out stays. `placement.poolIds` moves the legs: onto those pools,
+ * or, where it names none, to where placement prefers. `rekey` names the
  * key that is to be replaced: of a volume that has another key by now it changes nothing.
  */
 export const volumePatchSchema = z
@@ -79,7 +80,7 @@ export const volumePatchSchema = z
     stack: stackSpecSchema,
     alwaysRedundant: alwaysRedundantSchema,
     qos: qosLimitsSchema.nullable(),
-    placement: z.strictObject({ poolIds: z.array(poolIdSchema).min(1).max(8) }),
+    placement: z.strictObject({ poolIds: z.array(poolIdSchema).max(8) }),
     rekey: z.strictObject({ from: keyRefSchema }),
     /** It is known that the volume's snapshots stay as they are: not encrypted, or with the key that is to be replaced. */
     acknowledgeSnapshots: z.literal(true),
@@ -191,6 +192,11 @@ export const volumeSchema = z.strictObject({
     .default([]),
   /** Of a clone, for as long as it reads what it has not written itself from there; null: it holds everything itself. */
   standsOn: z.strictObject({ volumeId: volumeIdSchema, snapshotId: snapshotIdSchema }).nullable().default(null),
+  /**
+   * Its stack is newer than the copy that the database was restored from, and nobody knows how its legs belong together:
+   * it is detached until it is rolled back to a snapshot.
+   */
+  lost: z.boolean().default(false),
   changeId: changeIdSchema.nullable(),
   /** What begins when that change is over; null: nothing does. */
   queuedChangeId: changeIdSchema.nullable().default(null),

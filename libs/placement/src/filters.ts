@@ -6,6 +6,7 @@ import {
   type PlacementRequest,
   type PoolConstraint,
   matchesLabels,
+  useWithout,
 } from './request.js';
 
 /** The first constraint that a card fails, or null; in the order of `cardConstraints`. */
@@ -59,10 +60,10 @@ export function poolExclusion(pool: FleetPool, request: LegsRequest): PoolConstr
   return poolBudget(pool, request);
 }
 
-function poolBudget(
-  { snapshot: { budget, poolId }, use }: FleetPool,
-  { leg, beside }: LegsRequest,
-): PoolConstraint | null {
+function poolBudget(pool: FleetPool, request: LegsRequest): PoolConstraint | null {
+  const { budget, poolId } = pool.snapshot;
+  const { leg, beside } = request;
+  const use = useWithout(request, pool);
   const { iops = 0, bytesPerSecond = 0 } = beside?.get(poolId) ?? {};
   if (!fits(use.capacityBytes, leg.capacityBytes, budget.capacityBytes)) return 'pool-capacity';
   if (!fits(use.iops, leg.iops + iops, budget.iops)) return 'pool-iops';

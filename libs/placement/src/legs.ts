@@ -1,6 +1,6 @@
 import type { Fleet, FleetCard, FleetPool } from './fleet.js';
 import { domainOf, poolExclusion, reaches } from './filters.js';
-import type { LegsRequest, PlacedLeg } from './request.js';
+import { type LegsRequest, type PlacedLeg, useWithout } from './request.js';
 import { poolScore, weights, winsTie } from './score.js';
 import type { Tally } from './tally.js';
 
@@ -84,7 +84,7 @@ export class LegChooser {
       pool,
       poolId,
       domain: domainOf(pool, wish.spreadLegsOver),
-      value: weights.pools * poolScore(pool, leg, wish.policy) + near,
+      value: weights.pools * poolScore(pool.snapshot.budget, useWithout(this.#request, pool), leg, wish.policy) + near,
     };
   }
 

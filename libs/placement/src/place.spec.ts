@@ -250,4 +250,31 @@ describe('legs alone', () => {
     );
     expect(placeLegs({ ...request(), cardId: 'card-1' }, fleet)).toMatchObject({ ok: true });
   });
+
+  it('are judged as if those that give way were nowhere yet', () => {
+    const taken = fc.record({
+      capacityBytes: fc.integer({ min: 0, max: 5 }).map((count) => count * GIB),
+      iops: fc.integer({ min: 0, max: 500 }),
+      bytesPerSecond: fc.integer({ min: 0, max: 500_000_000 }),
+    });
+    const held = fc.record({ isOwn: fc.boolean(), leg: taken });
+    fc.assert(
+      fc.property(
+        fc.array(held, { maxLength: 6 }),
+        fc.integer({ min: 1, max: 3 }),
+        fc.nat(),
+        (legs, legCount, seed) => {
+          const pools = legs.map((_, n) => pool(n));
+          const [fleet, without] = [fleetOf([card(1)], pools), fleetOf([card(1)], pools)];
+          for (const [n, { isOwn, leg }] of legs.entries())
+            for (const books of isOwn ? [fleet] : [fleet, without])
+              books.adopt({ card: null, legs: [{ legId: `leg-${n}`, poolId: `pool-${n}`, ...leg }] });
+          const standing = new Map(legs.flatMap(({ isOwn, leg }, n) => (isOwn ? [[`pool-${n}`, leg] as const] : [])));
+          const asked = { ...request({ legCount, seed }), cardId: 'card-1' };
+          expect(placeLegs({ ...asked, standing }, fleet)).toEqual(placeLegs(asked, without));
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
 });

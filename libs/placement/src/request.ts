@@ -1,5 +1,6 @@
 import type { CapabilityName, Labels, PlacementWish, Problem, Protocol } from '@flexbso/contracts';
 import type { CardDemand, LegDemand, Rate } from './costs.js';
+import type { FleetPool } from './fleet.js';
 
 /** Where legs are wanted. `legCount` and `leg.capacityBytes` come from the stack: headers included. */
 export interface LegsRequest {
@@ -8,6 +9,8 @@ export interface LegsRequest {
   readonly wish: PlacementWish;
   /** What the same change takes of pools beside the new legs, by pool id: a copy reads from where the old ones are. */
   readonly beside?: ReadonlyMap<string, Rate>;
+  /** What the volume's own legs take of pools, by pool id: where they are is judged as if they were nowhere yet. */
+  readonly standing?: ReadonlyMap<string, LegDemand>;
   /** Pools of bad legs: a new one goes elsewhere. */
   readonly avoidPoolIds?: readonly string[];
   /** What each pool must be able to do besides serving legs. */
@@ -105,6 +108,17 @@ export type CardPlacement = { readonly ok: true; readonly cardId: string; readon
 export type LegsPlacement =
   | { readonly ok: true; readonly legs: readonly PlacedLeg[]; readonly score: number }
   | NotPlaced;
+
+/** What a pool carries that the request does not give back. */
+export function useWithout({ standing }: LegsRequest, { snapshot: { poolId }, use }: FleetPool): LegDemand {
+  const own = standing?.get(poolId);
+  if (own === undefined) return use;
+  return {
+    capacityBytes: use.capacityBytes - own.capacityBytes,
+    iops: use.iops - own.iops,
+    bytesPerSecond: use.bytesPerSecond - own.bytesPerSecond,
+  };
+}
 
 /** Whether `labels` hold all that `wanted` names. */
 export function matchesLabels(labels: Labels, wanted: Labels): boolean {

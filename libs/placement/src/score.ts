@@ -31,7 +31,12 @@ export function cardScore(
   ]);
 }
 
-export function poolScore({ snapshot: { budget }, use }: FleetPool, demand: LegDemand, policy: Policy): number {
+export function poolScore(
+  budget: FleetPool['snapshot']['budget'],
+  use: LegDemand,
+  demand: LegDemand,
+  policy: Policy,
+): number {
   return suit(policy, [
     share(use.capacityBytes + demand.capacityBytes, budget.capacityBytes),
     share(use.iops + demand.iops, budget.iops),

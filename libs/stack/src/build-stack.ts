@@ -2,7 +2,6 @@ import type { CardStep, Layer, ObservedStack } from '@flexbso/contracts';
 import { isRedundancy } from './layers.js';
 import { sameLayers } from './observation.js';
 import type { ChainLink } from './overlay.js';
-import type { PlannedStack } from './planned-volume.js';
 
 /** What is already open of the wanted stack, if it can be built on. */
 interface Begun {
@@ -58,7 +57,7 @@ export function buildSteps(
     }));
   const missing = wanted.layers.slice(0, wanted.layers.length - begun.layerCount).toReversed();
   const overlay = observed?.baseStackGeneration === undefined ? overlaySteps(link, format, how.sizeBytes) : [];
-  return [...legs, ...missing.flatMap((layer) => layerSteps(layer, wanted, format)), ...overlay];
+  return [...legs, ...missing.flatMap((layer) => layerSteps(layer, link, how)), ...overlay];
 }
 
 function overlaySteps({ stack, baseStackGeneration }: ChainLink, format: boolean, sizeBytes: number): CardStep[] {
@@ -69,14 +68,19 @@ function overlaySteps({ stack, baseStackGeneration }: ChainLink, format: boolean
   return format ? [{ kind: 'format-overlay', stackGeneration, sizeBytes, legIds }, open] : [open];
 }
 
-function layerSteps(layer: Layer, wanted: PlannedStack, format: boolean): CardStep[] {
-  const { stackGeneration, keyRef } = wanted;
-  const legIds = wanted.legs.map(({ legId }) => legId);
+function layerSteps(
+  layer: Layer,
+  { stack, baseStackGeneration }: ChainLink,
+  { format, sizeBytes }: { readonly format: boolean; readonly sizeBytes: number },
+): CardStep[] {
+  const { stackGeneration, keyRef } = stack;
+  const legIds = stack.legs.map(({ legId }) => legId);
   if (isRedundancy(layer)) return [{ kind: 'build-redundancy', stackGeneration, layer, legIds }];
   if (layer.kind === 'compression') return [{ kind: 'build-compression', stackGeneration, layer }];
   // Judged before: a stack with encryption and no key is refused, see `stackProblem`.
   if (keyRef === null) return [];
-  const open: CardStep = { kind: 'open-encryption', stackGeneration, keyRef };
+  const shown = baseStackGeneration === null ? { sizeBytes } : {};
+  const open: CardStep = { kind: 'open-encryption', stackGeneration, keyRef, ...shown };
   return format ? [{ kind: 'format-encryption', stackGeneration, keyRef, legIds }, open] : [open];
 }
 

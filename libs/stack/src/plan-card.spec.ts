@@ -53,6 +53,20 @@ suite('the steps of a card', () => {
     ]);
   });
 
+  it('show no more of an encryption layer than the volume has, whatever a growth that was taken back has left of its leg', () => {
+    const stack = stackOfLayers(1, [encrypted], SIZE);
+    const legs = stack.legs.map((leg) => ({ ...leg, sizeBytes: leg.sizeBytes + SIZE }));
+    const result = plan(nothingObserved(VOLUME), volume({ ...stack, legs }));
+    const steps = result.ok ? result.steps.map(({ step }) => step) : [];
+    expect(steps).toMatchObject([
+      { kind: 'start-data-plane' },
+      { kind: 'open-leg', sizeBytes: legs[0]?.sizeBytes },
+      { kind: 'open-encryption', sizeBytes: SIZE },
+      { kind: 'build-head', sizeBytes: SIZE },
+      { kind: 'export-volume' },
+    ]);
+  });
+
   it('are refused for a mirror over fewer legs than the card keeps safe, and the refusal says how many it takes', () => {
     const has = capable().has.map((one) => (one.name === 'raid1' ? { ...one, limits: { minLegCount: 3 } } : one));
     const capabilities = { has, lacks: [] };

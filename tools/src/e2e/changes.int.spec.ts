@@ -75,6 +75,19 @@ describe('a whole system', { timeout: 120_000 }, () => {
     await system.remove(after);
   });
 
+  it('moves a volume to where placement prefers, which stays there when that is asked for again', async () => {
+    const { volumeId } = await system.create('anywhere', { placement: { cardId: 'card-1', poolIds: ['pool-4'] } });
+    const anywhere = async () =>
+      system.settled((await system.api.changeVolume(volumeId, { placement: { poolIds: [] } })).change);
+    // All pools have as much left: the one in the card's own host is the nearest.
+    expect(await anywhere()).toMatchObject({ differences: ['pools'] });
+    const moved = await system.api.volume(volumeId);
+    expect(moved.legs.map(({ poolId }) => poolId)).toEqual(['pool-1']);
+    expect(await anywhere()).toMatchObject({ differences: [], steps: [] });
+    expect((await system.api.volume(volumeId)).legs).toEqual(moved.legs);
+    await system.remove(moved);
+  });
+
   it('shows one trace from the HTTP request to each call on the data plane, without an orphan', async () => {
     const volume = await system.create('traced');
     const change = await system.move(volume, 'pool-5');

@@ -1,6 +1,6 @@
 import type { Change, QosLimits, Volume } from '@flexbso/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { measureIops } from '../load/iops.js';
+import { type Asking, measureIops } from '../load/iops.js';
 import { reach } from './testing/places.js';
 import { subjectsOn } from './testing/subjects.js';
 import { MiB, START_OR_END_MS, System } from './testing/system.js';
@@ -20,8 +20,8 @@ afterAll(() => system.end(), START_OR_END_MS);
 
 const { filled, restsOn } = subjectsOn(system);
 
-async function iopsOf(volume: Volume): Promise<number> {
-  const { iops, failedIo } = await measureIops(system.targetOf(volume), MEASURED_SECONDS);
+async function iopsOf(volume: Volume, asking: Asking = {}): Promise<number> {
+  const { iops, failedIo } = await measureIops(system.targetOf(volume), MEASURED_SECONDS, asking);
   expect(failedIo).toBe(0);
   return iops;
 }
@@ -107,6 +107,24 @@ describe('the limits of a volume that is moved', { timeout: 180_000 }, () => {
     expect((await system.api.ended(change.changeId, 60_000)).state).toBe('undone');
     isHeldTo(2 * LIMIT, await iopsOf(volume));
     await restsOn(volume, 'pool-1');
+    await system.remove(volume);
+  });
+});
+
+describe('the limits of a volume', { timeout: 180_000 }, () => {
+  it('hold reads and writes apart, in requests and in bytes, and lend a burst above them', async () => {
+    const { volume } = await filled('apart', { sizeBytes: 64 * MiB });
+    const limitTo = async (qos: QosLimits) => system.settled(await ask(volume, qos));
+
+    await limitTo({ iopsRead: LIMIT, bytesPerSecondWrite: 2 * MiB });
+    isHeldTo(LIMIT, await iopsOf(volume, { requests: 'reads' }));
+    isHeldTo((2 * MiB) / 4096, await iopsOf(volume, { requests: 'writes' }));
+
+    await limitTo({ iopsTotal: LIMIT / 2, iopsTotalBurst: 2 * LIMIT });
+    const withBurst = await iopsOf(volume, { fromTheStart: true });
+    expect(withBurst).toBeGreaterThan(1.2 * (LIMIT / 2));
+    expect(withBurst).toBeLessThan(2 * LIMIT);
+    isHeldTo(LIMIT / 2, await iopsOf(volume));
     await system.remove(volume);
   });
 });

@@ -15,18 +15,31 @@ export interface Iops {
 /** The first second shows what a limit lends before it holds, and how fio connects. */
 const RAMP_SECONDS = 1;
 
-/** How many requests of 4 KiB a second a client gets that asks for as many as it can, half of them writes. Content is not kept. */
-export async function measureIops(target: LoadTarget, seconds: number): Promise<Iops> {
+export interface Asking {
+  /** What it asks for: half of it writes, when not said. */
+  readonly requests?: 'reads' | 'writes';
+  /** From the first request on: with what a limit lends. */
+  readonly fromTheStart?: boolean;
+}
+
+const patterns = { reads: 'randread', writes: 'randwrite' } as const;
+
+/** How many requests of 4 KiB a second a client gets that asks for as many as it can. Content is not kept. */
+export async function measureIops(
+  target: LoadTarget,
+  seconds: number,
+  { requests, fromTheStart = false }: Asking = {},
+): Promise<Iops> {
   const lines = [
     '[global]',
     ...target.device,
     '[iops]',
-    'rw=randrw',
+    `rw=${requests === undefined ? 'randrw' : patterns[requests]}`,
     'bs=4k',
     `size=${target.sizeBytes}`,
     `iodepth=${target.inFlight.reads + target.inFlight.writes}`,
     'time_based=1',
-    `ramp_time=${RAMP_SECONDS}`,
+    ...(fromTheStart ? [] : [`ramp_time=${RAMP_SECONDS}`]),
     `runtime=${seconds}`,
   ];
   const text = await (await target.startFio({ name: 'iops', lines })).finish();

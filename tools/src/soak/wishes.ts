@@ -67,6 +67,9 @@ const move: Kind = (draft, { poolIds, compressingPoolIds }, random) => {
   return others.length === 0 ? null : placed(draft, [random.pick(others)]);
 };
 
+/** Where placement prefers, and nowhere else where that is where it is. */
+const moveAnywhere: Kind = (draft) => (draft.patch.placement === undefined ? placed(draft, []) : null);
+
 const mirrored: Kind = (draft, { poolIds }, random) =>
   has(draft, 'raid1') || has(draft, 'compression')
     ? null
@@ -115,6 +118,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   'limits lifted': noLimits,
   label,
   move,
+  'move anywhere': moveAnywhere,
   mirror: mirrored,
   'one leg': oneLeg,
   'safe read on or off': safeRead,

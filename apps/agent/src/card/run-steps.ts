@@ -4,7 +4,7 @@ import { span, withTraceHeaders } from '@flexbso/observability';
 import { desiredStacks, isChainComplete, plannedVolumeOf } from '@flexbso/stack';
 import type { Attributes } from '@opentelemetry/api';
 import type { Clock } from '../ports/clock.js';
-import type { Attempts } from '../work/attempts.js';
+import type { Attempts } from '../pacing/attempts.js';
 import { type BookEntry, type VolumeBook, indexOfStep } from './book.js';
 
 export interface StepRun {

@@ -3,9 +3,9 @@ import type { CardDataPlane, CardSecrets, LegFinding } from '@flexbso/dataplane-
 import { span, withTraceHeaders } from '@flexbso/observability';
 import { isApplied, isSettled, plannedVolumeOf } from '@flexbso/stack';
 import type { Randomness } from '../ports/randomness.js';
-import { Attempts } from '../work/attempts.js';
-import { backoffMs, jittered } from '../work/backoff.js';
-import type { LookAgain } from '../work/serial-worker.js';
+import { Attempts } from '../pacing/attempts.js';
+import { backoffMs, jittered } from '../pacing/backoff.js';
+import type { LookAgain } from '../pacing/serial-worker.js';
 import { type BookEntry, type VolumeBook, isPastReturn, isSameWork } from './book.js';
 import { type Decision, decide } from './decide.js';
 import { LegFaults } from './leg-faults.js';

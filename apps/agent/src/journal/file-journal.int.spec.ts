@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -74,10 +74,11 @@ describe('a journal of files', () => {
     expect(await readFile(join(folder, 'vol-1.jsonl'), 'utf8')).toBe('{"a":1}\n');
   });
 
-  it('forgets what is removed', async () => {
+  it('forgets what is removed, and what a death left of replacing it', async () => {
     await journal.append('vol-1', [{ a: 1 }]);
+    await writeFile(join(folder, 'vol-1.jsonl.new'), '{"a"');
     await journal.remove('vol-1');
-    expect(await journal.names()).toEqual([]);
+    expect(await readdir(folder)).toEqual([]);
   });
 
   it('takes no name that could leave its folder', async () => {

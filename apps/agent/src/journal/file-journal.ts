@@ -53,14 +53,16 @@ export class FileJournal implements Journal {
 
   async replace(name: string, entries: readonly unknown[]): Promise<void> {
     const path = this.#path(name);
-    await writeSynced(`${path}.new`, linesOf(entries));
-    await rename(`${path}.new`, path);
+    await writeSynced(unfinished(path), linesOf(entries));
+    await rename(unfinished(path), path);
     await syncFolder(this.#folder);
     await this.#forget(name);
   }
 
   async remove(name: string): Promise<void> {
     await this.#forget(name);
+    // Left where somebody died while it was replaced.
+    await rm(unfinished(this.#path(name)), { force: true });
     await rm(this.#path(name), { force: true });
     await syncFolder(this.#folder);
   }
@@ -101,6 +103,8 @@ export class FileJournal implements Journal {
     return join(this.#folder, `${name}${SUFFIX}`);
   }
 }
+
+const unfinished = (path: string) => `${path}.new`;
 
 function linesOf(entries: readonly unknown[]): string {
   return entries.map((entry) => `${JSON.stringify(entry)}\n`).join('');

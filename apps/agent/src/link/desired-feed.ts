@@ -5,7 +5,7 @@ import type { Addressed, AgentBus } from '../ports/bus.js';
 import type { Clock } from '../ports/clock.js';
 import type { AgentLog } from '../ports/log.js';
 import type { Randomness } from '../ports/randomness.js';
-import { backoffMs, jittered } from '../work/backoff.js';
+import { backoffMs, jittered } from '../pacing/backoff.js';
 import type { StateKeeper } from './agent-state.js';
 import { type DesiredMessage, type Judgement, judgeAnswer, judgeNudge } from './judge-desired.js';
 

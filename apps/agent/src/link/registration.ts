@@ -14,7 +14,7 @@ import type { AgentBus } from '../ports/bus.js';
 import type { Clock } from '../ports/clock.js';
 import type { AgentLog } from '../ports/log.js';
 import type { Randomness } from '../ports/randomness.js';
-import { backoffMs, jittered } from '../work/backoff.js';
+import { backoffMs, jittered } from '../pacing/backoff.js';
 
 export interface RegistrationPorts {
   readonly bus: AgentBus;

@@ -16,9 +16,9 @@ import type { Journal } from '../ports/journal.js';
 import type { AgentLog } from '../ports/log.js';
 import type { Randomness } from '../ports/randomness.js';
 import type { Sealer } from '../ports/sealer.js';
-import { Attempts } from '../work/attempts.js';
-import { backoffMs, jittered } from '../work/backoff.js';
-import type { LookAgain } from '../work/serial-worker.js';
+import { Attempts } from '../pacing/attempts.js';
+import { backoffMs, jittered } from '../pacing/backoff.js';
+import type { LookAgain } from '../pacing/serial-worker.js';
 import type { LegEntry } from './leg-book.js';
 import { type LegJournal, openLegJournal } from './leg-journal.js';
 

@@ -6,8 +6,8 @@ import type { AgentLog } from '../ports/log.js';
 import type { Randomness } from '../ports/randomness.js';
 import type { Sealer } from '../ports/sealer.js';
 import type { Discovered, Inspected, Measured, RolePart } from '../role.js';
-import { Discovery } from '../work/discovery.js';
-import { SerialWorker } from '../work/serial-worker.js';
+import { Discovery } from '../pacing/discovery.js';
+import { SerialWorker } from '../pacing/serial-worker.js';
 import { openLegJournal } from './leg-journal.js';
 import { LegReconciler } from './leg-reconciler.js';
 

@@ -2,7 +2,7 @@ import { type Problem, type ProblemCode, ProblemError } from '@flexbso/contracts
 import type { Clock } from '../ports/clock.js';
 import type { AgentLog } from '../ports/log.js';
 import type { Randomness } from '../ports/randomness.js';
-import { backoffMs } from '../work/backoff.js';
+import { backoffMs } from '../pacing/backoff.js';
 
 export interface OutboxPorts<Report> {
   readonly clock: Clock;

@@ -3,6 +3,8 @@ import {
   functionIdSchema,
   changeIdSchema,
   labelsSchema,
+  type QosLimitName,
+  qosLimitNameSchema,
   volumeIdSchema,
   volumeNameSchema,
 } from '@flexbso/contracts';
@@ -20,6 +22,9 @@ export interface CommandContext {
 
 /** Makes the context from the options that every command has; called when a command runs, not when help is asked for. */
 export type ContextOf = (command: Command) => CommandContext;
+
+/** Limits that are named one by one; null lifts one. */
+export type LimitsByName = Partial<Record<QosLimitName, number | null>>;
 
 /** Parsers of options: what they refuse ends with exit code 2. */
 
@@ -73,6 +78,17 @@ export function labelOption(text: string, before: Record<string, string> = {}): 
     throw new InvalidArgumentError(`"${text}" is not a label: write key=value`);
   }
   return { ...before, [key]: value };
+}
+
+/** Collects `--limit name=value`, given once for each; `none` lifts one. */
+export function limitOption(text: string, before: LimitsByName = {}): LimitsByName {
+  const [name, value, ...more] = text.split('=');
+  const known = qosLimitNameSchema.safeParse(name);
+  if (!known.success || value === undefined || more.length > 0)
+    throw new InvalidArgumentError(
+      `"${text}" is not a limit: write name=value, with one of the names ${qosLimitNameSchema.options.join(', ')}`,
+    );
+  return { ...before, [known.data]: known.data.startsWith('iops') ? numberOrNone(value) : sizeOrNone(value) };
 }
 
 /** Collects `--pool ID`, given once for each. */

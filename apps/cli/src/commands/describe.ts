@@ -174,6 +174,7 @@ function volumeLines(volume: Volume, styled: Styled): string[] {
     tenant: volume.tenantId,
     state: volume.state,
     ...degradedFacts(volume.degraded),
+    ...lostFacts(volume),
     size: `${formatSize(volume.sizeBytes)} (${volume.sizeBytes} bytes)`,
     stack: stackText(volume.stack.layers),
     'always redundant': volume.alwaysRedundant ? 'yes' : 'no',
@@ -204,6 +205,12 @@ function snapshotFacts({ snapshots, standsOn }: Volume): Record<string, string> 
     ...(shown.length === 0 ? {} : { snapshots: shown.join(', ') }),
     ...(standsOn === null ? {} : { 'stands on': `${standsOn.snapshotId} of ${standsOn.volumeId}` }),
   };
+}
+
+function lostFacts({ lost, name }: Volume): Record<string, string> {
+  if (!lost) return {};
+  const way = `nobody knows how its legs belong together: flexbso rollback volume ${name} SNAPSHOT, or delete it`;
+  return { lost: `its stack is newer than the backup that was restored, and ${way}` };
 }
 
 function degradedFacts(degraded: Volume['degraded']): Record<string, string> {

@@ -1,5 +1,7 @@
 import { volumeSchema } from '@flexbso/contracts';
+import { InvalidArgumentError } from 'commander';
 import { describe, expect, it } from 'vitest';
+import { type LimitsByName, limitOption } from './context.js';
 import { changeRequest, createRequest } from './volume-requests.js';
 
 const volume = volumeSchema.parse({
@@ -22,6 +24,7 @@ const volume = volumeSchema.parse({
   legFaults: [],
   snapshots: [],
   standsOn: null,
+  lost: false,
   formerCards: [],
   uri: null,
   changeId: null,
@@ -85,6 +88,23 @@ describe('a change', () => {
     expect(patchOf({ iops: null, bandwidth: null })).toEqual({ qos: null });
   });
 
+  it('replaces limits that are named by themselves, each alone', () => {
+    expect(patchOf({ limit: { iopsRead: 7, iopsReadBurst: 9, iopsWrite: null } })).toEqual({
+      qos: { iopsRead: 7, iopsReadBurst: 9, bytesPerSecondTotal: 4096 },
+    });
+    expect(patchOf({ iops: null, limit: { iopsTotal: 8, iopsTotalBurst: 16 } })).toEqual({
+      qos: { iopsTotal: 8, iopsTotalBurst: 16, bytesPerSecondTotal: 4096 },
+    });
+    expect(createRequest('a', { size: 1, limit: { bytesPerSecondWrite: 4096 } }).body).toMatchObject({
+      qos: { bytesPerSecondWrite: 4096 },
+    });
+    const read = ['iopsRead=7', 'bytesPerSecondWriteBurst=1MiB', 'iopsWrite=none'];
+    const limit = read.reduce<LimitsByName>((before, text) => limitOption(text, before), {});
+    expect(limit).toEqual({ iopsRead: 7, bytesPerSecondWriteBurst: 1024 ** 2, iopsWrite: null });
+    for (const wrong of ['iops=7', 'iopsRead', 'iopsRead=7=8', 'iopsRead=7MiB', 'bytesPerSecondRead=x'])
+      expect(() => limitOption(wrong)).toThrow(InvalidArgumentError);
+  });
+
   it('adds labels to those that are there', () => {
     expect(patchOf({ label: { tier: 'gold' } })).toEqual({ labels: { app: 'shop', tier: 'gold' } });
   });
@@ -93,6 +113,11 @@ describe('a change', () => {
     const keyed = { ...volume, keyRef: 'key-0123456789' };
     expect(changeRequest(keyed, { rekey: true }).body).toEqual({ rekey: { from: 'key-0123456789' } });
     expect(() => patchOf({ rekey: true })).toThrow('volume db is not encrypted');
+  });
+
+  it('moves it to named pools, or, where none is named, to where placement prefers', () => {
+    expect(patchOf({ pool: ['pool-2'] })).toEqual({ placement: { poolIds: ['pool-2'] } });
+    expect(patchOf({ anyPool: true })).toEqual({ placement: { poolIds: [] } });
   });
 
   it('of nothing is refused', () => {

@@ -1,6 +1,7 @@
 import type { Layer, QosLimits, Volume, VolumePatch } from '@flexbso/contracts';
 import type { ApiRequest } from '../client/api-client.js';
 import { CommandError, exitCodes } from '../exit-codes.js';
+import type { LimitsByName } from './context.js';
 
 export interface CreateOptions {
   readonly size?: number;
@@ -16,6 +17,7 @@ export interface CreateOptions {
   readonly card?: string;
   readonly iops?: number;
   readonly bandwidth?: number;
+  readonly limit?: LimitsByName;
   readonly label?: Record<string, string>;
 }
 
@@ -33,9 +35,11 @@ export interface ChangeOptions {
   readonly keepSnapshots?: boolean;
   readonly alwaysRedundant?: 'on' | 'off';
   readonly pool?: string[];
+  readonly anyPool?: boolean;
   /** Null lifts the limit. */
   readonly iops?: number | null;
   readonly bandwidth?: number | null;
+  readonly limit?: LimitsByName;
   readonly label?: Record<string, string>;
 }
 
@@ -80,6 +84,12 @@ export function createRequest(name: string, options: CreateOptions): ApiRequest 
   return { method: 'POST', path: '/v1/volumes', body };
 }
 
+/** No pool is named where placement is to choose. */
+function movedTo({ pool, anyPool }: ChangeOptions): Pick<VolumePatch, 'placement'> {
+  const poolIds = anyPool ? [] : pool;
+  return poolIds === undefined ? {} : { placement: { poolIds } };
+}
+
 /**
  * The request that changes a volume, based on what it is now: what the options leave out stays.
  * @throws CommandError `usage` when nothing was asked for, a new key for a volume that has none, or checked reads without a mirror
@@ -94,8 +104,8 @@ export function changeRequest(volume: Volume, options: ChangeOptions): ApiReques
       : { stack: { layers: changedLayers(volume, options) } }),
     ...(options.alwaysRedundant === undefined ? {} : { alwaysRedundant: options.alwaysRedundant === 'on' }),
     ...(options.rekey ? { rekey: { from: keyOf(volume) } } : {}),
-    ...(options.pool === undefined ? {} : { placement: { poolIds: options.pool } }),
-    ...(options.iops === undefined && options.bandwidth === undefined
+    ...movedTo(options),
+    ...([options.iops, options.bandwidth, options.limit].every((option) => option === undefined)
       ? {}
       : { qos: limits(volume.qos ?? {}, options) }),
     ...(options.label === undefined ? {} : { labels: { ...volume.labels, ...options.label } }),
@@ -105,7 +115,7 @@ export function changeRequest(volume: Volume, options: ChangeOptions): ApiReques
     return { ...updateOf(volume), method: 'PATCH', body: { ...patch, ...acknowledged } };
   throw new CommandError(
     exitCodes.usage,
-    'say what to change: --size, --compression, --encryption, --raid1, --safe-read, --rekey, --always-redundant, --pool, --iops, --bandwidth or --label',
+    'say what to change: --size, --compression, --encryption, --raid1, --safe-read, --rekey, --always-redundant, --pool, --any-pool, --iops, --bandwidth, --limit or --label',
   );
 }
 
@@ -184,17 +194,21 @@ function noMirror(): CommandError {
   return new CommandError(exitCodes.usage, 'reads are checked against the other legs of a mirror: give --raid1 3 too');
 }
 
-/** A total replaces whatever was set of the same unit; a total and its parts exclude each other. */
+/**
+ * A total replaces whatever was set of the same unit, since a total and its parts exclude each other; what is named by itself
+ * replaces itself alone.
+ */
 function limits(
   now: QosLimits,
-  { iops, bandwidth }: { readonly iops?: number | null; readonly bandwidth?: number | null },
+  { iops, bandwidth, limit = {} }: Pick<ChangeOptions, 'iops' | 'bandwidth' | 'limit'>,
 ): QosLimits | null {
   const replaced = [...(iops === undefined ? [] : ['iops']), ...(bandwidth === undefined ? [] : ['bytesPerSecond'])];
-  const kept = Object.entries(now).filter(([name]) => !replaced.some((unit) => name.startsWith(unit)));
-  const merged: QosLimits = {
-    ...Object.fromEntries(kept),
-    ...(typeof iops === 'number' ? { iopsTotal: iops } : {}),
-    ...(typeof bandwidth === 'number' ? { bytesPerSecondTotal: bandwidth } : {}),
-  };
+  const wished = Object.entries({
+    ...Object.fromEntries(Object.entries(now).filter(([name]) => !replaced.some((unit) => name.startsWith(unit)))),
+    ...(iops === undefined ? {} : { iopsTotal: iops }),
+    ...(bandwidth === undefined ? {} : { bytesPerSecondTotal: bandwidth }),
+    ...limit,
+  });
+  const merged: QosLimits = Object.fromEntries(wished.filter(([, value]) => typeof value === 'number'));
   return Object.keys(merged).length === 0 ? null : merged;
 }

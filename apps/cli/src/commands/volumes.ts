@@ -7,6 +7,7 @@ import {
   type ContextOf,
   functionId,
   labelOption,
+  limitOption,
   numberOrNone,
   poolIds,
   sizeOption,
@@ -120,6 +121,7 @@ function createOptions(command: Command): Command {
     .option('--card <id>', 'on this card', agentId)
     .option('--iops <count>', 'at most this many requests a second', wholeNumber)
     .option('--bandwidth <size>', 'at most this much a second, such as 100MiB', sizeOption)
+    .option('--limit <name=value>', 'one limit of reads, writes or a burst; once for each', limitOption)
     .option('--label <key=value>', 'a label; once for each', labelOption);
 }
 
@@ -141,8 +143,10 @@ function changeOptions(command: Command): Command {
       new Option('--always-redundant <on|off>', 'demand redundancy at all times, or no more').choices(['on', 'off']),
     )
     .option('--pool <id>', 'move to this pool; once for each leg', poolIds)
+    .addOption(new Option('--any-pool', 'move to where placement prefers, whatever was named before').conflicts('pool'))
     .option('--iops <count|none>', 'at most this many requests a second', numberOrNone)
     .option('--bandwidth <size|none>', 'at most this much a second, such as 100MiB', sizeOrNone)
+    .option('--limit <name=value|none>', 'one limit of reads, writes or a burst; once for each', limitOption)
     .option('--label <key=value>', 'add or replace a label; once for each', labelOption);
 }
 
@@ -156,8 +160,10 @@ Examples:
   flexbso change volume db --encryption on --wait
   flexbso change volume db --compression on --dry-run
   flexbso change volume db --pool target-e --dry-run
+  flexbso change volume db --any-pool --wait
   flexbso change volume db --rekey --wait
-  flexbso change volume db --iops none --bandwidth 100MiB`;
+  flexbso change volume db --iops none --bandwidth 100MiB
+  flexbso change volume db --limit iopsRead=5000 --limit bytesPerSecondWrite=100MiB --limit bytesPerSecondWriteBurst=200MiB`;
 const attachHelp = `
 Examples:
   flexbso detach volume db --wait

@@ -1,39 +1,13 @@
-import type { Caller, Divergence, Settled } from '@flexbso/contracts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { encrypted } from '../testing/fixtures.js';
 import { MemoryCell, refusalOf } from '../testing/memory-cell.js';
+import { settlementsOf } from '../testing/settlements.js';
 
-const admin: Caller = { name: 'root', role: 'admin', tenantId: null };
 let cell: MemoryCell;
-let asked = 0;
-const ask = () => ({ v: 1 as const, caller: admin, idempotencyKey: `settle-${(asked += 1)}` });
+const { adopt, backUp, check, differences, end, living, restore } = settlementsOf(() => cell);
 beforeEach(async () => {
   cell = await MemoryCell.start();
 });
-
-const backUp = () => cell.scheduler.backups.create({ ...ask(), name: 'before' });
-async function restore(): Promise<void> {
-  await cell.scheduler.backups.restore({ ...ask(), name: 'before' });
-  await cell.settle();
-}
-const differences = (): Promise<Divergence> => cell.scheduler.settlements.list({ v: 1, caller: admin });
-async function adopt(id: string): Promise<Settled> {
-  const settled = await cell.scheduler.settlements.adopt({ ...ask(), id, tenantId: 'acme' });
-  await cell.settle();
-  return settled;
-}
-async function end(id: string): Promise<void> {
-  await cell.scheduler.settlements.delete({ ...ask(), id });
-  await cell.settle();
-}
-const check = () => cell.scheduler.checks.run({ caller: admin });
-/** The operations of all that lives: what an agent does under the same one is what it did. */
-const living = (): string[] =>
-  [...cell.cards, ...cell.pools]
-    .flatMap(({ items }) => [...items.values()])
-    .filter((item) => !item.tombstone)
-    .map(({ operationId }) => operationId)
-    .toSorted();
 
 describe('a database restored from a backup, with volumes that no card has,', () => {
   it('keeps a volume detached that was detached since, with its bytes where they are', async () => {

@@ -1,25 +1,12 @@
-import type { Caller } from '@flexbso/contracts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { MemoryCell, refusalOf } from '../testing/memory-cell.js';
+import { settlementsOf } from '../testing/settlements.js';
 
-const admin: Caller = { name: 'root', role: 'admin', tenantId: null };
 let cell: MemoryCell;
-let asked = 0;
-const ask = () => ({ v: 1 as const, caller: admin, idempotencyKey: `settle-${(asked += 1)}` });
+const { adopt, backUp, check, differences, end, restore } = settlementsOf(() => cell);
 beforeEach(async () => {
   cell = await MemoryCell.start();
 });
-
-const backUp = () => cell.scheduler.backups.create({ ...ask(), name: 'before' });
-async function restore(): Promise<void> {
-  await cell.scheduler.backups.restore({ ...ask(), name: 'before' });
-  await cell.settle();
-}
-async function adopt(id: string): Promise<void> {
-  await cell.scheduler.settlements.adopt({ ...ask(), id, tenantId: 'acme', name: 'vol-a' });
-  await cell.settle();
-}
-const check = () => cell.scheduler.checks.run({ caller: admin });
 
 async function expectNothingLeftOn(cardId: string, volumeId: string): Promise<void> {
   const left = cell.cards.find(({ id }) => id === cardId)?.items.get(volumeId);
@@ -42,17 +29,14 @@ describe('a database restored from a backup, with a volume that was failed over 
       await restore();
       cell.cardReturns(cardId);
       await cell.settle();
-      await adopt(volumeId);
+      await adopt(volumeId, 'vol-a');
       expect(await cell.volumeNow()).toMatchObject({
         state: 'ready',
         cardId: moved.cardId,
         functionId: moved.functionId,
         formerCards: [],
       });
-      const left = cell.cards.find(({ id }) => id === cardId)?.items.get(volumeId);
-      expect(left === undefined || left.tombstone).toBe(true);
-      expect((await check()).differences).toEqual([]);
-      expect(await cell.scheduler.checkReservations()).toEqual([]);
+      await expectNothingLeftOn(cardId, volumeId);
       const other = await cell.create({ name: 'other', placement: { cardId } });
       expect(other.functionId).toBe(functionId);
     },
@@ -70,11 +54,11 @@ describe('a database restored from a backup, with a volume that was failed over 
     await restore();
     cell.cardReturns(cardId);
     await cell.settle();
-    const { volumes } = await cell.scheduler.settlements.list({ v: 1, caller: admin });
+    const { volumes } = await differences();
     expect(volumes).toMatchObject([
       { adopt: { can: true, what: expect.stringContaining(`no card has it but ${cardId}`) } },
     ]);
-    await adopt(volumeId);
+    await adopt(volumeId, 'vol-a');
     expect(await cell.volumeNow()).toMatchObject({ state: 'detached', cardId: moved.cardId, formerCards: [] });
     await expectNothingLeftOn(cardId, volumeId);
     await cell.attach({ cardId });
@@ -99,9 +83,8 @@ describe('a database restored from a backup, with a volume that was failed over 
       await restore();
       cell.cardReturns(cardId);
       await cell.settle();
-      expect(await refusalOf(adopt(volumeId))).toBe('diverged');
-      await cell.scheduler.settlements.delete({ ...ask(), id: volumeId });
-      await cell.settle();
+      expect(await refusalOf(adopt(volumeId, 'vol-a'))).toBe('diverged');
+      await end(volumeId);
       await cell.settle();
       await expectNothingLeftOn(cardId, volumeId);
       expect(await refusalOf(cell.volumeNow(volumeId))).toBe('not-found');
@@ -122,7 +105,7 @@ describe('a database restored from a backup, with a volume that was failed over 
     await restore();
     cell.cardReturns(cardId);
     await cell.settle();
-    await adopt(volumeId);
+    await adopt(volumeId, 'vol-a');
     expect(await cell.volumeNow()).toMatchObject({ state: 'ready', cardId: moved.cardId, formerCards: [] });
     expect((await check()).differences).toEqual([]);
     expect(await cell.scheduler.checkReservations()).toEqual([]);

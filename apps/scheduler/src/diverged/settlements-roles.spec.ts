@@ -1,24 +1,14 @@
-import type { Caller } from '@flexbso/contracts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { SlowCard } from '../testing/fake-agents.js';
 import { MemoryCell } from '../testing/memory-cell.js';
+import { settlementsOf } from '../testing/settlements.js';
 
-const admin: Caller = { name: 'root', role: 'admin', tenantId: null };
 let cell: MemoryCell;
-let asked = 0;
-const ask = () => ({ v: 1 as const, caller: admin, idempotencyKey: `settle-${(asked += 1)}` });
+const { adopt, backUp, differences, restore } = settlementsOf(() => cell);
 beforeEach(async () => {
   cell = await MemoryCell.start();
 });
 
-async function restore(): Promise<void> {
-  await cell.scheduler.backups.restore({ ...ask(), name: 'before' });
-  await cell.settle();
-}
-async function adopt(id: string): Promise<void> {
-  await cell.scheduler.settlements.adopt({ ...ask(), id });
-  await cell.settle();
-}
 const legsOnPools = () =>
   cell.pools
     .flatMap(({ items }) => [...items.values()])
@@ -35,7 +25,7 @@ async function takenAndDetachedSince(): Promise<void> {
   const wish = { ...cell.asked(), volume: 'vol-a', basedOnGeneration: generation, spec: { name: 'monday' } };
   await cell.scheduler.volumes.createSnapshot(wish);
   await cell.settle();
-  await cell.scheduler.backups.create({ ...ask(), name: 'before' });
+  await backUp();
   slow.isWorking = true;
   await card.goOn();
   await cell.settle();
@@ -47,8 +37,8 @@ describe('a restored database of which a change was under way, of a volume that 
   it('lets no pool over that alone knows which stack carries it, and says so', async () => {
     await takenAndDetachedSince();
     await restore();
-    const { volumes } = await cell.scheduler.settlements.list({ v: 1, caller: admin });
-    const said = volumes.flatMap(({ differences }) => differences.map(({ what }) => what));
+    const { volumes } = await differences();
+    const said = volumes.flatMap((volume) => volume.differences.map(({ what }) => what));
     expect(said).toEqual(
       expect.arrayContaining([
         'changed since: preparing recorded, current here',
@@ -74,7 +64,7 @@ describe('a restored database of which a change was under way, of a volume that 
 
   it('never deletes unasked the one leg that carries it, where its pool did not hear that it does', async () => {
     await cell.create({ placement: { cardId: 'card-1', poolIds: ['pool-1'] } });
-    await cell.scheduler.backups.create({ ...ask(), name: 'before' });
+    await backUp();
     const card = cell.cardOf({ cardId: 'card-1' });
     const slow = new SlowCard();
     card.play = slow.play;
@@ -92,7 +82,7 @@ describe('a restored database of which a change was under way, of a volume that 
     const before = legsOnPools();
     expect(before.map(({ role }) => role)).toEqual(['preparing']);
     await restore();
-    const { volumes } = await cell.scheduler.settlements.list({ v: 1, caller: admin });
+    const { volumes } = await differences();
     const [leg] = before;
     const named = { can: true, what: expect.stringContaining(leg?.legId ?? 'none') };
     expect(volumes).toMatchObject([{ adopt: { can: false }, delete: named }]);

@@ -1,15 +1,13 @@
-import { type Caller, type Divergence, finalChangeStates, type Volume } from '@flexbso/contracts';
+import { finalChangeStates, type Volume } from '@flexbso/contracts';
 import { type Arbitrary, array, assert, asyncProperty, constantFrom, integer, record } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { aSpec } from '../testing/fixtures.js';
 import { MemoryCell, refusalOf } from '../testing/memory-cell.js';
+import { admin, settlementsOf } from '../testing/settlements.js';
 
-const admin: Caller = { name: 'root', role: 'admin', tenantId: null };
 let cell: MemoryCell;
-let asked = 0;
-const ask = () => ({ v: 1 as const, caller: admin, idempotencyKey: `settle-${(asked += 1)}` });
+const { ask, backUp, check, differences, restore } = settlementsOf(() => cell);
 const agents = () => [...cell.cards, ...cell.pools];
-const differences = (): Promise<Divergence> => cell.scheduler.settlements.list({ v: 1, caller: admin });
 
 const snapshots = ['s', 't'] as const;
 const action = record({
@@ -93,7 +91,7 @@ const legIdsOnCards = () =>
 const legsOnPools = () => cell.pools.flatMap(({ items }) => [...items.values()].filter(({ tombstone }) => !tombstone));
 
 async function nothingDiffers(): Promise<void> {
-  expect((await cell.scheduler.checks.run({ caller: admin })).differences).toEqual([]);
+  expect((await check()).differences).toEqual([]);
   expect(await cell.scheduler.checkReservations()).toEqual([]);
   const { items } = await cell.scheduler.queries.listChanges({ v: 1, caller: admin, pageSize: 200 });
   expect(items.filter(({ state }) => !finalChangeStates.includes(state))).toEqual([]);
@@ -105,11 +103,10 @@ describe('whatever happened to snapshots and clones since the backup', () => {
       asyncProperty(history, history, history, async (before, since, afterwards) => {
         cell = await MemoryCell.start();
         await happen(before);
-        await cell.scheduler.backups.create({ ...ask(), name: 'before' });
+        await backUp();
         await cell.settle();
         await happen(since);
-        await cell.scheduler.backups.restore({ ...ask(), name: 'before' });
-        await cell.settle();
+        await restore();
         const frozen = legsOnPools().filter(({ role }) => role === 'frozen');
         await settleAll();
         const left = (await differences()).volumes.map(({ adopt, delete: end }) => [adopt.what, end.what]);

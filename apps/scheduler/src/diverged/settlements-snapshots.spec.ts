@@ -1,33 +1,17 @@
-import type { Caller, DesiredVolume, Divergence, InspectAnswer, Settled } from '@flexbso/contracts';
+import type { DesiredVolume, InspectAnswer } from '@flexbso/contracts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { aCard, aSpec } from '../testing/fixtures.js';
 import { MemoryCell, refusalOf } from '../testing/memory-cell.js';
+import { settlementsOf } from '../testing/settlements.js';
 
-const admin: Caller = { name: 'root', role: 'admin', tenantId: null };
 const encrypted = { layers: [{ kind: 'encryption' as const, cipher: 'aes-xts-256' as const }] };
 const mirror = { layers: [{ kind: 'raid1' as const, legCount: 2, safeRead: false }] };
 let cell: MemoryCell;
-let asked = 0;
-const ask = () => ({ v: 1 as const, caller: admin, idempotencyKey: `settle-${(asked += 1)}` });
+const { adopt, backUp, check, differences, end, restore } = settlementsOf(() => cell);
 beforeEach(async () => {
   cell = await MemoryCell.start();
 });
 
-const backUp = () => cell.scheduler.backups.create({ ...ask(), name: 'before' });
-async function restore(): Promise<void> {
-  await cell.scheduler.backups.restore({ ...ask(), name: 'before' });
-  await cell.settle();
-}
-const differences = (): Promise<Divergence> => cell.scheduler.settlements.list({ v: 1, caller: admin });
-async function adopt(id: string, name?: string): Promise<Settled> {
-  const settled = await cell.scheduler.settlements.adopt({ ...ask(), id, tenantId: 'acme', ...(name ? { name } : {}) });
-  await cell.settle();
-  return settled;
-}
-async function end(id: string): Promise<void> {
-  await cell.scheduler.settlements.delete({ ...ask(), id });
-  await cell.settle();
-}
 async function write(name: string) {
   const { generation } = await cell.volumeNow(name);
   return { ...cell.asked(), volume: name, basedOnGeneration: generation };
@@ -77,7 +61,7 @@ function toldNothingOfSnapshots(): void {
 }
 async function nothingDiffers(): Promise<void> {
   expect([...cell.cards, ...cell.pools].filter(({ isDiverged }) => isDiverged)).toEqual([]);
-  expect((await cell.scheduler.checks.run({ caller: admin })).differences).toEqual([]);
+  expect((await check()).differences).toEqual([]);
   expect(await cell.scheduler.checkReservations()).toEqual([]);
 }
 
@@ -292,13 +276,14 @@ describe('a database restored to a copy from before a volume was rolled back', (
     await adopt('card-1');
     expect(legIdsOnPools()).toEqual(legs);
     await nothingDiffers();
+    expect(await cell.volumeNow()).toMatchObject({ state: 'detached', lost: true });
     await expect(cell.attach()).rejects.toThrow(/roll it back to a snapshot \(monday\)/);
     await cell.scheduler.volumes.rollback({ ...(await write('vol-a')), snapshot: 'monday' });
     await cell.settle();
     expect(legIdsOnPools()).toHaveLength(2);
     await cell.attach();
     await cell.settle();
-    expect(await cell.volumeNow()).toMatchObject({ state: 'ready', stack: encrypted });
+    expect(await cell.volumeNow()).toMatchObject({ state: 'ready', lost: false, stack: encrypted });
     await nothingDiffers();
   });
 

@@ -1,46 +1,16 @@
-import { type Caller, type Divergence, finalChangeStates, type Settled } from '@flexbso/contracts';
+import { finalChangeStates } from '@flexbso/contracts';
 import { type Arbitrary, array, assert, asyncProperty, constantFrom, integer, record } from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { aSpec, encrypted } from '../testing/fixtures.js';
 import { cardReport, legReport, serve } from '../testing/fake-agents.js';
 import { MemoryCell, refusalOf } from '../testing/memory-cell.js';
+import { admin, settlementsOf } from '../testing/settlements.js';
 
-const admin: Caller = { name: 'root', role: 'admin', tenantId: null };
 let cell: MemoryCell;
-let asked = 0;
-const ask = () => ({ v: 1 as const, caller: admin, idempotencyKey: `settle-${(asked += 1)}` });
+const { adopt, ask, backUp, check, differences, end, living, restore } = settlementsOf(() => cell);
 
-const backUp = () => cell.scheduler.backups.create({ ...ask(), name: 'before' });
-async function restore(): Promise<void> {
-  await cell.scheduler.backups.restore({ ...ask(), name: 'before' });
-  await cell.settle();
-}
-const differences = (): Promise<Divergence> => cell.scheduler.settlements.list({ v: 1, caller: admin });
 const firstAdopt = async () => (await differences()).volumes[0]?.adopt;
-async function adopt(id: string, name?: string): Promise<Settled> {
-  const settled = await cell.scheduler.settlements.adopt({
-    ...ask(),
-    id,
-    tenantId: 'acme',
-    ...(name === undefined ? {} : { name }),
-  });
-  await cell.settle();
-  return settled;
-}
-async function end(id: string): Promise<Settled> {
-  const settled = await cell.scheduler.settlements.delete({ ...ask(), id });
-  await cell.settle();
-  return settled;
-}
-const check = () => cell.scheduler.checks.run({ caller: admin });
 const agents = () => [...cell.cards, ...cell.pools];
-/** The operations of all that lives: what an agent does under the same one is what it did. */
-const living = (): string[] =>
-  agents()
-    .flatMap(({ items }) => [...items.values()])
-    .filter((item) => !item.tombstone)
-    .map(({ operationId }) => operationId)
-    .toSorted();
 
 async function beginRemoval(name: string): Promise<void> {
   const { generation } = await cell.volumeNow(name);

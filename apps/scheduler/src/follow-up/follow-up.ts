@@ -45,10 +45,10 @@ function differenceBetween(from: VolumeWant, to: VolumeWant): VolumePatch {
 }
 
 /** A healing names the pools that are sound, which nobody has asked for. */
-function poolsOf({ kind }: ChangeRecord, from: VolumeWant, to: VolumeWant, legCount: number): VolumePatch {
-  const poolIds = to.placement.poolIds?.slice(0, legCount) ?? [];
-  const isMoved = kind === 'change' && !isSame(from.placement.poolIds, to.placement.poolIds);
-  return isMoved && poolIds.length > 0 ? { placement: { poolIds } } : {};
+function poolsOf({ kind, differences }: ChangeRecord, from: VolumeWant, to: VolumeWant, legCount: number): VolumePatch {
+  const isNamed = !isSame(from.placement.poolIds, to.placement.poolIds);
+  const isMoved = kind === 'change' && (isNamed || differences.includes('pools'));
+  return isMoved ? { placement: { poolIds: to.placement.poolIds?.slice(0, legCount) ?? [] } } : {};
 }
 
 /** The wish as a patch of what the volume has come to be. One that gets its first key needs no other instead of it. */

@@ -191,40 +191,7 @@ class BoundedChanges implements MigrationInterface {
   }
 }
 
-const outage = json('outage', nullable);
-const lastOutage = instant('lastOutageUntilMs', nullable);
-
-/** How long a volume's I/O was away. */
-class Outages implements MigrationInterface {
-  readonly name = 'Outages1763850000000';
-
-  async up(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.addColumn('change', new TableColumn(outage));
-    await queryRunner.addColumn('volume', new TableColumn(lastOutage));
-  }
-
-  async down(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.dropColumn('volume', lastOutage.name);
-    await queryRunner.dropColumn('change', outage.name);
-  }
-}
-
-const formerCards = json('formerCards', { default: "'[]'" });
-
-/** Cards that volumes were failed over from. */
-class FormerCards implements MigrationInterface {
-  readonly name = 'FormerCards1763900000000';
-
-  async up(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.addColumn('volume', new TableColumn(formerCards));
-  }
-
-  async down(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.dropColumn('volume', formerCards.name);
-  }
-}
-
-const added = {
+const withLives = {
   agent_revision: [text('follows', nullable), json('takesOver', nullable)],
   volume: [text('settledIn', nullable)],
 };
@@ -235,14 +202,14 @@ class SettledLives implements MigrationInterface {
   readonly name = 'SettledLives1763950000000';
 
   async up(queryRunner: QueryRunner): Promise<void> {
-    for (const [table, columns] of Object.entries(added))
+    for (const [table, columns] of Object.entries(withLives))
       for (const column of columns) await queryRunner.addColumn(table, new TableColumn(column));
     await queryRunner.changeColumn('volume_key', 'wrapped', wrapped(true));
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.changeColumn('volume_key', 'wrapped', wrapped(false));
-    for (const [table, columns] of Object.entries(added))
+    for (const [table, columns] of Object.entries(withLives))
       for (const { name } of columns) await queryRunner.dropColumn(table, name);
   }
 }
@@ -265,75 +232,51 @@ class Wishes implements MigrationInterface {
   }
 }
 
-const legFaults = json('legFaults', { default: "'[]'" });
+/** Columns that tables have from a version on. `name` ends in when it was made, in milliseconds. */
+function addedColumns(
+  name: string,
+  added: Readonly<Record<string, readonly ReturnType<typeof json>[]>>,
+): new () => MigrationInterface & { readonly name: string } {
+  const columns = Object.entries(added).flatMap(([table, ofTable]) => ofTable.map((column) => ({ table, column })));
+  return class implements MigrationInterface {
+    readonly name = name;
 
+    async up(queryRunner: QueryRunner): Promise<void> {
+      for (const { table, column } of columns) await queryRunner.addColumn(table, new TableColumn(column));
+    }
+
+    async down(queryRunner: QueryRunner): Promise<void> {
+      for (const { table, column } of columns.toReversed()) await queryRunner.dropColumn(table, column.name);
+    }
+  };
+}
+
+const emptyList = { default: "'[]'" };
+
+/** How long a volume's I/O was away. */
+const outages = addedColumns('Outages1763850000000', {
+  change: [json('outage', nullable)],
+  volume: [instant('lastOutageUntilMs', nullable)],
+});
+/** Cards that volumes were failed over from. */
+const formerCards = addedColumns('FormerCards1763900000000', { volume: [json('formerCards', emptyList)] });
 /** What was found wrong with the legs of volumes. */
-class LegFaults implements MigrationInterface {
-  readonly name = 'LegFaults1764050000000';
-
-  async up(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.addColumn('volume', new TableColumn(legFaults));
-  }
-
-  async down(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.dropColumn('volume', legFaults.name);
-  }
-}
-
-const snapshots = json('snapshots', { default: "'[]'" });
-
-/** Snapshots of volumes. */
-class Snapshots implements MigrationInterface {
-  readonly name = 'Snapshots1764100000000';
-
-  async up(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.addColumn('volume', new TableColumn(snapshots));
-  }
-
-  async down(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.dropColumn('volume', snapshots.name);
-  }
-}
-
-const next = json('next', nullable);
-
+const legFaults = addedColumns('LegFaults1764050000000', { volume: [json('legFaults', emptyList)] });
+const snapshots = addedColumns('Snapshots1764100000000', { volume: [json('snapshots', emptyList)] });
 /** The second of two stages of a change. */
-class Stages implements MigrationInterface {
-  readonly name = 'Stages1764150000000';
-
-  async up(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.addColumn('change', new TableColumn(next));
-  }
-
-  async down(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.dropColumn('change', next.name);
-  }
-}
-
-const followUp = json('followUp', nullable);
-
+const stages = addedColumns('Stages1764150000000', { change: [json('next', nullable)] });
 /** Changes that wait for the one before them. */
-class FollowUps implements MigrationInterface {
-  readonly name = 'FollowUps1764200000000';
-
-  async up(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.addColumn('volume', new TableColumn(followUp));
-  }
-
-  async down(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.dropColumn('volume', followUp.name);
-  }
-}
+const followUps = addedColumns('FollowUps1764200000000', { volume: [json('followUp', nullable)] });
 
 export const schedulerMigrations = [
   SchedulerTables,
   BoundedChanges,
-  Outages,
-  FormerCards,
+  outages,
+  formerCards,
   SettledLives,
   Wishes,
-  LegFaults,
-  Snapshots,
-  Stages,
-  FollowUps,
+  legFaults,
+  snapshots,
+  stages,
+  followUps,
 ];

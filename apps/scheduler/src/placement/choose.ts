@@ -5,7 +5,7 @@ import {
   ProblemError,
   type VolumeSpec,
 } from '@flexbso/contracts';
-import { cardDemandOf, type Fleet, legDemandOf, place, placeCard, placeLegs } from '@flexbso/placement';
+import { cardDemandOf, type Fleet, type LegDemand, legDemandOf, place, placeCard, placeLegs } from '@flexbso/placement';
 import {
   addressKindOfPool,
   type CopyRate,
@@ -84,6 +84,28 @@ export function chooseForLegs(
   if (!placed.ok && avoidPoolIds.length > 0) return chooseForLegs(fleet, want, card, presentPoolIds, seed, copy);
   if (!placed.ok) throw new ProblemError(lackOfPoolsFor(fleet, want) ?? placed.problem);
   return placed.legs.map(({ poolId }) => chosenPool(fleet, poolId));
+}
+
+/**
+ * Where placement would have the legs of a volume on its card if they were nowhere yet, as far as new ones can be made
+ * there beside those that it has. `standing`: what these take of their pools.
+ * @throws ProblemError `no-placement` or `pool-full`
+ */
+export function preferredPoolIds(
+  fleet: Fleet,
+  want: VolumeWant,
+  card: CardSnapshot,
+  standing: ReadonlyMap<string, LegDemand>,
+  seed: number,
+  copy: CopyDemand,
+): string[] {
+  const { poolIds: _, ...wish } = want.placement;
+  const free = { ...want, placement: wish };
+  const sizeBytes = legSizeBytes(want.stack.layers, want.sizeBytes, card.capabilities);
+  const request = { ...legsRequest(free, sizeBytes, seed, copy.rate), beside: copy.beside, cardId: card.cardId };
+  const placed = placeLegs({ ...request, standing }, fleet);
+  if (!placed.ok) throw new ProblemError(lackOfPoolsFor(fleet, free) ?? placed.problem);
+  return placed.legs.map(({ poolId }) => poolId);
 }
 
 /**

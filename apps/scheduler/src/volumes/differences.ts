@@ -20,13 +20,16 @@ export function differencesOf(want: VolumeWant, presentPoolIds: readonly string[
   if (patch.qos !== undefined && !isSame(limitsOrNone(patch.qos), limitsOrNone(want.qos))) differences.push('qos');
   if (patch.sizeBytes !== undefined && patch.sizeBytes !== want.sizeBytes) differences.push('size');
   if (patch.stack !== undefined && !isSame(patch.stack, want.stack)) differences.push('stack');
-  if (patch.placement !== undefined && !patch.placement.poolIds.every((poolId) => presentPoolIds.includes(poolId)))
-    differences.push('pools');
+  if (patch.placement !== undefined && !areAll(patch.placement.poolIds, presentPoolIds)) differences.push('pools');
   if (patch.rekey !== undefined && patch.rekey.from === want.keyRef) differences.push('key');
   if (patch.alwaysRedundant !== undefined && patch.alwaysRedundant !== (want.alwaysRedundant ?? false))
     differences.push('alwaysRedundant');
   return differences;
 }
+
+/** Whether the legs are where they were named to be. Where none is named, only placement knows. */
+const areAll = (named: readonly string[], present: readonly string[]) =>
+  named.length > 0 && named.every((poolId) => present.includes(poolId));
 
 /** The want after the patch, on the same stack. An empty set of limits is none. */
 export function patched(want: VolumeWant, patch: VolumePatch): VolumeWant {

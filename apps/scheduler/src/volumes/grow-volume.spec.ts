@@ -116,4 +116,25 @@ describe("a volume on the card's own pool", () => {
     expect((await cell.volumeNow()).legs).toMatchObject([{ poolId: 'pool-2', sizeBytes: 1024 * MIB }]);
     expect(await cell.scheduler.checkReservations()).toEqual([]);
   });
+
+  it('grows onto another leg where the one that it has is larger than asked for: a growth taken back cannot be cut off it', async () => {
+    const volume = await cell.create({ placement: { poolIds: ['pool-1'] } });
+    const answer = cell.cardOf(volume).play;
+    cell.cardOf(volume).play = failWith({ code: 'data-plane-failed', detail: 'the guest could not be told' });
+    await cell.change({ sizeBytes: 1024 * MIB });
+    await cell.settle();
+    const [leg] = (await cell.volumeNow()).legs;
+    expect(await cell.volumeNow()).toMatchObject({ sizeBytes: 256 * MIB, state: 'ready' });
+    expect(leg?.sizeBytes).toBe(1024 * MIB);
+    cell.cardOf(volume).play = answer;
+    const { change } = await cell.change(larger);
+    expect(change.plan).toMatchObject({ grows: 'window', destroys: [`leg ${leg?.legId}`] });
+    await cell.settle();
+    expect(await cell.volumeNow()).toMatchObject({
+      ...larger,
+      state: 'ready',
+      legs: [{ poolId: 'pool-1', ...larger }],
+    });
+    expect(await cell.scheduler.checkReservations()).toEqual([]);
+  });
 });

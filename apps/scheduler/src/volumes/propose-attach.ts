@@ -13,7 +13,7 @@ import {
 } from '../placement/volume-reservations.js';
 import { carriersOf, leavingStacks } from '../snapshots/kept-stacks.js';
 import { plannedVolume } from './planned.js';
-import { withoutWork } from './propose-change.js';
+import { withoutWork } from './without-work.js';
 import { seedOf } from './propose-create.js';
 import { onCard, refuseKeyOfOneCard, refuseSnapshotOfOneCard, refuseUnreachablePool } from './propose-failover.js';
 import { type Asking, newChange, planOrThrow, type Proposal, type World } from './proposal.js';

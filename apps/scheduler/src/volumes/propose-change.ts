@@ -3,7 +3,7 @@ import { growsInPlace, isRigid, isSame, joinedPlan, legCountOf, legSizeBytes, va
 import type { Aggregate } from '../changes/draft.js';
 import { isFinal } from '../changes/transitions.js';
 import type { LegRecord } from '../legs/leg-record.js';
-import { chooseForLegs } from '../placement/choose.js';
+import { chooseForLegs, preferredPoolIds } from '../placement/choose.js';
 import { withCompressor } from '../placement/compressor.js';
 import type { ChangeRecord } from '../changes/change-record.js';
 import { keptGenerations, leavingStacks } from '../snapshots/kept-stacks.js';
@@ -21,6 +21,8 @@ import {
 import { type Difference, differencesOf, needsNewStack, needsNoWork, patched } from './differences.js';
 import { plannedVolume } from './planned.js';
 import { assertMade, refuseDetached } from './standing.js';
+import { refuseKeyOfNothing, refuseSurplusPools } from './refused-patches.js';
+import { withoutWork } from './without-work.js';
 import {
   type Asking,
   cardOrThrow,
@@ -77,9 +79,13 @@ export function proposeChange(world: World, present: Aggregate, asked: VolumePat
   assertMade(present);
   const presentLegs = legsOfStack(present, volume.want);
   const presentPools = presentLegs.map(({ poolId }) => poolId);
-  const differences = differencesOf(volume.want, presentPools, patch);
   const want = patched(volume.want, patch);
-  refuseDetached(volume, differences);
+  const asIsAsked = differencesOf(volume.want, presentPools, patch);
+  refuseDetached(volume, asIsAsked);
+  const isFree = patch.placement?.poolIds.length === 0;
+  const preferred = isFree ? preferredPools(world, present, want) : presentPools;
+  const stays = isFree && isWithin(presentPools, preferred);
+  const differences = stays ? asIsAsked.filter((one) => one !== 'pools') : asIsAsked;
   refuseKeyOfNothing(volume, want, patch);
   refuseSurplusPools(patch.placement?.poolIds ?? [], legCountOf(want.stack.layers));
   refuseLackOfRedundancy(volume, want, differences);
@@ -87,20 +93,43 @@ export function proposeChange(world: World, present: Aggregate, asked: VolumePat
   if (needsNoWork(differences) || volume.want.detached) return withoutWork(world, present, want, differences, asking);
   const isRigidlyLarger = want.sizeBytes > volume.want.sizeBytes && isRigid(want.stack.layers);
   return isRigidlyLarger
-    ? byWayOfOneLeg(world, present, want, differences, asking)
-    : inOneStage(world, present, want, differences, asking);
+    ? byWayOfOneLeg(world, present, want, differences, asking, preferred)
+    : inOneStage(world, present, want, differences, asking, preferred);
 }
 
+/** One holds all of the other: a stack of fewer legs, or of more, is nowhere else for that. */
+function isWithin(some: readonly string[], others: readonly string[]): boolean {
+  const [fewer, more] = some.length < others.length ? [some, others] : [others, some];
+  return fewer.every((poolId) => more.includes(poolId));
+}
+
+/** Where placement prefers the legs of what is wanted, whatever pools were named before. */
+function preferredPools({ fleet, deciding }: World, { volume, legs, reservations }: Aggregate, want: VolumeWant) {
+  refuseInvalid(want);
+  const card = cardOrThrow(fleet, volume.cardId);
+  const leaving = legsOfStack({ legs }, volume.want);
+  const held = reservations.filter(({ reservationId }) => leaving.some(({ legId }) => legId === reservationId));
+  return preferredPoolIds(
+    fleet,
+    want,
+    card,
+    new Map(held.map((reservation) => [reservation.ownerId, reservation])),
+    seedOf(volume.volumeId),
+    copyDemandOf(volume, legs, deciding.copyBytesPerSecond),
+  );
+}
+
+/** `poolIds`: where the legs of a new stack go, unless pools are named or there is no room. */
 function inOneStage(
   world: World,
   present: Aggregate,
   want: VolumeWant,
   differences: Difference[],
   asking: Asking,
+  poolIds: readonly string[],
 ): Proposal {
-  const { volume } = present;
-  return needsNewStack(differences) || growsOntoLargerLeg(world, legsOfStack(present, volume.want), volume.want, want)
-    ? swap(world, present, want, differences, asking)
+  return needsNewStack(differences) || growsOntoAnotherLeg(world, present, want)
+    ? swap(world, present, want, differences, asking, { poolIds })
     : inPlace(world, present, want, differences, asking);
 }
 
@@ -114,17 +143,24 @@ function byWayOfOneLeg(
   want: VolumeWant,
   differences: Difference[],
   asking: Asking,
+  poolIds: readonly string[],
 ): Proposal {
   const { volume } = present;
   const stack = { layers: want.stack.layers.filter((layer) => !isRigid([layer])) };
   const isSameStack = isSame(stack, volume.want.stack);
   const kept = differences.filter((one) => one !== 'stack' && (one !== 'pools' || !isSameStack));
-  const first = inOneStage(world, present, { ...want, stack }, isSameStack ? kept : [...kept, 'stack'], asking);
+  const first = inOneStage(
+    world,
+    present,
+    { ...want, stack },
+    isSameStack ? kept : [...kept, 'stack'],
+    asking,
+    poolIds,
+  );
   const middle = first.legs.filter((leg) => leg.stackGeneration === first.volume.want.stackGeneration);
   const between = { ...present, ...first, legs: middle };
-  const pools = legsOfStack(present, volume.want).map(({ poolId }) => poolId);
   const final = { ...want, stackGeneration: first.volume.want.stackGeneration, keyRef: first.volume.want.keyRef };
-  const second = swap(world, between, final, ['stack'], asking, { presentPoolIds: pools });
+  const second = swap(world, between, final, ['stack'], asking, { poolIds });
   const added = second.legs.filter((leg) => leg.stackGeneration === second.volume.want.stackGeneration);
   const frozen = present.legs.filter((leg) =>
     keptGenerations(second.volume.want, volume.snapshots).has(leg.stackGeneration),
@@ -155,9 +191,15 @@ function withKnownCompressor({ fleet }: World, { volume }: Aggregate, patch: Vol
   return { ...patch, stack: { layers: withCompressor(patch.stack.layers, volume.want.stack.layers, capabilities) } };
 }
 
-/** Whether more bytes take a new leg: there is one, and it cannot become larger where it is. */
-function growsOntoLargerLeg(world: World, legs: readonly LegRecord[], from: VolumeWant, to: VolumeWant): boolean {
-  if (to.sizeBytes <= from.sizeBytes || legs.length !== 1) return false;
+/** Whether more bytes take a new leg: there is one, and it cannot become as large as that where it is. */
+function growsOntoAnotherLeg(world: World, present: Aggregate, to: VolumeWant): boolean {
+  const { want: from, cardId } = present.volume;
+  const legs = legsOfStack(present, from);
+  const [leg] = legs;
+  if (to.sizeBytes <= from.sizeBytes || leg === undefined || legs.length > 1) return false;
+  const capabilities = world.fleet.card(cardId)?.snapshot.capabilities;
+  // Left by a growth that was taken back: growing the head would cut it down to less than its pool recorded.
+  if (capabilities && leg.sizeBytes > legSizeBytes(to.stack.layers, to.sizeBytes, capabilities)) return true;
   // An overlay's tables are made for one size.
   return from.bases !== undefined || !growsInPlace(legs, poolCapabilitiesOf(world, legs));
 }
@@ -178,41 +220,6 @@ export function proposeReplacement(
   const wanted = { ...want, placement: sound.length === 0 ? placement : { ...placement, poolIds: sound } };
   const proposed = swap(world, present, wanted, ['pools'], asking, { badLegs });
   return { ...proposed, change: { ...proposed.change, kind: 'heal' } };
-}
-
-/**
- * What is the scheduler's alone, as labels and demands are, and limits of a volume that no card shows: a new generation,
- * which is settled as soon as it is written.
- */
-export function withoutWork(
-  { deciding }: World,
-  present: Aggregate,
-  want: VolumeWant,
-  differences: Difference[],
-  asking: Asking,
-  kind: 'change' | 'detach' | 'attach' = 'change',
-): Proposal {
-  const generation = present.volume.generation + (differences.length > 0 ? 1 : 0);
-  const volume = { ...present.volume, want, generation, appliedGeneration: generation, settledGeneration: generation };
-  const about = {
-    kind,
-    differences,
-    fromGeneration: present.volume.generation,
-    toGeneration: generation,
-    plan: emptyPlan,
-    from: present.volume.want,
-  };
-  const change = {
-    ...newChange(volume, { ...about, differences }, asking, deciding),
-    state: 'settled' as const,
-    appliedAtMs: deciding.nowMs,
-    settledAtMs: deciding.nowMs,
-  };
-  const reservations = [
-    ...exactReservations(volume, present.legs),
-    ...formerReservations(volume, present.reservations),
-  ];
-  return { volume, change, legs: present.legs, reservations };
 }
 
 /** At the head: limits, and size where data plane and legs can. */
@@ -241,12 +248,11 @@ function swap(
   patchedWant: VolumeWant,
   differences: Difference[],
   asking: Asking,
-  { badLegs = [], presentPoolIds }: { badLegs?: readonly LegRecord[]; presentPoolIds?: readonly string[] } = {},
+  { badLegs = [], poolIds }: { badLegs?: readonly LegRecord[]; poolIds?: readonly string[] } = {},
 ): Proposal {
   const { fleet, deciding } = world;
   const { volume } = present;
-  const invalid = validateStack(patchedWant.stack.layers);
-  if (invalid) throw new ProblemError(invalid);
+  refuseInvalid(patchedWant);
   const card = cardOrThrow(fleet, volume.cardId);
   const stackGeneration = volume.generation + 1;
   // Copied flat: what lies beneath overlays stays with the snapshots.
@@ -260,7 +266,7 @@ function swap(
     fleet,
     want,
     card,
-    presentPoolIds ??
+    poolIds ??
       legsOfStack(present, volume.want)
         .filter((leg) => !badLegs.includes(leg))
         .map(({ poolId }) => poolId),
@@ -276,29 +282,9 @@ function swap(
   return proposal(world, present, want, [...present.legs, ...made], { differences, asking, deciding });
 }
 
-const isEncrypted = ({ stack }: VolumeWant) => stack.layers.some(({ kind }) => kind === 'encryption');
-
-/** A volume that has no key, or is to have none, is not re-keyed: whoever asks means another volume or another wish. */
-function refuseKeyOfNothing(
-  { name, want: present }: Aggregate['volume'],
-  wanted: VolumeWant,
-  patch: VolumePatch,
-): void {
-  if (patch.rekey === undefined || (isEncrypted(present) && isEncrypted(wanted))) return;
-  const detail = isEncrypted(present)
-    ? `volume ${name} is to have no encryption layer any more, so there is no key to make for it; leave rekey out`
-    : `volume ${name} has no encryption layer, so it has no key that could be replaced; switching encryption on makes one`;
-  throw new ProblemError({ code: 'change-refused', detail, facts: { from: patch.rekey.from } });
-}
-
-/** Pools that an earlier change named may be more than a smaller stack needs; those that this one names may not. */
-function refuseSurplusPools(named: readonly string[], legCount: number): void {
-  const isTwice = new Set(named).size < named.length;
-  if (named.length <= legCount && !isTwice) return;
-  const detail = isTwice
-    ? `placement.poolIds names a pool twice (${named.join(', ')}); the legs of a volume are on different pools`
-    : `placement.poolIds names ${named.length} pools (${named.join(', ')}) and the stack has ${legCount} ${legCount === 1 ? 'leg' : 'legs'}; name one pool for each leg, or fewer`;
-  throw new ProblemError({ code: 'no-placement', detail, facts: { named: named.length, legs: legCount } });
+function refuseInvalid({ stack }: VolumeWant): void {
+  const invalid = validateStack(stack.layers);
+  if (invalid) throw new ProblemError(invalid);
 }
 
 interface How {
@@ -351,7 +337,7 @@ function ownedBy({ changeId }: ChangeRecord, before: VolumeRecord, snapshots: re
   return snapshots.map((one) => (before.snapshots.includes(one) ? one : { ...one, changeId }));
 }
 
-export function legsOfStack({ legs }: Aggregate, want: VolumeWant): LegRecord[] {
+export function legsOfStack({ legs }: Pick<Aggregate, 'legs'>, want: VolumeWant): LegRecord[] {
   return legs.filter((leg) => leg.stackGeneration === want.stackGeneration);
 }
 

@@ -29,6 +29,7 @@ export function volumeView(record: VolumeRecord, legs: readonly LegRecord[], sur
     placement: want.placement,
     state: stateOf(record, surroundings),
     degraded: degradedOf(record, legs),
+    lost: want.lost ?? false,
     standsOn: originOf({ want, snapshots: [] }) ?? null,
     snapshots: record.snapshots.map(({ snapshotId, name, state }) => ({ snapshotId, name, state })),
     queuedChangeId: followUp?.change.changeId ?? null,

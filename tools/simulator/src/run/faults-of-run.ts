@@ -17,8 +17,9 @@ const cellsOf = (step: StepKind) =>
 const seldom: readonly StepKind[] = ['grow-leg', 'build-window', 'build-compression'];
 const cells = [...stepKinds, ...seldom, ...seldom].flatMap(cellsOf);
 
-/** Only where a card is away for long do runs come to these. */
+/** Only where a card is away for long do runs come to these, and to few of them. */
 const fencing = cellsOf('fence-leg');
+const MAX_SKIP_OF_FENCING = 1;
 
 const fault = (kind: FaultKind, step: StepKind | null, skip: number): ArmedFault => ({ kind, step, skip });
 
@@ -31,8 +32,14 @@ export function faultsOf(chance: Chance, isCardAway: boolean): ArmedFault[] {
     fault(chance.pick(often), 'copy', chance.int(0, 3)),
     ...[aimed, aimed, cells].map((among) => {
       const { kind, step } = chance.pick(among);
-      return fault(kind, step, chance.int(0, MAX_SKIP));
+      return fault(kind, step, chance.int(0, among === fencing ? MAX_SKIP_OF_FENCING : MAX_SKIP));
     }),
-    ...(chance.isOneIn(restoreOneIn) ? [fault('database-restored', chance.pick(stepKinds), chance.int(0, 3))] : []),
+    ...(chance.isOneIn(restoreOneIn) ? [restored(chance, isCardAway)] : []),
   ];
+}
+
+function restored(chance: Chance, isCardAway: boolean): ArmedFault {
+  if (isCardAway && chance.isOneIn(2))
+    return fault('database-restored', 'fence-leg', chance.int(0, MAX_SKIP_OF_FENCING));
+  return fault('database-restored', chance.pick(stepKinds), chance.int(0, MAX_SKIP));
 }

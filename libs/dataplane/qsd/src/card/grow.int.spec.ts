@@ -1,4 +1,4 @@
-import type { DesiredCardLeg } from '@flexbso/contracts';
+import type { CardStep, DesiredCardLeg } from '@flexbso/contracts';
 import { DataPlaneError } from '@flexbso/dataplane-port';
 import { isSettled, planCard, type PlannedVolume } from '@flexbso/stack';
 import { expect, test } from 'vitest';
@@ -75,6 +75,75 @@ for (const isEncrypted of [false, true]) {
     expect((await volume.observe()).stacks).toHaveLength(1);
   });
 }
+
+/** How a volume's stack is opened again after its data plane was lost: nothing is formatted, all that was recorded is there. */
+function rebuilt(volume: TestVolume, leg: DesiredCardLeg): CardStep[] {
+  const steps = volume.create(leg).filter(({ kind }) => kind !== 'format-encryption');
+  return steps.map((step) => (step.kind === 'open-encryption' ? { ...step, sizeBytes } : step));
+}
+
+/** An encrypted volume whose leg has grown, and recorded as such, without it: its growth was taken back. */
+async function volumeWithLargerLeg() {
+  const volume = new TestVolume(await makeSite(setupQemu()), sizeBytes);
+  const leg = await volume.addLeg('host', 'leg-000000000a', true);
+  await volume.perform(...volume.create(leg));
+  await volume.site.guest.write(volume.volumeId, 0, pattern('before the growth '));
+  const legBytes = leg.sizeBytes + sizeBytes;
+  const context = { desired: desiredLeg(leg.legId, legBytes), signal: new AbortController().signal };
+  const grow = { kind: 'grow-leg', legId: leg.legId, fromSizeBytes: leg.sizeBytes, sizeBytes: legBytes } as const;
+  await volume.site.hostPool.perform(grow, context);
+  await volume.perform({ kind: 'stop-data-plane', evenIfAttached: true });
+  return { volume, leg: { ...leg, sizeBytes: legBytes } };
+}
+
+test('an encrypted volume whose growth was taken back is built as it was when its data plane is lost, and grows', async () => {
+  const { volume, leg } = await volumeWithLargerLeg();
+  const { guest } = volume.site;
+  const steps = rebuilt(volume, leg);
+  await volume.perform(...steps);
+  expect(await volume.observe()).toMatchObject({
+    head: { sizeBytes },
+    stacks: [{ keyRef: testKeyRef, layers: [{ kind: 'encryption' }], legs: [{ legId: leg.legId }] }],
+  });
+  const kept = pattern('before the growth ');
+  expect((await guest.read(volume.volumeId, 0, sizeBytes)).equals(kept)).toBe(true);
+
+  await volume.perform({ kind: 'grow-head', fromSizeBytes: sizeBytes, sizeBytes: 2 * sizeBytes });
+  expect((await guest.read(volume.volumeId, 0, sizeBytes)).equals(kept)).toBe(true);
+  await guest.write(volume.volumeId, sizeBytes, kept);
+  expect((await guest.read(volume.volumeId, sizeBytes, sizeBytes)).equals(kept)).toBe(true);
+  expect(await volume.site.hostPool.observe(leg.legId)).toMatchObject({ sizeBytes: leg.sizeBytes });
+});
+
+test('such a volume is swapped; what was opened of it closes again after each step, and inside of opening its encryption', async () => {
+  const { volume, leg } = await volumeWithLargerLeg();
+  const steps = rebuilt(volume, leg);
+  const close: CardStep = { kind: 'close-stack', stackGeneration: 1, legIds: [leg.legId], keyRef: testKeyRef };
+  for (let built = 1; built <= 3; built++) {
+    await volume.perform(...steps.slice(0, built), close);
+    expect(await volume.observe()).toMatchObject({ running: true, stacks: [] });
+  }
+  for (const goesOn of [false, true]) {
+    await volume.perform(...steps.slice(0, 3));
+    // As an agent leaves it that died before it showed a part of what it had opened.
+    await volume.site.card.close();
+    const { qmp } = volume.site.daemonIn(volume.site.cardOptions.runDirectory, volume.volumeId);
+    await qmp.execute('blockdev-del', { 'node-name': luksNode(1, testKeyRef) }, nothing);
+    await qmp.close();
+    await volume.site.restartCard();
+    expect(await volume.observe()).toMatchObject({ stacks: [{ layers: [], keyRef: null }] });
+    if (!goesOn) await volume.perform(close);
+  }
+  await volume.perform(...steps);
+  const next = await volume.addLeg('network', 'leg-000000000b', true);
+  await volume.perform(...volume.swap(2, leg, next));
+  expect(await volume.observe()).toMatchObject({
+    head: { sizeBytes, stackGeneration: 2 },
+    stacks: [{ stackGeneration: 2 }],
+  });
+  const kept = await volume.site.guest.read(volume.volumeId, 0, sizeBytes);
+  expect(kept.equals(pattern('before the growth '))).toBe(true);
+});
 
 const grownBytes = 2 * sizeBytes;
 

@@ -12,6 +12,7 @@ import {
   parseVolumeExport,
   raid1Node,
   volumeExport,
+  wholeLuksNode,
   windowNode,
 } from './node-names.js';
 
@@ -34,6 +35,7 @@ test('a node name tells what the node is, and nothing has to be remembered', () 
         });
         expect(parseStackNode(luksNode(stackGeneration, keyRef))).toEqual({ kind: 'luks', stackGeneration, keyRef });
         expect(parseStackNode(luksTrialNode(stackGeneration, keyRef))).toEqual({ kind: 'trial', stackGeneration });
+        expect(parseStackNode(wholeLuksNode(stackGeneration, keyRef))).toEqual({ kind: 'whole-luks', stackGeneration });
         expect(parseStackNode(windowNode(stackGeneration))).toEqual({ kind: 'window', stackGeneration });
         expect(parseStackNode(overlayNode(stackGeneration))).toEqual({ kind: 'overlay', stackGeneration });
         expect(parseStackNode(baseNode(stackGeneration, epoch))).toEqual({

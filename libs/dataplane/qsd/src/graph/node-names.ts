@@ -36,6 +36,9 @@ export const voteNode = (stackGeneration: number): string => nodeName(`s${stackG
 /** A short-lived look whether a leg's header opens with a key; no layer of any stack. */
 export const luksTrialNode = (stackGeneration: number, keyRef: string): string =>
   nodeName(`s${stackGeneration}.try.${keyRef}`);
+/** All that an encryption layer holds, where that is more than the volume has: no layer, which is what is shown of it. */
+export const wholeLuksNode = (stackGeneration: number, keyRef: string): string =>
+  nodeName(`s${stackGeneration}.whole.${keyRef}`);
 /** The uppermost node of a stack that is an overlay. */
 export const overlayNode = (stackGeneration: number): string => nodeName(`s${stackGeneration}.overlay`);
 /** Between an overlay and its base, and no layer of either: over it a base may be the target of a synchronous copy. */
@@ -58,16 +61,18 @@ export type StackNode =
   | { readonly kind: 'leg'; readonly stackGeneration: number; readonly legId: string; readonly epoch: number }
   | { readonly kind: 'luks'; readonly stackGeneration: number; readonly keyRef: string }
   | { readonly kind: 'raid1'; readonly stackGeneration: number; readonly layer: Raid1 }
-  | { readonly kind: 'trial'; readonly stackGeneration: number };
+  | { readonly kind: 'trial'; readonly stackGeneration: number }
+  | { readonly kind: 'whole-luks'; readonly stackGeneration: number };
 
 /** What a node is by its name; null when it belongs to no stack. */
 export function parseStackNode(name: string): StackNode | null {
   const [, lone, kind] = /^s(\d+)\.(window|overlay)$/.exec(name) ?? [];
   if (kind === 'window' || kind === 'overlay') return { kind, stackGeneration: Number(lone) };
-  const [, generation, middle, last] = /^s(\d+)\.(leg-[a-z0-9]{10}|luks|raid1|try|base)\.(.+)$/.exec(name) ?? [];
+  const [, generation, middle, last] = /^s(\d+)\.(leg-[a-z0-9]{10}|luks|raid1|try|whole|base)\.(.+)$/.exec(name) ?? [];
   if (generation === undefined || middle === undefined || last === undefined) return null;
   const stackGeneration = Number(generation);
   if (middle === 'try') return { kind: 'trial', stackGeneration };
+  if (middle === 'whole') return { kind: 'whole-luks', stackGeneration };
   if (middle === 'luks') return { kind: 'luks', stackGeneration, keyRef: last };
   if (middle === 'raid1') return parseRaid1(stackGeneration, last);
   if (middle === 'base') return { kind: 'base', stackGeneration, baseStackGeneration: Number(last) };

@@ -1,6 +1,6 @@
 import { legIdSchema } from '@flexbso/contracts';
 import { chmod, chown, lstat, mkdir, open, readdir, rm, statfs, truncate } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { QsdPoolConfig } from '../config.js';
 import { giveToDataPlane } from '../daemon/daemon.js';
@@ -11,6 +11,7 @@ import {
   readRecord,
   recordPath,
   syncDirectory,
+  isUnfinishedRecord,
   writeRecord,
   type LegName,
   type LegRecord,
@@ -33,6 +34,7 @@ export interface LegFile {
 export class LegFiles {
   readonly #config: QsdPoolConfig;
   readonly #compression: LegCompression;
+  #swept: Promise<void> | null = null;
 
   constructor(config: QsdPoolConfig, compression: LegCompression) {
     this.#config = config;
@@ -43,6 +45,21 @@ export class LegFiles {
   async prepare(): Promise<void> {
     await mkdir(this.#config.directory, { recursive: true });
     await chmod(this.#config.directory, 0o711);
+    this.#swept ??= this.#sweep();
+    try {
+      await this.#swept;
+    } catch (cause) {
+      // The next call tries again.
+      this.#swept = null;
+      throw cause;
+    }
+  }
+
+  /** An agent that died while it wrote a record has left a part of it, perhaps of a leg that is not asked for again. */
+  async #sweep(): Promise<void> {
+    const { directory } = this.#config;
+    const names = await readdir(directory);
+    for (const name of names.filter(isUnfinishedRecord)) await rm(join(directory, name), { force: true });
   }
 
   async legIds(): Promise<string[]> {

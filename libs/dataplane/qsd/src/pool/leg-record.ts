@@ -29,6 +29,12 @@ export type LegRecord = z.infer<typeof legRecordSchema>;
 
 export const recordPath = (directory: string, legId: string): string => join(directory, `${legId}.json`);
 
+/** Ends the name of a file while it is written. */
+const UNFINISHED = '.new';
+const recordSuffix = `.json${UNFINISHED}`;
+export const isUnfinishedRecord = (name: string): boolean =>
+  name.endsWith(recordSuffix) && legIdSchema.safeParse(name.slice(0, -recordSuffix.length)).success;
+
 /** What tells where the bytes of a leg lie. */
 export type LegName = Pick<LegRecord, 'legId' | 'compression'>;
 
@@ -59,7 +65,7 @@ export async function writeRecord(directory: string, record: LegRecord): Promise
 
 /** Writes a whole file so that after a crash either the old or the new content is there. */
 export async function writeDurably(path: string, content: string): Promise<void> {
-  const unfinished = `${path}.new`;
+  const unfinished = `${path}${UNFINISHED}`;
   await rm(unfinished, { force: true });
   const file = await open(unfinished, 'wx', 0o600);
   try {

@@ -1,9 +1,10 @@
 import type { PoolStep } from '@flexbso/contracts';
-import { rm } from 'node:fs/promises';
+import { readdir, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { desiredLeg, installedQemus, type QsdSite, setupQemu } from '../testing/qsd-site.js';
+import { QsdPoolDataPlane } from './qsd-pool-data-plane.js';
 import { sitesOfTests } from '../testing/sites.js';
 import { MIB, TestVolume } from '../testing/test-volume.js';
 
@@ -73,3 +74,16 @@ for (const qemu of installedQemus()) {
     expect(await site.card.openLegs(volume.volumeId)).toEqual(opened);
   });
 }
+
+test('what an agent left of a record that it died in writing is gone once the next one looks, and nothing else', async () => {
+  const site = await makeSite(setupQemu());
+  await site.makeLeg('host', legId, sizeBytes);
+  const { directory } = site.hostPoolOptions;
+  const before = await readdir(directory);
+  for (const name of [`${legId}.json.new`, 'leg-000000000b.json.new', 'notes.json.new'])
+    await writeFile(join(directory, name), '{"v":1,');
+  const next = new QsdPoolDataPlane(site.hostPoolOptions);
+  expect(await next.list()).toMatchObject([{ legId, sizeBytes }]);
+  expect((await readdir(directory)).toSorted()).toEqual([...before, 'notes.json.new'].toSorted());
+  await next.close();
+});

@@ -2,7 +2,7 @@ import type { CardStep } from '@flexbso/contracts';
 import type { DataPlaneError } from '@flexbso/dataplane-port';
 import { refused } from '../errors.js';
 import { headStack, isStackEncrypted, stackNodes, type Graph } from '../graph/graph.js';
-import { luksNode, luksTrialNode, secretObject } from '../graph/node-names.js';
+import { luksNode, luksTrialNode, secretObject, wholeLuksNode } from '../graph/node-names.js';
 import { LUKS_HEADER_BYTES, makeLuksHeader, passphraseOf } from '../luks/header.js';
 import type { NbdClient } from '../nbd/nbd-client.js';
 import { QmpCommandError } from '../qmp/errors.js';
@@ -53,11 +53,53 @@ export async function openEncryption(scene: StepScene, step: Open): Promise<void
   if (graph.nodes.has(name)) return;
   const beneath = beneathEncryption(graph, step.stackGeneration);
   try {
-    await addLuksNode(scene, step.keyRef, name, beneath, isShared(scene, step.stackGeneration));
+    if (await holdsMore(scene, graph, step, beneath)) await showPart(scene, step, name);
+    else await addLuksNode(scene, step.keyRef, name, beneath, isShared(scene, step.stackGeneration));
   } catch (cause) {
     throw cause instanceof QmpCommandError ? notOpened(scene, graph, step, cause) : cause;
   }
 }
+
+/**
+ * Whether encryption would show more bytes than the volume has: a growth that was taken back leaves its leg larger. Only
+ * the layer itself tells, since the header may be of another size than those that are made here; it stays open if so.
+ */
+async function holdsMore(scene: StepScene, graph: Graph, step: Open, beneath: string): Promise<boolean> {
+  const { stackGeneration, keyRef, sizeBytes } = step;
+  const whole = wholeLuksNode(stackGeneration, keyRef);
+  // Open already: an agent died here, and the volume may have another size by now.
+  const isOpen = graph.nodes.has(whole);
+  const isExact = sizeBytes !== undefined && graph.nodes.get(beneath)?.sizeBytes === sizeBytes + LUKS_HEADER_BYTES;
+  if (sizeBytes === undefined || (isExact && !isOpen)) return false;
+  if (!isOpen) await addLuksNode(scene, keyRef, whole, beneath, isShared(scene, stackGeneration));
+  if (((await look(scene)).nodes.get(whole)?.sizeBytes ?? 0) > sizeBytes) return true;
+  await scene.daemon.qmp.execute('blockdev-del', { 'node-name': whole }, nothing);
+  return false;
+}
+
+/** Shows of an encryption layer that is open as much as the volume has. */
+async function showPart(scene: StepScene, { stackGeneration, keyRef, sizeBytes }: Open, name: string): Promise<void> {
+  const part = { ...overWhole(name, wholeLuksNode(stackGeneration, keyRef)), size: sizeBytes };
+  const shared = isShared(scene, stackGeneration);
+  await scene.daemon.qmp.execute('blockdev-add', { ...part, 'read-only': shared }, nothing);
+}
+
+/** Shows all that the encryption of a stack holds, so that its head can grow over it. */
+export async function showWholeEncryption(scene: StepScene, graph: Graph, stackGeneration: number): Promise<void> {
+  for (const { name, node } of stackNodes(graph, stackGeneration)) {
+    if (node.kind !== 'luks') continue;
+    const whole = wholeLuksNode(stackGeneration, node.keyRef);
+    if (graph.nodes.has(whole))
+      await scene.daemon.qmp.execute('blockdev-reopen', { options: [overWhole(name, whole)] }, nothing);
+  }
+}
+
+const overWhole = (name: string, whole: string) => ({
+  driver: 'raw',
+  'node-name': name,
+  file: whole,
+  discard: 'unmap',
+});
 
 /** A key that is another's, or a header that is damaged: either way nothing was written, and nothing is made anew. */
 function notOpened(scene: StepScene, graph: Graph, step: Open, cause: QmpCommandError): DataPlaneError {
@@ -75,8 +117,10 @@ export async function closeEncryption(scene: StepScene, step: Open): Promise<voi
   const graph = await look(scene);
   if (headStack(graph) === step.stackGeneration)
     throw refused('step-failed', `stack ${step.stackGeneration} carries the guest: its encryption is not closed`);
-  const name = luksNode(step.stackGeneration, step.keyRef);
-  if (graph.nodes.has(name)) await scene.daemon.qmp.execute('blockdev-del', { 'node-name': name }, nothing);
+  for (const nameOf of [luksNode, wholeLuksNode]) {
+    const name = nameOf(step.stackGeneration, step.keyRef);
+    if (graph.nodes.has(name)) await scene.daemon.qmp.execute('blockdev-del', { 'node-name': name }, nothing);
+  }
 }
 
 /** The daemon needs the passphrase while it opens the node and not after. */

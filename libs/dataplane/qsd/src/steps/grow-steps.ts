@@ -4,6 +4,7 @@ import { refused } from '../errors.js';
 import { headStack, headWindow, type Graph, type StackWindow } from '../graph/graph.js';
 import { HEAD, parseVolumeExport } from '../graph/node-names.js';
 import { nothing, versionReply } from '../qmp/replies.js';
+import { showWholeEncryption } from './encryption-steps.js';
 import { exportVolume, isAttached, unexportVolume } from './export-steps.js';
 import { showWholeFiles } from './leg-steps.js';
 import { look, type StepScene } from './step-scene.js';
@@ -34,7 +35,10 @@ export async function growHead(scene: StepScene, step: GrowHead): Promise<void> 
   // would tell that its guest was never told.
   if (window !== null) await openWindow(scene, graph, window, step.sizeBytes);
   const stackGeneration = headStack(graph);
-  if (stackGeneration !== null) await showWholeFiles(scene, graph, stackGeneration);
+  if (stackGeneration !== null) {
+    await showWholeFiles(scene, graph, stackGeneration);
+    await showWholeEncryption(scene, graph, stackGeneration);
+  }
   await scene.daemon.qmp.execute('block_resize', { 'node-name': HEAD, size: step.sizeBytes }, nothing);
   if (window !== null) await takeWindowAway(scene, window);
   for (const shown of detached) await exportVolume(scene, { kind: 'export-volume', ...shown });

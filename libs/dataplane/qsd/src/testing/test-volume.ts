@@ -61,7 +61,8 @@ export class TestVolume {
     const formatting: CardStep[] = format
       ? [{ kind: 'format-encryption', stackGeneration, keyRef: testKeyRef, legIds: [leg.legId] }]
       : [];
-    return [open, ...formatting, { kind: 'open-encryption', stackGeneration, keyRef: testKeyRef }];
+    const whole = leg.sizeBytes - LUKS_HEADER_BYTES;
+    return [open, ...formatting, { kind: 'open-encryption', stackGeneration, keyRef: testKeyRef, sizeBytes: whole }];
   }
 
   create(leg: DesiredCardLeg, protocol: 'nbd' | 'virtio-blk' = 'nbd', qos: QosLimits | null = null): CardStep[] {
