@@ -38,6 +38,8 @@ export class Bus {
   readonly connection: NatsConnection;
   /** Set while there is no connection; resolves with the next. */
   #away: PromiseWithResolvers<void> | null = null;
+  /** By the monotonic clock; null: it was never lost. */
+  #backAtMs: number | null = null;
 
   constructor(principal: Principal, connection: NatsConnection) {
     this.principal = principal;
@@ -56,6 +58,7 @@ export class Bus {
   heard({ type }: BusStatus): void {
     if (type === 'disconnected') this.#away ??= Promise.withResolvers();
     if (type !== 'connected' && type !== 'closed') return;
+    this.#backAtMs = performance.now();
     this.#away?.resolve();
     this.#away = null;
   }
@@ -66,6 +69,11 @@ export class Bus {
    */
   async connectedWithin(timeoutMs: number): Promise<boolean> {
     return this.#away === null || within(this.#away.promise, timeoutMs);
+  }
+
+  /** Whether a connection was lost and is back since less than that. */
+  isBackSince(withinMs: number): boolean {
+    return this.#backAtMs !== null && performance.now() - this.#backAtMs < withinMs;
   }
 
   /** Resolves once the server has seen everything sent before. */

@@ -7,6 +7,7 @@ import {
   RequestError,
   TimeoutError,
 } from '@nats-io/transport-node';
+import { type Backoff, backoffMs, delay } from './backoff.js';
 import type { Bus } from './connection.js';
 import { encodeJson, openReply, parseOrRefuse, type RequestSchemas } from './envelope.js';
 import { inMessageSpan, SpanKind, traceHeaders } from './trace.js';
@@ -17,11 +18,18 @@ export interface RequestOptions {
 }
 
 /**
+ * After a loss of the bus its services come back one after the other, five seconds apart at most and a moment for
+ * what they subscribe to. What nobody answered was delivered to nobody, so it may be asked again.
+ */
+const RETURN_MS = 6_000;
+const ASK_AGAIN: Backoff = { firstMs: 50, maxMs: 500 };
+
+/**
  * Asks on a subject and waits for the reply, in a client span whose context travels along.
  *
  * @param payload checked against `schemas.request` before anything is sent, and sent as it is
  * @throws ProblemError the one that the receiver answered with; `deadline-exceeded` without an answer in time;
- *   `unavailable` when nobody listens, or there is no connection in time; `forbidden` when the server denies the subject
+ *   `unavailable` when nobody listens (some seconds after the bus came back: still), or there is no connection in time; `forbidden` when the server denies the subject
  */
 export function request<Request, Reply>(
   bus: Bus,
@@ -44,17 +52,26 @@ async function exchange(bus: Bus, subject: string, data: Uint8Array, timeoutMs: 
     const detail = `${subject} was not sent: the bus has been away for ${timeoutMs} ms and more`;
     throw new ProblemError({ code: 'unavailable', detail, facts: { subject, timeoutMs } });
   }
-  try {
-    const timeout = Math.max(1, timeoutMs - (performance.now() - askedAtMs));
-    const message = await bus.connection.request(subject, data, { timeout, headers: traceHeaders() });
-    return message.data;
-  } catch (error) {
-    throw problemOfFailure(subject, timeoutMs, error);
+  for (let attempt = 0; ; attempt++) {
+    const leftMs = timeoutMs - (performance.now() - askedAtMs);
+    try {
+      const timeout = Math.max(1, leftMs);
+      const message = await bus.connection.request(subject, data, { timeout, headers: traceHeaders() });
+      return message.data;
+    } catch (error) {
+      const waitMs = backoffMs(attempt, ASK_AGAIN);
+      const mayComeBack = causeOf(error) instanceof NoRespondersError && bus.isBackSince(RETURN_MS);
+      if (!mayComeBack || waitMs >= leftMs) throw problemOfFailure(subject, timeoutMs, error);
+      await delay(waitMs);
+    }
   }
 }
 
+const causeOf = (error: unknown): unknown =>
+  error instanceof RequestError && error.cause !== undefined ? error.cause : error;
+
 function problemOfFailure(subject: string, timeoutMs: number, error: unknown): ProblemError {
-  const cause = error instanceof RequestError && error.cause !== undefined ? error.cause : error;
+  const cause = causeOf(error);
   const options = { cause: error };
   if (cause instanceof TimeoutError) {
     const detail = `${subject} was not answered within ${timeoutMs} ms`;

@@ -206,11 +206,11 @@ describe('requests over the bus', () => {
     expect(unsent).toMatchObject({ code: 'unavailable', detail: expect.stringContaining('was not sent') });
     const held = problemOf(request(gatewayBus, subject('unheard-of'), anySchemas, {}, { timeoutMs: 60_000 }));
     await nats.resume();
+    // It waits for a service that may be later on the bus again than who asks.
+    const answer = await request(gatewayBus, subject('double'), doubleSchemas, { number: 21 }, { timeoutMs: 60_000 });
+    expect(answer).toEqual({ doubled: 42 });
     // Its own deadline is not what ended it: it reached the server, which knows that nobody listens.
     expect(await held).toMatchObject({ code: 'unavailable', detail: expect.stringContaining('nobody answers') });
-    expect(await schedulerBus.connectedWithin(60_000)).toBe(true);
-    const answer = await request(gatewayBus, subject('double'), doubleSchemas, { number: 21 }, { timeoutMs: 5000 });
-    expect(answer).toEqual({ doubled: 42 });
   });
 
   it('turns away what exceeds its handlers and its queue', async () => {

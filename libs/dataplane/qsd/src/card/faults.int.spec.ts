@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
@@ -149,6 +149,23 @@ test('a daemon that cannot be started says why, and may be tried again', async (
     await expect(start).rejects.toMatchObject({ retryable: true, problem: { code: 'data-plane-failed' } });
     expect(await card.list()).toEqual([]);
   }
+});
+
+test('what a daemon wrote before it died is kept when its volume is built anew, until it ends in order', async () => {
+  const site = await makeSite(setupQemu());
+  const volume = new TestVolume(site, sizeBytes);
+  const leg = await volume.addLeg('host', 'leg-000000000a');
+  const log = join(site.cardOptions.runDirectory, volume.volumeId, 'log');
+  await volume.perform(...volume.create(leg));
+  await writeFile(log, 'malloc(): corrupted\n');
+  for (let deaths = 0; deaths < 2; deaths++) {
+    await site.killVolume(volume.volumeId);
+    await volume.perform(...volume.create(leg));
+    expect(await readFile(`${log}.before`, 'utf8')).toBe('malloc(): corrupted');
+  }
+  await site.killVolume(volume.volumeId, 'SIGTERM');
+  await volume.perform({ kind: 'stop-data-plane' }, ...volume.create(leg));
+  await expect(readFile(`${log}.before`)).rejects.toThrow('ENOENT');
 });
 
 test('a killed daemon is observed as not running, and its volume is built anew without a format', async () => {

@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { chmod, chown, lstat, mkdir, open, readFile, rm } from 'node:fs/promises';
+import { chmod, chown, lstat, mkdir, open, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LaunchConfig } from '../config.js';
@@ -7,11 +7,19 @@ import { unavailable } from '../errors.js';
 import { QmpUnreachableError } from '../qmp/errors.js';
 import { QmpClient } from '../qmp/qmp-client.js';
 import { nothing, versionReply } from '../qmp/replies.js';
-import { daemonByScan, daemonOfPidFile, entriesOf, isDaemonOf, monitorArgument, waitUntilGone } from './processes.js';
+import {
+  daemonByScan,
+  daemonOfPidFile,
+  entriesOf,
+  isDaemonOf,
+  monitorArgument,
+  readIfThere,
+  waitUntilGone,
+} from './processes.js';
 
 /** A daemon that was told to quit flushes and goes; ten seconds is a disk that hangs. */
 const QUIT_TIMEOUT_MS = 10_000;
-/** Enough of a log for the reason of a failed start. */
+/** Enough of a log for the reason of a failed start, or of a death. */
 const LOG_TAIL_CHARACTERS = 1500;
 
 /**
@@ -111,10 +119,13 @@ export class Daemon {
   }
 
   async #prepareDirectory(): Promise<void> {
+    // Of a daemon that died, why is in its log, and is asked when all runs again.
+    const lastWords = await this.#lastWords();
     // Others may pass through to the directory of their own daemon, and see nothing else.
     await mkdir(this.#config.runDirectory, { recursive: true, mode: 0o711 });
     await rm(this.directory, { recursive: true, force: true });
     await mkdir(this.directory, { mode: 0o700 });
+    if (lastWords !== '') await writeFile(`${this.#logFile}.before`, lastWords, { mode: 0o600 });
     await giveToDataPlane(this.directory, this.#config.dataPlaneUser);
   }
 
@@ -186,9 +197,16 @@ export class Daemon {
   }
 
   async #logTail(): Promise<string> {
-    const [read] = await Promise.allSettled([readFile(this.#logFile, 'utf8')]);
-    const text = read.status === 'fulfilled' ? read.value.trim() : '';
-    return text === '' ? 'its log is empty' : text.slice(-LOG_TAIL_CHARACTERS);
+    return (await this.#lastWords()) || 'its log is empty';
+  }
+
+  /** The end of the log of the last daemon; of one before that, where the last had nothing to say. */
+  async #lastWords(): Promise<string> {
+    for (const path of [this.#logFile, `${this.#logFile}.before`]) {
+      const text = (await readIfThere(path))?.trim() ?? '';
+      if (text !== '') return text.slice(-LOG_TAIL_CHARACTERS);
+    }
+    return '';
   }
 }
 

@@ -59,10 +59,24 @@ export async function daemonByScan(qmpSocket: string): Promise<number | null> {
   return null;
 }
 
-/** Waits until the daemon is no more; false when it still runs at the deadline. */
+/**
+ * Whether a process is on its way out: its memory, and with it its command line, goes before its files are closed and
+ * their locks let go. A dead one has nothing left, though its parent may not have asked for its end yet.
+ */
+async function isLeaving(pid: number): Promise<boolean> {
+  const [commandLine, stat] = await Promise.all([
+    readIfThere(`/proc/${pid}/cmdline`),
+    readIfThere(`/proc/${pid}/stat`),
+  ]);
+  // `pid (name) state …`: the name may hold anything.
+  const state = stat?.slice(stat.lastIndexOf(')') + 2)[0];
+  return commandLine === '' && state !== undefined && !'ZX'.includes(state);
+}
+
+/** Waits until the daemon is no more and holds nothing open; false when it still does at the deadline. */
 export async function waitUntilGone(pid: number, qmpSocket: string, timeoutMs: number): Promise<boolean> {
   const deadline = performance.now() + timeoutMs;
-  while (await isDaemonOf(pid, qmpSocket)) {
+  while ((await isDaemonOf(pid, qmpSocket)) || (await isLeaving(pid))) {
     if (performance.now() > deadline) return false;
     // The kernel tells only a parent of a death, and an adopted daemon's parent is init.
     await sleep(10);

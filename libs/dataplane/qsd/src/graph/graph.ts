@@ -3,12 +3,15 @@ import type { QmpClient } from '../qmp/qmp-client.js';
 import {
   blockExportsReply,
   blockGraphReply,
+  blockJobsReply,
   jobsReply,
   namedBlockNodesReply,
   qomListReply,
   throttleLimitsReply,
+  type QmpBlockJob,
   type QmpJob,
 } from '../qmp/replies.js';
+import { type CopyPhase, phaseOf } from './copy-phase.js';
 import {
   HEAD,
   LIMITS,
@@ -28,6 +31,8 @@ export interface Graph {
   /** Children of each node, by name. */
   readonly children: ReadonlyMap<string, readonly string[]>;
   readonly jobs: readonly QmpJob[];
+  /** What the daemon tells of the same jobs elsewhere. */
+  readonly blockJobs: readonly QmpBlockJob[];
   /** Ids of all exports that are not shutting down. */
   readonly exports: readonly string[];
   /** Names of the objects: throttle groups, credentials, secrets. */
@@ -66,9 +71,10 @@ async function readOnce(qmp: QmpClient): Promise<{ graph: Graph; isSettled: bool
     objects.includes(name)
       ? qmp.execute('qom-get', { path: `/objects/${name}`, property: 'limits' }, throttleLimitsReply)
       : null;
-  const [limits, tenantLimits, jobs] = await Promise.all([
+  const [limits, tenantLimits, blockJobs, jobs] = await Promise.all([
     limitsOf(LIMITS),
     limitsOf(TENANT_LIMITS),
+    before.length === 0 ? [] : qmp.execute('query-block-jobs', {}, blockJobsReply),
     before.length === 0 ? before : askJobs(),
   ]);
   const seen: Graph = {
@@ -77,6 +83,7 @@ async function readOnce(qmp: QmpClient): Promise<{ graph: Graph; isSettled: bool
     ),
     children: childrenByName(graph),
     jobs,
+    blockJobs,
     exports: exports.filter((entry) => !entry['shutting-down']).map((entry) => entry.id),
     objects,
     limits,
@@ -185,10 +192,23 @@ export function openStacks(graph: Graph): number[] {
   return [...generations].toSorted((one, other) => one - other);
 }
 
-export function copyJobOf(graph: Graph): { readonly job: QmpJob; readonly toStackGeneration: number } | null {
+export interface CopyJob {
+  readonly job: QmpJob;
+  readonly toStackGeneration: number;
+  readonly phase: CopyPhase;
+  /** Both stacks hold the same, and each further write of the guest goes to both. */
+  readonly isSame: boolean;
+}
+
+export function copyJobOf(graph: Graph): CopyJob | null {
   for (const job of graph.jobs) {
     const toStackGeneration = parseCopyJob(job.id);
-    if (toStackGeneration !== null) return { job, toStackGeneration };
+    if (toStackGeneration === null) continue;
+    const told = graph.blockJobs.find(({ device }) => device === job.id);
+    const phase = phaseOf(told?.speed ?? 0);
+    // QEMU 7.2 does not say; there each copy is in step from its beginning.
+    const isSynced = told?.['actively-synced'] ?? true;
+    return { job, toStackGeneration, phase, isSame: job.status === 'ready' && phase === 'in-step' && isSynced };
   }
   return null;
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { type CopyPhase, speedOf } from './copy-phase.js';
 import type { Graph } from './graph.js';
 import { toThrottleLimits } from './throttle-limits.js';
 import { observedOf } from './observe.js';
@@ -15,6 +16,7 @@ function graphOf(headChild: string, difference: Partial<Graph> = {}): Graph {
     ]),
     children: new Map([['head', [headChild]]]),
     jobs: [],
+    blockJobs: [],
     exports: [],
     objects: ['limits'],
     limits: toThrottleLimits(null),
@@ -29,6 +31,11 @@ const job = (status: string, error?: string) => ({
   'current-progress': 1,
   'total-progress': 2,
   ...(error === undefined ? {} : { error }),
+});
+const goesAlong = (phase: CopyPhase, isSynced?: boolean) => ({
+  device: 'copy-2',
+  speed: speedOf(phase, 64 * 1024 ** 2),
+  ...(isSynced === undefined ? {} : { 'actively-synced': isSynced }),
 });
 const observe = (graph: Graph) => observedOf('vol-0123456789', graph, () => 'nowhere');
 
@@ -45,9 +52,26 @@ describe('where a copy stands is told by its job together with what is beneath t
     ['ready', undefined, newLeg, 'in-transition'],
   ] as const) {
     test(`${status}, ${error ?? 'no error'}, head on the ${headOn === oldLeg ? 'old' : 'new'} stack: ${state}`, () => {
-      const observed = observe(graphOf(headOn, { jobs: [job(status, error)] }));
+      const observed = observe(
+        graphOf(headOn, { jobs: [job(status, error)], blockJobs: [goesAlong('in-step', true)] }),
+      );
       expect(observed.copy).toEqual({ toStackGeneration: 2, state, doneBytes: 1, totalBytes: 2, error: error ?? null });
       expect(observed.head?.stackGeneration).toBe(headOn === oldLeg ? 1 : 2);
+    });
+  }
+});
+
+describe('a copy that the daemon says is ready is so', () => {
+  for (const [phase, isSynced, state] of [
+    ['behind', false, 'running'],
+    ['joining', true, 'running'],
+    ['in-step', false, 'in-transition'],
+    ['in-step', true, 'ready'],
+    ['in-step', undefined, 'ready'],
+  ] as const) {
+    test(`${phase}, ${isSynced === undefined ? 'not said to be' : isSynced ? '' : 'not '} the same: ${state}`, () => {
+      const observed = observe(graphOf(oldLeg, { jobs: [job('ready')], blockJobs: [goesAlong(phase, isSynced)] }));
+      expect(observed.copy?.state).toBe(state);
     });
   }
 });

@@ -1,5 +1,5 @@
 import type { Layer, ObservedCopy, ObservedStack, ObservedVolume } from '@flexbso/contracts';
-import { baseOf, copyJobOf, headStack, openStacks, stackNodes, type Graph } from './graph.js';
+import { baseOf, type CopyJob, copyJobOf, headStack, openStacks, stackNodes, type Graph } from './graph.js';
 import { HEAD, parseVolumeExport } from './node-names.js';
 import { fromThrottleLimits } from './throttle-limits.js';
 
@@ -77,19 +77,21 @@ export function observedCopy(graph: Graph): ObservedCopy | null {
   const { job, toStackGeneration } = copy;
   return {
     toStackGeneration,
-    state: copyState(job.status, job.error ?? null, headStack(graph) === toStackGeneration),
+    state: copyState(copy, headStack(graph) === toStackGeneration),
     doneBytes: Math.trunc(job['current-progress']),
     totalBytes: Math.trunc(job['total-progress']),
     error: job.error?.slice(0, 500) ?? null,
   };
 }
 
-function copyState(status: string, error: string | null, isHeadOnNew: boolean): ObservedCopy['state'] {
+function copyState({ job: { status, error }, phase, isSame }: CopyJob, isHeadOnNew: boolean): ObservedCopy['state'] {
   if (status === 'concluded') {
-    if (error !== null) return isHeadOnNew ? 'in-transition' : 'failed';
+    if (error !== undefined) return isHeadOnNew ? 'in-transition' : 'failed';
     return isHeadOnNew ? 'done' : 'in-transition';
   }
   if (isHeadOnNew) return 'in-transition';
-  if (status === 'ready') return 'ready';
+  if (isSame) return 'ready';
+  // The daemon says ready once, whatever the guest writes afterwards; in step it will be the same again, or fail.
+  if (status === 'ready') return phase === 'in-step' ? 'in-transition' : 'running';
   return status === 'running' || status === 'created' || status === 'paused' ? 'running' : 'in-transition';
 }

@@ -35,6 +35,11 @@ export const jobsReply = z.array(
 );
 export type QmpJob = z.infer<typeof jobsReply>[number];
 
+export const blockJobsReply = z.array(
+  z.looseObject({ device: z.string(), speed: z.int().min(0), 'actively-synced': z.boolean().optional() }),
+);
+export type QmpBlockJob = z.infer<typeof blockJobsReply>[number];
+
 export const blockExportsReply = z.array(
   z.looseObject({ id: z.string(), type: z.string(), 'node-name': z.string(), 'shutting-down': z.boolean() }),
 );

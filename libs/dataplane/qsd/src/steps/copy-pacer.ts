@@ -1,5 +1,6 @@
 import type { CardStep, ObservedCopy } from '@flexbso/contracts';
 import { measureProcess } from '../card/measure.js';
+import { type CopyPhase, speedOf } from '../graph/copy-phase.js';
 import { headStack, stackNodes, type Graph } from '../graph/graph.js';
 import { copyJob } from '../graph/node-names.js';
 import { fromThrottleLimits } from '../graph/throttle-limits.js';
@@ -18,21 +19,30 @@ const BETWEEN_BOOKS_BYTES = 2 * COPY_PIECE_BYTES;
 interface Sample {
   readonly atMs: number;
   readonly readBytes: number;
+  readonly writtenBytes: number;
   readonly doneBytes: number;
   readonly totalBytes: number;
 }
 
+/** How many files each request is one to: 0 where all of its legs are remote. */
+interface FileLegs {
+  readonly old: number;
+  readonly next: number;
+}
+
 /**
- * Has a running copy give way to its guest. What the guest does is told by two books: each of its writes makes the copy's
- * total larger by as much, since it goes to both stacks at once; what the daemon read from the files of the old stack
- * beyond what the copy moved, the guest read. Reads from remote legs stand in neither: of a guest that only reads there
- * nothing is seen, and it shares the way with one piece of the copy at a time.
+ * Has a running copy give way to its guest. What the guest does is told by two books. What the daemon read from the files
+ * of the old stack, and wrote to them, beyond what the copy moved, was the guest's. And the copy's total grows by what the
+ * guest writes: by all of it once that goes to both stacks at once, before by what was copied already. Requests to remote
+ * legs stand in the second book alone: of a guest that only reads there nothing is seen, and it shares the way with one
+ * piece of the copy at a time.
  */
 export class CopyPacer {
   readonly #scene: StepScene;
   readonly #step: Copy;
   readonly #bounds: PaceBounds;
   #pace: Pace;
+  #phase: CopyPhase = 'behind';
   #last: Sample | null = null;
 
   constructor(scene: StepScene, step: Copy, graph: Graph) {
@@ -42,12 +52,19 @@ export class CopyPacer {
     this.#pace = firstPace(this.#bounds);
   }
 
-  get bytesPerSecond(): number {
-    return this.#pace.bytesPerSecond;
+  get speed(): number {
+    return speedOf(this.#phase, this.#pace.bytesPerSecond);
   }
 
-  /** Of a copy that somebody else began nothing is known but that it runs. */
-  async join(): Promise<void> {
+  /** How the copy that is about to begin goes along with the guest. */
+  begin(phase: CopyPhase): void {
+    this.#phase = phase;
+  }
+
+  /** How the copy that runs goes along from now on. Of one that somebody else began nothing is known but this. */
+  async go(phase: CopyPhase): Promise<void> {
+    this.#phase = phase;
+    this.#last = null;
     await this.#set();
   }
 
@@ -62,7 +79,7 @@ export class CopyPacer {
     this.#last = now;
     if (last === null) return;
     const before = this.#pace.bytesPerSecond;
-    const seen = { ms: now.atMs - last.atMs, bytes: guestBytes(last, now, fileLegCount(graph)) };
+    const seen = { ms: now.atMs - last.atMs, bytes: guestBytes(last, now, this.#fileLegs(graph), this.#phase) };
     this.#pace = nextPace(this.#pace, seen, this.#bounds);
     if (this.#pace.bytesPerSecond !== before) await this.#set();
   }
@@ -71,20 +88,24 @@ export class CopyPacer {
   async #sample(): Promise<Sample | null> {
     const { volumeId, daemon } = this.#scene;
     const pid = await daemon.pid();
-    const [jobs, { readBytes }] = await Promise.all([
+    const [jobs, { readBytes, writtenBytes }] = await Promise.all([
       untraced(() => daemon.qmp.execute('query-jobs', {}, jobsReply)),
       measureProcess(volumeId, pid),
     ]);
     const job = jobs.find(({ id }) => id === copyJob(this.#step.toStackGeneration));
     if (job === undefined) return null;
     const { 'current-progress': doneBytes, 'total-progress': totalBytes } = job;
-    return { atMs: performance.now(), readBytes, doneBytes, totalBytes };
+    return { atMs: performance.now(), readBytes, writtenBytes, doneBytes, totalBytes };
+  }
+
+  #fileLegs(graph: Graph): FileLegs {
+    return { old: fileLegCount(graph, headStack(graph)), next: fileLegCount(graph, this.#step.toStackGeneration) };
   }
 
   async #set(): Promise<void> {
     const { qmp } = this.#scene.daemon;
     const device = copyJob(this.#step.toStackGeneration);
-    const args = { device, speed: this.#pace.bytesPerSecond };
+    const args = { device, speed: this.speed };
     try {
       await untraced(() => qmp.execute('block-job-set-speed', args, nothing));
     } catch (cause) {
@@ -94,17 +115,26 @@ export class CopyPacer {
   }
 }
 
-/** @param fileLegs how many files each read of the guest is a read of; 0: its reads are not seen */
-export function guestBytes(last: Omit<Sample, 'atMs'>, now: Omit<Sample, 'atMs'>, fileLegs: number): number {
-  const written = now.totalBytes - last.totalBytes;
-  const copied = now.doneBytes - last.doneBytes - written;
-  const read = fileLegs === 0 ? 0 : (now.readBytes - last.readBytes) / fileLegs - copied - BETWEEN_BOOKS_BYTES;
-  return Math.max(0, written) + Math.max(0, read);
+/** What the guest read and wrote between two looks, as far as the books tell. */
+export function guestBytes(
+  last: Omit<Sample, 'atMs'>,
+  now: Omit<Sample, 'atMs'>,
+  fileLegs: FileLegs,
+  phase: CopyPhase,
+): number {
+  const grown = Math.max(0, now.totalBytes - last.totalBytes);
+  const done = now.doneBytes - last.doneBytes;
+  // What goes to both stacks at once counts as done, too.
+  const copied = phase === 'behind' ? done : done - grown;
+  const beyond = (bytes: number, ofCopy: number) =>
+    fileLegs.old === 0 ? 0 : (bytes - ofCopy) / fileLegs.old - BETWEEN_BOOKS_BYTES;
+  const read = beyond(now.readBytes - last.readBytes, copied * fileLegs.old);
+  const written = phase === 'behind' ? beyond(now.writtenBytes - last.writtenBytes, copied * fileLegs.next) : grown;
+  return Math.max(grown, written) + Math.max(0, read);
 }
 
-/** Of the stack beneath the head; every file of a mirror is read. */
-function fileLegCount(graph: Graph): number {
-  const stackGeneration = headStack(graph);
+/** Every file of a mirror is read, and written. */
+function fileLegCount(graph: Graph, stackGeneration: number | null): number {
   if (stackGeneration === null) return 0;
   return stackNodes(graph, stackGeneration).filter(
     ({ name, node }) => node.kind === 'leg' && graph.nodes.get(name)?.file.startsWith('nbd://') === false,

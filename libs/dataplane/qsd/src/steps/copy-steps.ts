@@ -6,23 +6,19 @@ import { copyJob, COPY_FILTER, HEAD } from '../graph/node-names.js';
 import { observedCopy } from '../graph/observe.js';
 import { untraced } from '../qmp/qmp-client.js';
 import { nothing } from '../qmp/replies.js';
-import { COPY_PIECE_BYTES } from './copy-piece.js';
+import { abandonJob, cancelJob, dismiss, POLL_MS, waitUntilConcluded } from './copy-end.js';
+import { canBeginBehind, CopyFollower } from './copy-follower.js';
 import { CopyPacer } from './copy-pacer.js';
+import { COPY_PIECE_BYTES, copyGranularityBytes } from './copy-piece.js';
 import { look, type StepScene } from './step-scene.js';
 
 type Copy = Extract<CardStep, { kind: 'copy' }>;
 type CutOver = Extract<CardStep, { kind: 'cut-over' }>;
 
-/** Without an event: how often a copy is looked at. A person sees progress; the daemon answers in under a millisecond. */
-const POLL_MS = 250;
 /** The pivot takes 2 to 33 ms once the copy is ready; this is a target that went away in that moment. */
 const CUT_OVER_TIMEOUT_MS = 30_000;
-const CANCEL_TIMEOUT_MS = 30_000;
 /** Before its first byte a copy clears its target, which shows no progress and takes longer on a large one. */
 const CLEARING_FACTOR = 5;
-/** What a job answers a cancellation in; in the others it ends by itself. */
-const CANCELLABLE = new Set(['created', 'running', 'paused', 'ready', 'standby']);
-
 /** Starts the copy, or joins the one that runs, and waits until both stacks are the same. */
 export async function copy(scene: StepScene, step: Copy): Promise<void> {
   const graph = await look(scene);
@@ -32,17 +28,17 @@ export async function copy(scene: StepScene, step: Copy): Promise<void> {
   if (isOver) await dismiss(scene, step.toStackGeneration);
   const running = isOver ? null : copyJobOf(graph);
   const pacer = new CopyPacer(scene, step, graph);
-  if (running === null) await startCopy(scene, step, graph, pacer.bytesPerSecond);
+  if (running === null) await startCopy(scene, step, graph, pacer);
   else if (running.toStackGeneration !== step.toStackGeneration) {
     throw refused(
       'step-failed',
       `a copy into stack ${running.toStackGeneration} is under way: cancel it before copying into ${step.toStackGeneration}`,
     );
-  } else await pacer.join();
+  } else await pacer.go(running.phase);
   await waitUntilReady(scene, step, pacer);
 }
 
-async function startCopy(scene: StepScene, step: Copy, graph: Graph, speed: number): Promise<void> {
+async function startCopy(scene: StepScene, step: Copy, graph: Graph, pacer: CopyPacer): Promise<void> {
   const [target, old] = [stackTop(graph, step.toStackGeneration), headChild(graph)];
   if (old === null || headStack(graph) !== step.fromStackGeneration)
     throw refused(
@@ -63,6 +59,8 @@ async function startCopy(scene: StepScene, step: Copy, graph: Graph, speed: numb
       'step-failed',
       `stack ${step.fromStackGeneration} of ${scene.volumeId} is ${step.commits ? 'no' : 'an'} overlay on stack ${step.toStackGeneration}: nothing is copied`,
     );
+  const isBehind = await canBeginBehind(scene);
+  pacer.begin(isBehind ? 'behind' : 'in-step');
   await scene.daemon.qmp.execute(
     'blockdev-mirror',
     {
@@ -73,10 +71,9 @@ async function startCopy(scene: StepScene, step: Copy, graph: Graph, speed: numb
       replaces: old,
       // `full` would first write zeros over all of the target; what an overlay does not hold, its base holds alone.
       sync: step.commits ? 'top' : 'full',
-      // The guest's writes go to both at once, so the copy ends whatever the guest does and the pivot is short.
-      'copy-mode': 'write-blocking',
-      speed,
-      granularity: COPY_PIECE_BYTES,
+      'copy-mode': isBehind ? 'background' : 'write-blocking',
+      speed: pacer.speed,
+      granularity: isBehind ? copyGranularityBytes(from ?? 0) : COPY_PIECE_BYTES,
       'buf-size': COPY_PIECE_BYTES,
       'filter-node-name': COPY_FILTER,
       // The outcome stays to be read after a crash of the agent; finalizing by hand was seen to stop the guest.
@@ -91,13 +88,14 @@ async function startCopy(scene: StepScene, step: Copy, graph: Graph, speed: numb
 
 async function waitUntilReady(scene: StepScene, step: Copy, pacer: CopyPacer): Promise<void> {
   const { context, daemon, volumeId } = scene;
+  const follower = new CopyFollower(scene, pacer);
   let [doneBytes, movedAtMs] = [-1, performance.now()];
   for (;;) {
     const seenCount = daemon.qmp.eventCount;
     // A copy of hours is looked at tens of thousands of times: those looks are no spans of its trace.
     const graph = await untraced(() => look(scene));
-    const progress = observedCopy(graph);
-    if (progress === null)
+    const [running, progress] = [copyJobOf(graph), observedCopy(graph)];
+    if (running === null || progress === null)
       throw refused(
         'step-failed',
         `the copy of ${volumeId} into stack ${step.toStackGeneration} is gone before it was ready`,
@@ -109,21 +107,22 @@ async function waitUntilReady(scene: StepScene, step: Copy, pacer: CopyPacer): P
     else if (performance.now() - movedAtMs > stallLimitMs(scene, pacer, doneBytes))
       return abandonCopy(scene, step, progress);
     await pacer.look(graph, progress);
+    await follower.look(running);
     if (context.signal.aborted) throw unavailable(`waiting for the copy of ${volumeId} was stopped; the copy goes on`);
     await daemon.qmp.nextEvent(seenCount, POLL_MS, context.signal);
   }
 }
 
 /** A copy rests between its pieces as its speed demands. */
-function stallLimitMs(scene: StepScene, { bytesPerSecond }: CopyPacer, doneBytes: number): number {
-  const restMs = (2 * COPY_PIECE_BYTES * 1000) / bytesPerSecond;
+function stallLimitMs(scene: StepScene, { speed }: CopyPacer, doneBytes: number): number {
+  const restMs = (2 * COPY_PIECE_BYTES * 1000) / speed;
   const limitMs = Math.max(scene.config.copyStallMs, restMs);
   return doneBytes > 0 ? limitMs : CLEARING_FACTOR * limitMs;
 }
 
 /** A target that does not answer holds the guest's writes back: cancelling fails what is in flight to it and frees them. */
 async function abandonCopy(scene: StepScene, step: Copy, progress: ObservedCopy): Promise<never> {
-  await cancelJob(scene, step.toStackGeneration);
+  await abandonJob(scene, step.toStackGeneration);
   throw refused(
     'step-failed',
     `the copy of ${scene.volumeId} into stack ${step.toStackGeneration} stood still at ${progress.doneBytes} of ${progress.totalBytes} bytes and was cancelled: look at the new stack's pools`,
@@ -148,13 +147,6 @@ export async function cancelCopy(scene: StepScene, step: Copy): Promise<void> {
   if (copyJobOf(graph)?.toStackGeneration !== step.toStackGeneration) return;
   await cancelJob(scene, step.toStackGeneration);
   await dismiss(scene, step.toStackGeneration);
-}
-
-async function cancelJob(scene: StepScene, toStackGeneration: number): Promise<void> {
-  const id = copyJob(toStackGeneration);
-  const status = copyJobOf(await look(scene))?.job.status;
-  if (status !== undefined && CANCELLABLE.has(status)) await scene.daemon.qmp.execute('job-cancel', { id }, nothing);
-  await waitUntilConcluded(scene, CANCEL_TIMEOUT_MS);
 }
 
 /** Puts the guest onto the new stack. The one step that is never undone: done only when the copy is ready and free of errors. */
@@ -185,29 +177,6 @@ async function complete(scene: StepScene, step: CutOver, progress: ObservedCopy 
     );
   }
   await scene.daemon.qmp.execute('job-complete', { id: copyJob(step.toStackGeneration) }, nothing);
-}
-
-async function waitUntilConcluded(scene: StepScene, timeoutMs: number): Promise<Graph> {
-  const deadline = performance.now() + timeoutMs;
-  // Not stopped by the caller's signal: what was asked of the daemon is seen to its end, which is bounded.
-  const never = new AbortController().signal;
-  for (;;) {
-    const seenCount = scene.daemon.qmp.eventCount;
-    const graph = await untraced(() => look(scene));
-    const copyJobNow = copyJobOf(graph);
-    if (copyJobNow === null || copyJobNow.job.status === 'concluded') return graph;
-    if (performance.now() > deadline)
-      throw unavailable(
-        `the copy of ${scene.volumeId} is ${copyJobNow.job.status} and did not end within ${timeoutMs} ms`,
-      );
-    await scene.daemon.qmp.nextEvent(seenCount, POLL_MS, never);
-  }
-}
-
-async function dismiss(scene: StepScene, toStackGeneration: number): Promise<void> {
-  const copyJobNow = copyJobOf(await look(scene));
-  if (copyJobNow?.toStackGeneration !== toStackGeneration || copyJobNow.job.status !== 'concluded') return;
-  await scene.daemon.qmp.execute('job-dismiss', { id: copyJobNow.job.id }, nothing);
 }
 
 /** Before a stack is closed: ends a copy into it, and lets go of the record of a copy that is over. */

@@ -1,0 +1,90 @@
+import { speedOf } from '../graph/copy-phase.js';
+import { type CopyJob, copyJobOf, type Graph } from '../graph/graph.js';
+import { copyJob } from '../graph/node-names.js';
+import { unavailable } from '../errors.js';
+import { untraced } from '../qmp/qmp-client.js';
+import { nothing } from '../qmp/replies.js';
+import { look, type StepScene } from './step-scene.js';
+
+/** Without an event: how often a copy is looked at. A person sees progress; the daemon answers in under a millisecond. */
+export const POLL_MS = 250;
+const CANCEL_TIMEOUT_MS = 30_000;
+/** What a job answers a cancellation in; in the others it ends by itself. */
+const CANCELLABLE = new Set(['created', 'running', 'paused', 'ready', 'standby']);
+/** More than any disk gives. */
+const UNBOUNDED_BYTES_PER_SECOND = 2 ** 40;
+
+/**
+ * Ends the copy without a cut-over. One that is behind ends at once. One that the guest's writes go along with must not
+ * be torn away beneath them (`CopyPhase` says why): it is brought to where both stacks are the same, and let go there.
+ */
+export async function cancelJob(scene: StepScene, toStackGeneration: number): Promise<void> {
+  const copy = copyJobOf(await look(scene));
+  if (copy?.toStackGeneration === toStackGeneration && CANCELLABLE.has(copy.job.status)) {
+    if (copy.phase !== 'behind' && (await isWholeInTime(scene, copy)))
+      await scene.daemon.qmp.execute('block-job-cancel', { device: copy.job.id, force: false }, nothing);
+    else await tearAway(scene, toStackGeneration);
+  }
+  await waitUntilConcluded(scene, CANCEL_TIMEOUT_MS);
+}
+
+/** Ends a copy whose target does not answer, and so holds back what goes along: what is in flight to it fails. */
+export async function abandonJob(scene: StepScene, toStackGeneration: number): Promise<void> {
+  await tearAway(scene, toStackGeneration);
+  await waitUntilConcluded(scene, CANCEL_TIMEOUT_MS);
+}
+
+async function tearAway({ daemon }: StepScene, toStackGeneration: number): Promise<void> {
+  await daemon.qmp.execute('job-cancel', { id: copyJob(toStackGeneration) }, nothing);
+}
+
+/** Has the copy finish as fast as it can; false: it has ended, or stands still. */
+async function isWholeInTime(scene: StepScene, { job, phase }: CopyJob): Promise<boolean> {
+  const { daemon, config } = scene;
+  await daemon.qmp.execute(
+    'block-job-set-speed',
+    { device: job.id, speed: speedOf(phase, UNBOUNDED_BYTES_PER_SECOND) },
+    nothing,
+  );
+  if (phase === 'joining') await goAlong(scene, job.id);
+  // Seen to its end whatever the caller's signal says, as every cancellation is.
+  const never = new AbortController().signal;
+  let [doneBytes, movedAtMs] = [-1, performance.now()];
+  for (;;) {
+    const seenCount = daemon.qmp.eventCount;
+    const now = copyJobOf(await untraced(() => look(scene)));
+    if (now === null || !CANCELLABLE.has(now.job.status)) return false;
+    if (now.job.status === 'ready') return true;
+    const done = now.job['current-progress'];
+    if (done !== doneBytes) [doneBytes, movedAtMs] = [done, performance.now()];
+    else if (performance.now() - movedAtMs > config.copyStallMs) return false;
+    await daemon.qmp.nextEvent(seenCount, POLL_MS, never);
+  }
+}
+
+/** From here on each new write of the guest goes to both stacks. Asked twice it is no more than once. */
+export async function goAlong({ daemon }: StepScene, jobId: string): Promise<void> {
+  await daemon.qmp.execute('block-job-change', { id: jobId, type: 'mirror', 'copy-mode': 'write-blocking' }, nothing);
+}
+
+export async function waitUntilConcluded(scene: StepScene, timeoutMs: number): Promise<Graph> {
+  const deadline = performance.now() + timeoutMs;
+  // Not stopped by the caller's signal: what was asked of the daemon is seen to its end, which is bounded.
+  const never = new AbortController().signal;
+  for (;;) {
+    const seenCount = scene.daemon.qmp.eventCount;
+    const graph = await untraced(() => look(scene));
+    const copy = copyJobOf(graph);
+    if (copy === null || copy.job.status === 'concluded') return graph;
+    if (performance.now() > deadline)
+      throw unavailable(`the copy of ${scene.volumeId} is ${copy.job.status} and did not end within ${timeoutMs} ms`);
+    await scene.daemon.qmp.nextEvent(seenCount, POLL_MS, never);
+  }
+}
+
+/** Lets go of the record of a copy that is over. */
+export async function dismiss(scene: StepScene, toStackGeneration: number): Promise<void> {
+  const copy = copyJobOf(await look(scene));
+  if (copy?.toStackGeneration !== toStackGeneration || copy.job.status !== 'concluded') return;
+  await scene.daemon.qmp.execute('job-dismiss', { id: copy.job.id }, nothing);
+}
