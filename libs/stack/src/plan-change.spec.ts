@@ -10,6 +10,7 @@ import {
   growsInPlace,
   planCard,
   planChange,
+  type PlannedPoolLeg,
   planPoolLeg,
 } from './index.js';
 import { CARD, capable, changeArbitrary, stackOfLayers, volume } from './testing/arbitraries.js';
@@ -176,12 +177,13 @@ describe('the plan of a change', () => {
 });
 
 describe('the plan of a leg on its pool', () => {
-  const desired = {
+  const desired: PlannedPoolLeg = {
     legId: 'leg-0000000001',
     volumeId: 'vol-0000000001',
     sizeBytes: SIZE,
     epoch: 2,
     holder: { cardId: 'card-1' },
+    role: 'preparing',
     tombstone: false,
   };
   const serving = { epoch: 2, holderCardId: 'card-1' };
@@ -194,7 +196,7 @@ describe('the plan of a leg on its pool', () => {
     holderCardId: 'card-1',
     serving,
   };
-  const stepsOf = (observed: ObservedLeg | null, difference: Partial<typeof desired> = {}) => {
+  const stepsOf = (observed: ObservedLeg | null, difference: Partial<PlannedPoolLeg> = {}) => {
     const plan = planPoolLeg({ poolId: 'pool-1', observed, desired: { ...desired, ...difference } });
     return plan.ok ? plan.steps.map(({ step }) => step.kind) : `${plan.problem.code}: ${plan.problem.detail}`;
   };
@@ -204,6 +206,16 @@ describe('the plan of a leg on its pool', () => {
     expect(stepsOf(settled)).toEqual([]);
     expect(stepsOf({ ...settled, serving: null })).toEqual(['serve-leg']);
     expect(stepsOf({ ...settled, sizeBytes: 0, serving: null })).toEqual(['create-leg', 'serve-leg']);
+  });
+
+  it('makes nothing anew that was in use, and deletes it all the same', () => {
+    const begun = { ...settled, sizeBytes: 0, serving: null };
+    for (const role of ['current', 'frozen', 'retiring'] as const) {
+      expect(stepsOf(null, { role })).toMatch(/^needs-operator: .*the pool has nothing of it/);
+      expect(stepsOf(begun, { role })).toMatch(/^needs-operator: .*it is not made anew/);
+      expect(stepsOf(null, { role, tombstone: true })).toEqual([]);
+      expect(stepsOf({ ...settled, serving: null }, { role })).toEqual(['serve-leg']);
+    }
   });
 
   it('neither serves nor grows a damaged leg, but cuts its old holder off, and deletes it', () => {

@@ -17,6 +17,7 @@ export interface PlannedPoolLeg {
   readonly compression?: CompressionAlgorithm | undefined;
   readonly epoch: number;
   readonly holder: { readonly cardId: string };
+  readonly role: DesiredLeg['role'];
   readonly tombstone: boolean;
 }
 
@@ -31,11 +32,11 @@ export type PoolLegPlan = { readonly ok: true; readonly steps: PlannedPoolStep[]
 
 /**
  * The steps that bring one leg on its pool from what is observed to what is desired; none when that is so already.
- * Refused: `needs-operator` when the leg belongs to another volume, a newer epoch or another holder, or its bytes are
- * damaged, and `change-refused` when it would have to shrink.
+ * Refused: `needs-operator` when the leg belongs to another volume, a newer epoch or another holder, when its bytes are
+ * damaged, or when it carries a volume and is not there; and `change-refused` when it would have to shrink.
  */
 export function planPoolLeg({ poolId, observed, desired }: PoolLegPlanInput): PoolLegPlan {
-  const refusal = observed && refusalOf(poolId, observed, desired);
+  const refusal = (observed && refusalOf(poolId, observed, desired)) ?? absenceOf(poolId, observed, desired);
   if (refusal) return refused(refusal);
   return {
     ok: true,
@@ -45,6 +46,22 @@ export function planPoolLeg({ poolId, observed, desired }: PoolLegPlanInput): Po
       desired.tombstone ? removal(observed) : upkeep(observed, desired),
     ),
   };
+}
+
+/** Nothing is made that is not being prepared: empty, it would take the place of bytes that somebody relies on. */
+function absenceOf(poolId: string, observed: ObservedLeg | null, desired: PlannedPoolLeg): Problem | null {
+  const { legId, role, tombstone } = desired;
+  if (isMade(observed) || tombstone || role === 'preparing') return null;
+  return problem(
+    'needs-operator',
+    `leg ${legId} on pool ${poolId}: the pool has nothing of it, and it was in use (${role}); it is not made anew, empty: put it back from a copy, or delete the volume`,
+    { legId, poolId },
+  );
+}
+
+/** Size 0: its creation was begun, and is done again. */
+function isMade(observed: ObservedLeg | null): observed is ObservedLeg {
+  return observed !== null && observed.sizeBytes > 0;
 }
 
 function removal(observed: ObservedLeg | null): PoolStep[] {
@@ -57,8 +74,7 @@ function removal(observed: ObservedLeg | null): PoolStep[] {
 function upkeep(observed: ObservedLeg | null, desired: PlannedPoolLeg): PoolStep[] {
   const { legId, sizeBytes, epoch, compression } = desired;
   const serve: PoolStep = { kind: 'serve-leg', legId, epoch, holderCardId: desired.holder.cardId };
-  // Size 0: its creation was begun and is done again.
-  if (!observed || observed.sizeBytes === 0) {
+  if (!isMade(observed)) {
     const create: PoolStep = {
       kind: 'create-leg',
       legId,

@@ -206,6 +206,24 @@ describe("a pool's agent", () => {
     expect(pool.world.leg(LEG_ID).serving?.epoch).toBe(1);
   });
 
+  it('never makes a leg anew that was in use and is gone, says so, and ends it when it is to go', async () => {
+    const pool = new PoolFixture();
+    await pool.start();
+    const made = await pool.want();
+    await pool.untilSaid(made, 'ready');
+    const used = await pool.want({ role: 'current' });
+    await pool.untilSaid(used, 'ready');
+    pool.world.legs.delete(LEG_ID);
+    await pool.untilSaid(used, 'working');
+    await pool.clock.run(60_000);
+    expect(pool.world.legs.size).toBe(0);
+    expect(pool.scheduler.saidOfLeg(used.operationId)?.problem).toMatchObject({
+      code: 'needs-operator',
+      detail: expect.stringContaining('it is not made anew, empty'),
+    });
+    await pool.untilSaid(await pool.want({ tombstone: true, role: 'retiring' }), 'deleted');
+  });
+
   it('keeps legs that a whole answer does not name, and says that it diverged', async () => {
     const pool = new PoolFixture();
     const agent = await pool.start();

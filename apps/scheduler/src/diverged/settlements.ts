@@ -26,13 +26,14 @@ import { accept } from '../volumes/accept.js';
 import { tenantOf } from '../volumes/callers.js';
 import { proposeDelete } from '../volumes/propose-change.js';
 import { agreedAgents, type DifferingVolume, differingVolumes } from './differences.js';
-import { judge, type Verdict } from './judge.js';
+import { judge, refused, type Verdict } from './judge.js';
 import { letOver } from './let-over.js';
 import { type Answered, type Reality, realityOf } from './reality.js';
 import { keepDetached } from './keep-detached.js';
 import { keepLost } from './keep-lost.js';
 import { endsAs, isCarriedOut, letGo, superseded, takeOver, takeOverToDelete } from './settle.js';
 import type { Settling } from './settled-records.js';
+import { type Asked, volumesWhenAsked, whyOutdated } from './since-asked.js';
 import { adoptText, deletedLegs, deleteText, divergedVolume } from './words.js';
 
 const verbs = rpc.scheduler;
@@ -44,6 +45,12 @@ type SettleOne = (decision: Decision, one: DifferingVolume, verdict: Verdict) =>
 const maxListed = 200;
 const maxAgents = 1_000;
 const maxSettled = 1_000;
+
+/** What all agents told, and the volumes as they were just before. */
+interface Told {
+  readonly asked: Asked;
+  readonly reality: Reality;
+}
 
 /** Everything that differs, with how each could be settled. */
 interface Compared {
@@ -70,16 +77,16 @@ export class Settlements {
     const { following, unheard, isAll } = standing(fleet);
     // Each of them asks every few seconds, and so is known: without any, nobody is asked.
     if (isAll) return { v: 1, incarnation, following, unheard, agents: [], volumes: [], volumeCount: 0 };
-    const reality = await this.#reality();
+    const told = await this.#told();
     const recorded = await store.read(recordedVolumes);
-    const { differing, verdictOf } = this.#compare(reality, recorded);
+    const { differing, verdictOf } = this.#compare(told, recorded);
     const volumes = differing.map((one) => divergedVolume(one, verdictOf(one)));
     return {
       v: 1,
       incarnation,
       following,
       unheard: unheard.slice(0, maxAgents),
-      agents: agentsOf(reality, differing).slice(0, maxAgents),
+      agents: agentsOf(told.reality, differing).slice(0, maxAgents),
       volumes: fitting(volumes.slice(0, maxListed)),
       volumeCount: volumes.length,
     };
@@ -137,9 +144,11 @@ export class Settlements {
     settleOne: SettleOne,
   ): Promise<Settled> {
     assertAdmin(caller);
-    // Asked before the decision: other decisions do not wait for agents. What of it no longer is so, agents refuse.
+    // Asked before the decision: other decisions do not wait for agents, and what they decide of a volume outdates the
+    // answers. What else is no longer so, agents refuse.
     const { incarnation, ports } = this.#decisions;
-    const reality = await this.#reality();
+    const told = await this.#told();
+    const { reality } = told;
     // Read beside the decisions too, for there may be thousands; inside, what is settled is read again.
     const known = await ports.store.read(recordedVolumes);
     const call = {
@@ -152,8 +161,8 @@ export class Settlements {
     const done = await this.#decisions.run((decision) =>
       decision.tx.idempotent(call, async () => {
         if (this.#decisions.incarnation !== incarnation) throw restoredMeanwhile(id);
-        const { recorded, ...outcome } = await this.#settleEach(decision, id, { reality, known }, settleOne);
-        const { differing } = this.#compare(reality, recorded);
+        const { recorded, ...outcome } = await this.#settleEach(decision, id, { told, known }, settleOne);
+        const { differing } = this.#compare(told, recorded);
         const following: Settled['following'] = [];
         risen = 0;
         for (const agent of agreedAgents(reality, differing).slice(0, maxAgents)) {
@@ -172,15 +181,16 @@ export class Settlements {
   async #settleEach(
     decision: Decision,
     id: string,
-    { reality, known }: { reality: Reality; known: readonly RecordedVolume[] },
+    { told, known }: { told: Told; known: readonly RecordedVolume[] },
     settleOne: SettleOne,
   ): Promise<Pick<Settled, 'settled' | 'refused'> & { recorded: readonly RecordedVolume[] }> {
     const done: Pick<Settled, 'settled' | 'refused'> = { settled: [], refused: [] };
+    const { reality } = told;
     const isAgent = reality.answered.some((agent) => agent.id === id);
     let recorded = known;
-    for (const { volumeId } of this.#chosen(id, this.#compare(reality, recorded), reality)) {
+    for (const { volumeId } of this.#chosen(id, this.#compare(told, recorded), reality)) {
       recorded = withNow(recorded, volumeId, await decision.read(volumeId));
-      const { differing, verdictOf } = this.#compare(reality, recorded);
+      const { differing, verdictOf } = this.#compare(told, recorded);
       const one = differing.find((each) => each.volumeId === volumeId);
       // Somebody else settled it a moment ago.
       if (one === undefined) continue;
@@ -205,14 +215,20 @@ export class Settlements {
     return ofAgent.toSorted((left, right) => left.parts.cards.length - right.parts.cards.length).slice(0, maxSettled);
   }
 
-  #compare(reality: Reality, recorded: readonly RecordedVolume[]): Compared {
+  #compare({ asked, reality }: Told, recorded: readonly RecordedVolume[]): Compared {
     const { incarnation } = this.#decisions;
     const differing = differingVolumes(recorded, reality, incarnation);
-    return { differing, verdictOf: (one) => judge(one, reality, recorded, incarnation) };
+    const verdictOf = (one: DifferingVolume): Verdict => {
+      const outdated = whyOutdated(asked.get(one.volumeId), one.recorded?.volume);
+      return outdated === null ? judge(one, reality, recorded, incarnation) : refused(outdated);
+    };
+    return { differing, verdictOf };
   }
 
-  async #reality(): Promise<Reality> {
-    return realityOf(await inspectAll(this.#decisions.ports), this.#decisions.incarnation);
+  async #told(): Promise<Told> {
+    const { incarnation, ports } = this.#decisions;
+    const asked = await ports.store.read(volumesWhenAsked);
+    return { asked, reality: realityOf(await inspectAll(ports), incarnation) };
   }
 
   #settling(caller: Caller, { deciding }: Decision, owner: Settling['owner']): Settling {

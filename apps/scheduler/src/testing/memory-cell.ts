@@ -190,6 +190,9 @@ export class MemoryCell {
     return card;
   }
 
+  /** What happens when an agent has answered what it was asked, and another is still waited for. */
+  whileAsked: (role: AgentRole, id: string) => Promise<void> = async () => undefined;
+
   inspect: (role: AgentRole, id: string) => InspectAnswer = (role, id) => {
     const agent = (role === 'card' ? this.cards : this.pools).find((one) => one.id === id);
     if (!agent || agent.isAway) throw new Error('no answer in time');
@@ -203,7 +206,13 @@ export class MemoryCell {
         clock: { nowMs: () => this.nowMs },
         randomness: this.#randomness,
         nudges: { send: (role, id) => void this.nudged.push(`${role} ${id}`) },
-        inspections: { ask: async (role, id) => this.inspect(role, id) },
+        inspections: {
+          ask: async (role, id) => {
+            const answer = this.inspect(role, id);
+            await this.whileAsked(role, id);
+            return answer;
+          },
+        },
         tracing: { headers: () => ({ traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' }) },
         relay: { wake: () => undefined },
         revisions: {

@@ -4,6 +4,9 @@ import type { Chance } from '../time/chance.js';
 const MIB = 1024 ** 2;
 const encryption = { kind: 'encryption', cipher: 'aes-xts-256' } as const;
 
+/** What of a volume decides what else could be wanted of it. */
+type Wished = Pick<Volume, 'sizeBytes' | 'qos' | 'keyRef' | 'snapshots'>;
+
 /** What a client could ask for a new volume; a clone, where another has a snapshot. */
 export function newVolume(chance: Chance, name: string, poolIds: readonly string[], other: Volume | null) {
   if (other !== null && other.snapshots.length > 0) {
@@ -21,11 +24,11 @@ export function newVolume(chance: Chance, name: string, poolIds: readonly string
 }
 
 /** What a client could want to be different about a volume; several things at once now and then. */
-export function patchOf(chance: Chance, volume: Volume, poolIds: readonly string[]): VolumePatch {
+export function patchOf(chance: Chance, volume: Wished, poolIds: readonly string[]): VolumePatch {
   const patch: VolumePatch = {};
   const wishes = [
     () => (patch.qos = limitsOf(chance, volume)),
-    () => (patch.placement = { poolIds: [chance.pick(poolIds)] }),
+    () => (patch.placement = { poolIds: placeOf(chance, poolIds) }),
     () => (patch.stack = { layers: layers(chance) }),
     () => (patch.sizeBytes = volume.sizeBytes + chance.pick([1, 4, 8]) * MIB),
     () => (patch.alwaysRedundant = chance.isOneIn(3)),
@@ -36,6 +39,11 @@ export function patchOf(chance: Chance, volume: Volume, poolIds: readonly string
   // Some ask without knowing of snapshots, and are refused.
   if (volume.snapshots.length > 0 && !chance.isOneIn(4)) patch.acknowledgeSnapshots = true;
   return patch;
+}
+
+/** One pool, or where placement prefers. One draw either way: what is drawn after it stays as it is. */
+function placeOf(chance: Chance, poolIds: readonly string[]): string[] {
+  return chance.pick([...poolIds.map((poolId) => [poolId]), []]);
 }
 
 /** Where a client could want its volume to be shown, if anywhere else than now; null: it wants something else. */

@@ -49,22 +49,25 @@ export class ServiceHost<Contents extends MemoryContents<Contents>> {
   }
 
   start(): void {
-    const { process } = this;
-    const held: Held = { token: null };
-    const connection = this.#connect(process, held);
-    process.onEnd(() => {
-      connection.abandon();
-      if (this.process === process) this.replace();
-    });
-    // As in production: one that cannot start, or whose lease is another's, ends.
-    this.#live(process, connection, held).catch(() => process.kill());
+    this.#start(this.process);
   }
 
   /** Another process starts, and waits until the lease is free. */
   replace(): void {
     const { timeline, chance } = this.#parts;
-    this.process = this.#newProcess();
-    timeline.after(chance.int(RESTART.leastMs, RESTART.mostMs), () => this.start());
+    const process = this.#newProcess();
+    this.process = process;
+    timeline.after(chance.int(RESTART.leastMs, RESTART.mostMs), () => this.#start(process));
+  }
+
+  #start(process: SimProcess): void {
+    // It ended before it began, and another follows it.
+    if (!process.isAlive) return;
+    const held: Held = { token: null };
+    const connection = this.#connect(process, held);
+    process.onEnd(() => connection.abandon());
+    // As in production: one that cannot start, or whose lease is another's, ends.
+    this.#live(process, connection, held).catch(() => process.kill());
   }
 
   async #live(process: SimProcess, connection: MemoryConnection<Contents>, held: Held): Promise<void> {
@@ -95,6 +98,11 @@ export class ServiceHost<Contents extends MemoryContents<Contents>> {
   }
 
   #newProcess(): SimProcess {
-    return new SimProcess(this.#parts.name, this.#parts.timeline, this.#parts.endsAt);
+    const process = new SimProcess(this.#parts.name, this.#parts.timeline, this.#parts.endsAt);
+    // From the first on: whoever puts a copy of the database back ends one, too, that is still to begin.
+    process.onEnd(() => {
+      if (this.process === process) this.replace();
+    });
+    return process;
   }
 }
