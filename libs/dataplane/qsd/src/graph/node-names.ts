@@ -11,6 +11,9 @@ export const LIMITS = 'limits';
 /** There only while a copy widens `limits`: it limits nothing and keeps the tenant's own numbers. */
 export const TENANT_LIMITS = 'limits-tenant';
 
+/** Throttle group that the head obeys, instead of its limits, for the moments in which the guest's requests are held. */
+export const HELD = 'held';
+
 export type Raid1 = Extract<Layer, { kind: 'raid1' }>;
 
 const MAX_NODE_NAME = 31;

@@ -1,8 +1,9 @@
 import type { CopyJob } from '../graph/graph.js';
-import { nothing, versionReply } from '../qmp/replies.js';
+import { versionReply } from '../qmp/replies.js';
 import { goAlong } from './copy-end.js';
 import type { CopyPacer } from './copy-pacer.js';
 import { nextRound, type Round, roundFrom } from './copy-rounds.js';
+import { awaitEarlierRequests } from './earlier-requests.js';
 import type { StepScene } from './step-scene.js';
 
 /** Brings a copy that began behind its guest into step with it, once there is little left to copy. */
@@ -21,7 +22,7 @@ export class CopyFollower {
     if (phase === 'in-step' || (phase === 'behind' && !this.#isNear(job))) return;
     await this.#pacer.go('joining');
     await goAlong(this.#scene, job.id);
-    await awaitEarlierWrites(this.#scene);
+    await awaitEarlierRequests(this.#scene.daemon);
     await this.#pacer.go('in-step');
   }
 
@@ -33,11 +34,6 @@ export class CopyFollower {
     this.#round = this.#round === null ? roundFrom(progress) : nextRound(this.#round, progress);
     return this.#round === null;
   }
-}
-
-/** A transaction drains the whole daemon before its actions, of which it needs none. */
-async function awaitEarlierWrites({ daemon }: StepScene): Promise<void> {
-  await daemon.qmp.execute('transaction', { actions: [] }, nothing);
 }
 
 /** Whether a copy may begin behind its guest: before QEMU 8.2 it could not be brought into step. */

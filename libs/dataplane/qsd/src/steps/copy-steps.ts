@@ -2,14 +2,15 @@ import type { CardStep, ObservedCopy } from '@flexbso/contracts';
 import type { DataPlaneError } from '@flexbso/dataplane-port';
 import { refused, unavailable } from '../errors.js';
 import { baseOf, copyJobOf, headChild, headStack, stackTop, type Graph } from '../graph/graph.js';
-import { copyJob, COPY_FILTER, HEAD } from '../graph/node-names.js';
+import { copyJob, HEAD } from '../graph/node-names.js';
 import { observedCopy } from '../graph/observe.js';
 import { untraced } from '../qmp/qmp-client.js';
 import { nothing } from '../qmp/replies.js';
 import { abandonJob, cancelJob, dismiss, POLL_MS, waitUntilConcluded } from './copy-end.js';
-import { canBeginBehind, CopyFollower } from './copy-follower.js';
+import { CopyFollower } from './copy-follower.js';
 import { CopyPacer } from './copy-pacer.js';
-import { COPY_PIECE_BYTES, copyGranularityBytes } from './copy-piece.js';
+import { COPY_PIECE_BYTES } from './copy-piece.js';
+import { startJob, withoutDoubtfulStart } from './copy-start.js';
 import { look, type StepScene } from './step-scene.js';
 
 type Copy = Extract<CardStep, { kind: 'copy' }>;
@@ -21,7 +22,7 @@ const CUT_OVER_TIMEOUT_MS = 30_000;
 const CLEARING_FACTOR = 5;
 /** Starts the copy, or joins the one that runs, and waits until both stacks are the same. */
 export async function copy(scene: StepScene, step: Copy): Promise<void> {
-  const graph = await look(scene);
+  const graph = await withoutDoubtfulStart(scene, await look(scene));
   if (headStack(graph) === step.toStackGeneration) return;
   // The target of one that failed is closed and made anew, but for a base: it goes on where it is.
   const isOver = step.commits === true && observedCopy(graph)?.state === 'failed';
@@ -59,31 +60,7 @@ async function startCopy(scene: StepScene, step: Copy, graph: Graph, pacer: Copy
       'step-failed',
       `stack ${step.fromStackGeneration} of ${scene.volumeId} is ${step.commits ? 'no' : 'an'} overlay on stack ${step.toStackGeneration}: nothing is copied`,
     );
-  const isBehind = await canBeginBehind(scene);
-  pacer.begin(isBehind ? 'behind' : 'in-step');
-  await scene.daemon.qmp.execute(
-    'blockdev-mirror',
-    {
-      'job-id': copyJob(step.toStackGeneration),
-      // Only a root node can be mirrored: the head itself.
-      device: HEAD,
-      target,
-      replaces: old,
-      // `full` would first write zeros over all of the target; what an overlay does not hold, its base holds alone.
-      sync: step.commits ? 'top' : 'full',
-      'copy-mode': isBehind ? 'background' : 'write-blocking',
-      speed: pacer.speed,
-      granularity: isBehind ? copyGranularityBytes(from ?? 0) : COPY_PIECE_BYTES,
-      'buf-size': COPY_PIECE_BYTES,
-      'filter-node-name': COPY_FILTER,
-      // The outcome stays to be read after a crash of the agent; finalizing by hand was seen to stop the guest.
-      'auto-dismiss': false,
-      'auto-finalize': true,
-      'on-source-error': 'report',
-      'on-target-error': 'report',
-    },
-    nothing,
-  );
+  await startJob(scene, step, graph, target, pacer);
 }
 
 async function waitUntilReady(scene: StepScene, step: Copy, pacer: CopyPacer): Promise<void> {
@@ -138,7 +115,7 @@ function copyFailed(volumeId: string, toStackGeneration: number, error: string |
 
 /** Cancels the copy and clears it away; once cut over there is no way back. */
 export async function cancelCopy(scene: StepScene, step: Copy): Promise<void> {
-  const graph = await look(scene);
+  const graph = await withoutDoubtfulStart(scene, await look(scene));
   if (headStack(graph) === step.toStackGeneration)
     throw refused(
       'cut-over-passed',
@@ -181,7 +158,7 @@ async function complete(scene: StepScene, step: CutOver, progress: ObservedCopy 
 
 /** Before a stack is closed: ends a copy into it, and lets go of the record of a copy that is over. */
 export async function endCopyFor(scene: StepScene, stackGeneration: number): Promise<void> {
-  const progress = observedCopy(await look(scene));
+  const progress = observedCopy(await withoutDoubtfulStart(scene, await look(scene)));
   if (progress === null) return;
   if (progress.toStackGeneration === stackGeneration) await cancelJob(scene, stackGeneration);
   await dismiss(scene, progress.toStackGeneration);

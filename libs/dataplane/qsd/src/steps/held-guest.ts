@@ -1,0 +1,69 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { headChild, type Graph } from '../graph/graph.js';
+import { HEAD, HELD, LIMITS } from '../graph/node-names.js';
+import { toThrottleLimits } from '../graph/throttle-limits.js';
+import type { NbdClient } from '../nbd/nbd-client.js';
+import { nothing } from '../qmp/replies.js';
+import { awaitEarlierRequests } from './earlier-requests.js';
+import { withBytes } from './first-bytes.js';
+import type { StepScene } from './step-scene.js';
+
+/** A read of our own uses up what the group lets through: so many operations of one unit, at so many a second. */
+const OPERATIONS_PER_SECOND = 1000;
+const UNIT_BYTES = 256;
+const READ_BYTES = 1024 ** 2;
+/** Four seconds. Then the guest goes on by itself, slowly, whatever has become of us. */
+const LASTS_MS = (1000 * READ_BYTES) / UNIT_BYTES / OPERATIONS_PER_SECOND;
+/** For a request over a socket to be heard. */
+const HEARD_MS = 5;
+/** What may be done meanwhile is over by then for certain. */
+export const HELD_MS = LASTS_MS - 1000;
+
+/**
+ * Lets no request of the guest through while `act` runs, for at most {@link HELD_MS}; those that come are held, and done
+ * afterwards. When `act` begins, all that came before is done.
+ */
+export function whileHeld<T>(scene: StepScene, graph: Graph, act: () => Promise<T>): Promise<T> {
+  const limits = { ...toThrottleLimits({ iopsTotal: OPERATIONS_PER_SECOND }), 'iops-size': UNIT_BYTES };
+  // Not writable: the guest writes there.
+  return withBytes(
+    scene,
+    HEAD,
+    async (client) => {
+      await scene.daemon.qmp.execute('object-add', { 'qom-type': 'throttle-group', id: HELD, limits }, nothing);
+      try {
+        await obey(scene, graph, HELD);
+        await useUp(scene, client);
+        return await act();
+      } finally {
+        await release(scene, graph);
+      }
+    },
+    false,
+  );
+}
+
+/** Whether somebody who held the guest died before letting it go: what was done meanwhile is in doubt. */
+export const isHeld = (graph: Graph): boolean => graph.objects.includes(HELD);
+
+export async function release(scene: StepScene, graph: Graph): Promise<void> {
+  await obey(scene, graph, LIMITS);
+  await scene.daemon.qmp.execute('object-del', { id: HELD }, nothing);
+}
+
+async function obey({ daemon }: StepScene, graph: Graph, group: string): Promise<void> {
+  const head = { driver: 'throttle', 'node-name': HEAD, 'throttle-group': group, file: headChild(graph) };
+  await daemon.qmp.execute('blockdev-reopen', { options: [head] }, nothing);
+}
+
+/**
+ * A group that is new lets one request through. So we ask for one, and then have the daemon do all that waits, ours and
+ * the guest's: that counts as well, and more than ours alone.
+ */
+async function useUp({ daemon }: StepScene, client: NbdClient): Promise<void> {
+  const read = client.read(0, READ_BYTES).then(() => true);
+  // In between the daemon must come to hear of it: it hears nothing while it is drained.
+  while (!(await Promise.race([read, sleep(HEARD_MS, false)]))) await awaitEarlierRequests(daemon);
+  // One of the guest's may have gone before ours.
+  await awaitEarlierRequests(daemon);
+}
