@@ -19,6 +19,6 @@ it('says what a step does in words, and when it is late', () => {
     copyBytesPerSecond: 256 * 1024 ** 2,
   } as const;
   expect(describe(copy)).toBe('copy 1 GiB from stack 1 to 2 at up to 256 MiB/s and keep both the same');
-  expect(overdueAfterMs(copy)).toBe(60_000 + 4 * 4000);
+  expect(overdueAfterMs(copy)).toBe(60_000 + 8 * 4000);
   expect(describe({ kind: 'delete-leg', legId: 'leg-0000000001' })).toBe('delete leg-0000000001');
 });

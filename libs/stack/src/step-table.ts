@@ -129,8 +129,9 @@ export const cardStepTable: CardTable = {
         ? `write what stack ${step.fromStackGeneration} holds into stack ${step.toStackGeneration} beneath it, at up to ${bytes(step.copyBytesPerSecond)}/s, and keep both the same`
         : `copy ${bytes(step.bytes)} from stack ${step.fromStackGeneration} to ${step.toStackGeneration} at up to ${bytes(step.copyBytesPerSecond)}/s and keep both the same`,
     expectedMs: copyMs,
-    // Four times the planned duration: a copy that gives way to its guest goes on at a quarter of its rate.
-    overdueAfterMs: (step) => 60_000 + 4 * copyMs(step),
+    // Eight times the planned duration: a copy that gives way to its guest goes on at a quarter of its rate, and a guest
+    // that writes everywhere has it copy everything once more.
+    overdueAfterMs: (step) => 60_000 + 8 * copyMs(step),
   },
   'cut-over': {
     undo: null,

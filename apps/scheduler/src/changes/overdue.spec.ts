@@ -55,8 +55,8 @@ describe('a step that outlives its limit', () => {
     ];
     const { change } = await cell.change(toPool('pool-2'));
     await cell.settle();
-    // The cell copies 1 MiB a second: four times 256 s, and a minute.
-    const limitMs = 60_000 + 4 * 1000 * (volume.sizeBytes / MIB);
+    // The cell copies 1 MiB a second: eight times 256 s, and a minute.
+    const limitMs = 60_000 + 8 * 1000 * (volume.sizeBytes / MIB);
     for (let attempt = 0; attempt < 4; attempt += 1) {
       startedAtMs += 1_000;
       await later(limitMs / 4 - 1);

@@ -22,7 +22,10 @@ export interface GuestSeen {
   readonly bytes: number;
 }
 
-/** A quarter of its rate: a copy that gives way all the time ends before it is said to be overdue, which is after four times its time. */
+/**
+ * A quarter of its rate: a copy that gives way all the time, to a guest that writes all of it once more meanwhile, ends
+ * before it is said to be overdue, which is after eight times its time.
+ */
 const LEAST_SHARE = 4;
 /** The scheduler's own least rate: below it a terabyte takes more than eleven days. */
 const LEAST_BYTES_PER_SECOND = 1024 ** 2;
