@@ -20,6 +20,14 @@ test('a command that cannot be started fails with a reason', async () => {
 });
 
 test('a command that hangs is ended and fails', async () => {
-  vi.spyOn(console, 'error').mockReturnValue();
+  const errors = vi.spyOn(console, 'error').mockReturnValue();
   expect(await runCommand([node, '-e', 'setInterval(() => {}, 1000)'], 50)).toBe(1);
+  expect(errors).toHaveBeenLastCalledWith(expect.stringContaining('took more than 0.05 s'));
+});
+
+test('a command that ends in order when it is told that it is late fails all the same, and the reason is said', async () => {
+  const errors = vi.spyOn(console, 'error').mockReturnValue();
+  const ending = "process.on('SIGTERM', () => process.exit(0)); setInterval(() => {}, 1000)";
+  expect(await runCommand([node, '-e', ending], 1000)).toBe(1);
+  expect(errors).toHaveBeenLastCalledWith(expect.stringContaining('took more than 1 s'));
 });

@@ -26,14 +26,23 @@ const stepTimeoutMs = 600_000;
 export function runCommand(command: Step['command'], timeoutMs = stepTimeoutMs): Promise<number> {
   const [program, ...args] = command;
   return new Promise((resolve) => {
-    const child = spawn(program, args, { stdio: ['ignore', 'inherit', 'inherit'], timeout: timeoutMs });
+    const child = spawn(program, args, { stdio: ['ignore', 'inherit', 'inherit'] });
+    let isLate = false;
+    const late = setTimeout(() => {
+      isLate = true;
+      child.kill();
+    }, timeoutMs);
     child.once('error', (error) => {
+      clearTimeout(late);
       console.error(`${program} could not be run: ${error.message}`);
       resolve(1);
     });
     child.once('close', (status, signal) => {
-      if (signal !== null) console.error(`${program} was ended by ${signal} (it may take ${timeoutMs / 1000} s)`);
-      resolve(status ?? 1);
+      clearTimeout(late);
+      // It may say of itself how it ended, and then there is no signal.
+      if (isLate) console.error(`${program} took more than ${timeoutMs / 1000} s and was ended`);
+      else if (signal !== null) console.error(`${program} was ended by ${signal}`);
+      resolve(isLate ? 1 : (status ?? 1));
     });
   });
 }
