@@ -301,4 +301,24 @@ describe('a database restored to a copy from before a volume was rolled back', (
     expect(legIdsOnPools()).toEqual([]);
     await nothingDiffers();
   });
+
+  it('lets no clone be made of a snapshot that goes with it, until that was taken back', async () => {
+    await restore();
+    await adopt('vol-a');
+    await nothingDiffers();
+    await cell.pause(null);
+    const { change } = await cell.scheduler.volumes.delete(await write('vol-a'));
+    await cell.settle();
+    expect((await cell.volumeNow()).snapshots).toMatchObject([{ name: 'monday', state: 'deleting' }]);
+    await expect(clone('monday')).rejects.toThrow(/monday of volume vol-a is deleting/);
+    await cell.cancel(change.changeId);
+    await cell.resume(null);
+    await cell.settle();
+    expect(await cell.volumeNow()).toMatchObject({ lost: true, snapshots: [{ name: 'monday', state: 'ready' }] });
+    await clone('monday');
+    await removed('copy');
+    await removed('vol-a');
+    expect(legIdsOnPools()).toEqual([]);
+    await nothingDiffers();
+  });
 });

@@ -72,8 +72,14 @@ export function leavingStacks(
     .toSorted((left, right) => right.stackGeneration - left.stackGeneration);
 }
 
-/** The snapshots that are there when the change is over. One whose deletion was turned back stays, and is not ready again. */
+/**
+ * The snapshots that are there when the change is over. One whose deletion was turned back stays, and is not ready again:
+ * it may be written over in part. Of those that were to go with their volume none was touched.
+ */
 export function snapshotsAfter({ volume, change }: Pick<Draft, 'volume' | 'change'>): SnapshotRecord[] {
+  const isOwn = ({ changeId }: SnapshotRecord) => changeId === change.changeId;
+  if (change.reverting && change.kind === 'delete')
+    return volume.snapshots.map((one) => (isOwn(one) ? { ...one, state: 'ready' } : one));
   const ends = change.reverting ? 'making' : 'deleting';
-  return volume.snapshots.filter(({ changeId, state }) => changeId !== change.changeId || state !== ends);
+  return volume.snapshots.filter((one) => !isOwn(one) || one.state !== ends);
 }

@@ -367,6 +367,10 @@ export function proposeDelete(
       }
     : emptyPlan;
   const generation = volume.generation + 1;
+  // Those that go with it: nothing is to be made of them any more.
+  const snapshots = volume.snapshots.map((one) =>
+    one.state === 'ready' ? { ...one, state: 'deleting' as const } : one,
+  );
   const next = { ...volume, generation, state: 'deleting' as const };
   const about = {
     kind: 'delete' as const,
@@ -376,10 +380,6 @@ export function proposeDelete(
     plan,
     from: volume.want,
   };
-  return {
-    volume: next,
-    change: newChange(next, about, asking, deciding),
-    legs,
-    reservations,
-  };
+  const change = newChange(next, about, asking, deciding);
+  return { volume: { ...next, snapshots: ownedBy(change, volume, snapshots) }, change, legs, reservations };
 }
