@@ -1,7 +1,8 @@
+import { unavailable } from '../errors.js';
 import { speedOf } from '../graph/copy-phase.js';
 import { type CopyJob, copyJobOf, type Graph } from '../graph/graph.js';
 import { copyJob } from '../graph/node-names.js';
-import { unavailable } from '../errors.js';
+import { QmpCommandError } from '../qmp/errors.js';
 import { untraced } from '../qmp/qmp-client.js';
 import { nothing } from '../qmp/replies.js';
 import { look, type StepScene } from './step-scene.js';
@@ -21,31 +22,37 @@ const UNBOUNDED_BYTES_PER_SECOND = 2 ** 40;
 export async function cancelJob(scene: StepScene, toStackGeneration: number): Promise<void> {
   const copy = copyJobOf(await look(scene));
   if (copy?.toStackGeneration === toStackGeneration && CANCELLABLE.has(copy.job.status)) {
-    if (copy.phase !== 'behind' && (await isWholeInTime(scene, copy)))
-      await scene.daemon.qmp.execute('block-job-cancel', { device: copy.job.id, force: false }, nothing);
-    else await tearAway(scene, toStackGeneration);
+    const found = copy.phase === 'behind' ? 'behind' : await finish(scene, copy);
+    if (found === 'whole') await letGo(scene, copy.job.id);
+    else if (found !== 'over') await tearAway(scene, copy.job.id);
   }
   await waitUntilConcluded(scene, CANCEL_TIMEOUT_MS);
 }
 
 /** Ends a copy whose target does not answer, and so holds back what goes along: what is in flight to it fails. */
 export async function abandonJob(scene: StepScene, toStackGeneration: number): Promise<void> {
-  await tearAway(scene, toStackGeneration);
+  await tearAway(scene, copyJob(toStackGeneration));
   await waitUntilConcluded(scene, CANCEL_TIMEOUT_MS);
 }
 
-async function tearAway({ daemon }: StepScene, toStackGeneration: number): Promise<void> {
-  await daemon.qmp.execute('job-cancel', { id: copyJob(toStackGeneration) }, nothing);
+const tearAway = (scene: StepScene, id: string) => unlessOver(scene, 'job-cancel', { id });
+const letGo = (scene: StepScene, device: string) => unlessOver(scene, 'block-job-cancel', { device, force: false });
+
+/** A job may end by itself right before: then the daemon refuses, and there is nothing left to end. */
+async function unlessOver(scene: StepScene, command: string, args: object): Promise<void> {
+  try {
+    await scene.daemon.qmp.execute(command, args, nothing);
+  } catch (cause) {
+    const status = copyJobOf(await look(scene))?.job.status;
+    if (!(cause instanceof QmpCommandError) || (status !== undefined && CANCELLABLE.has(status))) throw cause;
+  }
 }
 
-/** Has the copy finish as fast as it can; false: it has ended, or stands still. */
-async function isWholeInTime(scene: StepScene, { job, phase }: CopyJob): Promise<boolean> {
+/** Has the copy come to its end as fast as it can: `whole`. It may be `over` before, or be `stuck`. */
+async function finish(scene: StepScene, { job, phase }: CopyJob): Promise<'whole' | 'over' | 'stuck'> {
   const { daemon, config } = scene;
-  await daemon.qmp.execute(
-    'block-job-set-speed',
-    { device: job.id, speed: speedOf(phase, UNBOUNDED_BYTES_PER_SECOND) },
-    nothing,
-  );
+  const speed = speedOf(phase, UNBOUNDED_BYTES_PER_SECOND);
+  await unlessOver(scene, 'block-job-set-speed', { device: job.id, speed });
   if (phase === 'joining') await goAlong(scene, job.id);
   // Seen to its end whatever the caller's signal says, as every cancellation is.
   const never = new AbortController().signal;
@@ -53,18 +60,19 @@ async function isWholeInTime(scene: StepScene, { job, phase }: CopyJob): Promise
   for (;;) {
     const seenCount = daemon.qmp.eventCount;
     const now = copyJobOf(await untraced(() => look(scene)));
-    if (now === null || !CANCELLABLE.has(now.job.status)) return false;
-    if (now.job.status === 'ready') return true;
+    if (now === null || !CANCELLABLE.has(now.job.status)) return 'over';
+    if (now.job.status === 'ready') return 'whole';
     const done = now.job['current-progress'];
     if (done !== doneBytes) [doneBytes, movedAtMs] = [done, performance.now()];
-    else if (performance.now() - movedAtMs > config.copyStallMs) return false;
+    else if (performance.now() - movedAtMs > config.copyStallMs) return 'stuck';
     await daemon.qmp.nextEvent(seenCount, POLL_MS, never);
   }
 }
 
 /** From here on each new write of the guest goes to both stacks. Asked twice it is no more than once. */
-export async function goAlong({ daemon }: StepScene, jobId: string): Promise<void> {
-  await daemon.qmp.execute('block-job-change', { id: jobId, type: 'mirror', 'copy-mode': 'write-blocking' }, nothing);
+export async function goAlong(scene: StepScene, jobId: string): Promise<void> {
+  const args = { id: jobId, type: 'mirror', 'copy-mode': 'write-blocking' };
+  await unlessOver(scene, 'block-job-change', args);
 }
 
 export async function waitUntilConcluded(scene: StepScene, timeoutMs: number): Promise<Graph> {

@@ -2,13 +2,14 @@ import type { CardStep } from '@flexbso/contracts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { refused } from '../errors.js';
 import { copyJobOf, type Graph, headChild } from '../graph/graph.js';
-import { copyJob, COPY_FILTER, HEAD } from '../graph/node-names.js';
+import { copyJob, COPY_FILTER, formatExport, HEAD } from '../graph/node-names.js';
 import { untraced } from '../qmp/qmp-client.js';
 import { jobsReply, nothing } from '../qmp/replies.js';
 import { abandonJob, dismiss } from './copy-end.js';
 import { canBeginBehind } from './copy-follower.js';
 import type { CopyPacer } from './copy-pacer.js';
 import { COPY_PIECE_BYTES, copyGranularityBytes } from './copy-piece.js';
+import { removeExport } from './export-steps.js';
 import { HELD_MS, isHeld, release, whileHeld } from './held-guest.js';
 import { look, type StepScene } from './step-scene.js';
 
@@ -99,6 +100,7 @@ export async function withoutDoubtfulStart(scene: StepScene, graph: Graph): Prom
     await abandonJob(scene, copy.toStackGeneration);
     await dismiss(scene, copy.toStackGeneration);
   }
+  await removeExport(scene.daemon, formatExport(HEAD));
   await release(scene, graph);
   return look(scene);
 }

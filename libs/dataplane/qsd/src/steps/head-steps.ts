@@ -2,7 +2,7 @@ import type { CardStep } from '@flexbso/contracts';
 import { widenedLimits } from '@flexbso/stack';
 import { refused } from '../errors.js';
 import { headStack, isBeneathHead, isExported, objectNames, stackNodes, stackTop, type Graph } from '../graph/graph.js';
-import { formatExport, HEAD, LIMITS, pskObject, TENANT_LIMITS, legFileNode } from '../graph/node-names.js';
+import { formatExport, HEAD, HELD, LIMITS, pskObject, TENANT_LIMITS, legFileNode } from '../graph/node-names.js';
 import { toThrottleLimits } from '../graph/throttle-limits.js';
 import { nothing } from '../qmp/replies.js';
 import { endCopyFor } from './copy-steps.js';
@@ -49,8 +49,10 @@ export async function removeHead(scene: StepScene): Promise<void> {
   const graph = await look(scene);
   if (isExported(graph))
     throw refused('step-failed', `${scene.volumeId} is still exported: its head is not taken away`);
+  // Left of an agent that died while it held the guest.
+  await removeExport(scene.daemon, formatExport(HEAD));
   if (graph.nodes.has(HEAD)) await qmp.execute('blockdev-del', { 'node-name': HEAD }, nothing);
-  for (const id of [LIMITS, TENANT_LIMITS]) {
+  for (const id of [LIMITS, TENANT_LIMITS, HELD]) {
     if (graph.objects.includes(id)) await qmp.execute('object-del', { id }, nothing);
   }
 }
