@@ -1,6 +1,6 @@
 /**
- * A copy moves one piece at a time, and this is its size: both the buffer and the granularity of the job. A guest's
- * write waits only for the piece that it falls into. With a buffer of several pieces QEMU 10.0 reads ahead without
+ * A copy moves one piece at a time, and this is its size: the buffer of the job, and its granularity as well where the
+ * copy goes along with the guest from its beginning. A guest's write waits only for the piece that it falls into. With a buffer of several pieces QEMU 10.0 reads ahead without
  * bound: `mirror_run` starts the next piece while any of the buffer is free, and one that then finds too little
  * (`mirror_co_read`) has claimed its place already and holds the guest's writes there until its turn. Seen with a
  * buffer of 1 MiB and the usual 64 KiB: 30 MiB claimed, single writes of 0.1 to 0.6 s. With one
