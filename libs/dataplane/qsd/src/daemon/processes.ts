@@ -59,18 +59,24 @@ export async function daemonByScan(qmpSocket: string): Promise<number | null> {
   return null;
 }
 
+/** Of the fields after the name, in proc(5): how many threads there are. */
+const STAT_THREADS = 17;
+
 /**
  * Whether a process is on its way out: its memory, and with it its command line, goes before its files are closed and
- * their locks let go. A dead one has nothing left, though its parent may not have asked for its end yet.
+ * their locks let go. Its first thread may be dead, and others at that still. A dead one has nothing left, though its
+ * parent may not have asked for its end yet.
  */
 async function isLeaving(pid: number): Promise<boolean> {
   const [commandLine, stat] = await Promise.all([
     readIfThere(`/proc/${pid}/cmdline`),
     readIfThere(`/proc/${pid}/stat`),
   ]);
+  if (commandLine !== '' || stat === null) return false;
   // `pid (name) state …`: the name may hold anything.
-  const state = stat?.slice(stat.lastIndexOf(')') + 2)[0];
-  return commandLine === '' && state !== undefined && !'ZX'.includes(state);
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const isDead = fields[0] === 'Z' || fields[0] === 'X';
+  return !isDead || Number(fields[STAT_THREADS]) > 1;
 }
 
 /** Waits until the daemon is no more and holds nothing open; false when it still does at the deadline. */
