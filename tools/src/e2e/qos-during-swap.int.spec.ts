@@ -30,13 +30,22 @@ async function iopsOf(volume: Volume, asking: Asking = {}): Promise<number> {
 async function limited(name: string): Promise<Volume> {
   const { volume } = await filled(name, { sizeBytes: SIZE_BYTES });
   await system.settled((await system.api.changeVolume(volume.volumeId, { qos: { iopsTotal: LIMIT } })).change);
-  isHeldTo(LIMIT, await iopsOf(volume));
+  await isHeldTo(LIMIT, volume);
   return volume;
 }
 
-function isHeldTo(limit: number, iops: number): void {
-  expect(iops).toBeGreaterThan(0.95 * limit);
-  expect(iops).toBeLessThan(1.05 * limit);
+/** How often a guest is measured that does not get its limit: a disk that others share may not give it just then. */
+const MEASUREMENTS = 5;
+
+/** Never above its limit, and at it whenever the disk gives so much. */
+async function isHeldTo(limit: number, volume: Volume, asking: Asking = {}): Promise<void> {
+  const measured: number[] = [];
+  do {
+    const iops = await iopsOf(volume, asking);
+    expect(iops).toBeLessThan(1.05 * limit);
+    measured.push(iops);
+  } while (Math.max(...measured) < 0.95 * limit && measured.length < MEASUREMENTS);
+  expect(Math.max(...measured)).toBeGreaterThan(0.95 * limit);
 }
 
 /** What the guest gets while the copy runs: half of its limit at least, and no more than its limit and the copy's rate. */
@@ -67,7 +76,7 @@ describe('the limits of a volume that is moved', { timeout: 180_000 }, () => {
     expect((await system.settled(change)).steps).toContainEqual(
       expect.objectContaining({ kind: 'restore-limits', outcome: 'done' }),
     );
-    isHeldTo(LIMIT, await iopsOf(volume));
+    await isHeldTo(LIMIT, volume);
     await restsOn(volume, 'pool-4');
     await system.remove(volume);
   });
@@ -81,7 +90,7 @@ describe('the limits of a volume that is moved', { timeout: 180_000 }, () => {
     await system.cluster.kill('agent-card-1', 'SIGKILL');
     await system.cluster.restart('agent-card-1');
     await system.settled(change);
-    isHeldTo(2 * LIMIT, await iopsOf(volume));
+    await isHeldTo(2 * LIMIT, volume);
     expect(await system.api.volume(volume.volumeId)).toMatchObject({ qos: { iopsTotal: 2 * LIMIT } });
     await restsOn(volume, 'pool-4');
     await system.remove(volume);
@@ -105,7 +114,7 @@ describe('the limits of a volume that is moved', { timeout: 180_000 }, () => {
       (await system.write('POST', `/v1/changes/${change.changeId}/cancel`, { key: 'cancel', body: '{}' })).status,
     ).toBe(202);
     expect((await system.api.ended(change.changeId, 60_000)).state).toBe('undone');
-    isHeldTo(2 * LIMIT, await iopsOf(volume));
+    await isHeldTo(2 * LIMIT, volume);
     await restsOn(volume, 'pool-1');
     await system.remove(volume);
   });
@@ -117,14 +126,14 @@ describe('the limits of a volume', { timeout: 180_000 }, () => {
     const limitTo = async (qos: QosLimits) => system.settled(await ask(volume, qos));
 
     await limitTo({ iopsRead: LIMIT, bytesPerSecondWrite: 2 * MiB });
-    isHeldTo(LIMIT, await iopsOf(volume, { requests: 'reads' }));
-    isHeldTo((2 * MiB) / 4096, await iopsOf(volume, { requests: 'writes' }));
+    await isHeldTo(LIMIT, volume, { requests: 'reads' });
+    await isHeldTo((2 * MiB) / 4096, volume, { requests: 'writes' });
 
     await limitTo({ iopsTotal: LIMIT / 2, iopsTotalBurst: 2 * LIMIT });
     const withBurst = await iopsOf(volume, { fromTheStart: true });
     expect(withBurst).toBeGreaterThan(1.2 * (LIMIT / 2));
     expect(withBurst).toBeLessThan(2 * LIMIT);
-    isHeldTo(LIMIT / 2, await iopsOf(volume));
+    await isHeldTo(LIMIT / 2, volume);
     await system.remove(volume);
   });
 });
