@@ -1,7 +1,7 @@
 /**
  * A copy moves one piece at a time, and this is its size: the buffer of the job, and its granularity as well where the
- * copy goes along with the guest from its beginning. A guest's write waits only for the piece that it falls into. With a buffer of several pieces QEMU 10.0 reads ahead without
- * bound: `mirror_run` starts the next piece while any of the buffer is free, and one that then finds too little
+ * copy goes along with the guest from its beginning. A guest's write waits only for the piece that it falls into. With a
+ * buffer of several pieces QEMU 10.0 reads ahead without bound: `mirror_run` starts the next piece while any of the buffer is free, and one that then finds too little
  * (`mirror_co_read`) has claimed its place already and holds the guest's writes there until its turn. Seen with a
  * buffer of 1 MiB and the usual 64 KiB: 30 MiB claimed, single writes of 0.1 to 0.6 s. With one
  * piece of 1 MiB the longest I/O of a swap was 40 to 50 ms, like this 25 to 35 ms (before it: 10 to 15); the copy of

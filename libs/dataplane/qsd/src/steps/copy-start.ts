@@ -54,9 +54,9 @@ export async function startJob(
     await start();
     return;
   }
-  const isListed = await whileHeld(scene, graph, async () => {
+  const isListed = await whileHeld(scene, graph, async (heldUntilMs) => {
     await start();
-    return isListedInTime(scene, step);
+    return isListedInTime(scene, step, heldUntilMs);
   });
   if (!isListed) await giveUp(scene, step);
 }
@@ -66,8 +66,7 @@ export async function startJob(
  * tells its filter of the job only after `mirror_dirty_init`), and what is written behind the list's back would be
  * missing in the base. Of a copy of all there is no list.
  */
-async function isListedInTime({ daemon }: StepScene, { toStackGeneration }: Copy): Promise<boolean> {
-  const deadline = performance.now() + HELD_MS;
+async function isListedInTime({ daemon }: StepScene, { toStackGeneration }: Copy, deadline: number): Promise<boolean> {
   while (performance.now() < deadline) {
     const jobs = await untraced(() => daemon.qmp.execute('query-jobs', {}, jobsReply));
     const job = jobs.find(({ id }) => id === copyJob(toStackGeneration));

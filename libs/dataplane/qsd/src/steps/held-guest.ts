@@ -16,14 +16,15 @@ const READ_BYTES = 1024 ** 2;
 const LASTS_MS = (1000 * READ_BYTES) / UNIT_BYTES / OPERATIONS_PER_SECOND;
 /** For a request over a socket to be heard. */
 const HEARD_MS = 5;
-/** What may be done meanwhile is over by then for certain. */
+/** What is done meanwhile has to be over by then. */
 export const HELD_MS = LASTS_MS - 1000;
 
 /**
  * Lets no request of the guest through while `act` runs, for at most {@link HELD_MS}; those that come are held, and done
- * afterwards. When `act` begins, all that came before is done.
+ * afterwards. When `act` begins, all that came before is done, for which a slow disk may have taken some of that time:
+ * `act` is told until when it may rely on it (`performance.now`).
  */
-export function whileHeld<T>(scene: StepScene, graph: Graph, act: () => Promise<T>): Promise<T> {
+export function whileHeld<T>(scene: StepScene, graph: Graph, act: (heldUntilMs: number) => Promise<T>): Promise<T> {
   const limits = { ...toThrottleLimits({ iopsTotal: OPERATIONS_PER_SECOND }), 'iops-size': UNIT_BYTES };
   // Not writable: the guest writes there.
   return withBytes(
@@ -33,8 +34,10 @@ export function whileHeld<T>(scene: StepScene, graph: Graph, act: () => Promise<
       await scene.daemon.qmp.execute('object-add', { 'qom-type': 'throttle-group', id: HELD, limits }, nothing);
       try {
         await obey(scene, graph, HELD);
+        // What is used up comes back from the moment on in which it is used.
+        const heldUntilMs = performance.now() + HELD_MS;
         await useUp(scene, client);
-        return await act();
+        return await act(heldUntilMs);
       } finally {
         await release(scene, graph);
       }
