@@ -43,8 +43,9 @@ async function unlessOver(scene: StepScene, command: string, args: object): Prom
   try {
     await scene.daemon.qmp.execute(command, args, nothing);
   } catch (cause) {
+    if (!(cause instanceof QmpCommandError)) throw cause;
     const status = copyJobOf(await look(scene))?.job.status;
-    if (!(cause instanceof QmpCommandError) || (status !== undefined && CANCELLABLE.has(status))) throw cause;
+    if (status !== undefined && CANCELLABLE.has(status)) throw cause;
   }
 }
 
