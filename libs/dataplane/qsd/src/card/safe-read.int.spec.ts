@@ -1,11 +1,8 @@
 import type { CardStep, DesiredCardLeg, Layer } from '@flexbso/contracts';
 import type { LegFinding } from '@flexbso/dataplane-port';
-import { installedTools } from '@flexbso/testkit';
-import { spawn } from 'node:child_process';
 import { open, readFile } from 'node:fs/promises';
-import { text } from 'node:stream/consumers';
-import { expect, onTestFinished, test, vi } from 'vitest';
-import { z } from 'zod';
+import { expect, test, vi } from 'vitest';
+import { startLoad, UNTIL_STOPPED } from '../testing/load.js';
 import { installedQemus, type QsdSite } from '../testing/qsd-site.js';
 import { sitesOfTests } from '../testing/sites.js';
 import { MIB, TestVolume, testKeyRef } from '../testing/test-volume.js';
@@ -13,34 +10,6 @@ import { MIB, TestVolume, testKeyRef } from '../testing/test-volume.js';
 const makeSite = sitesOfTests();
 const sizeBytes = 32 * MIB;
 const mirror: Layer = { kind: 'raid1', legCount: 3, safeRead: true };
-
-const fioReply = z.looseObject({
-  jobs: z.array(z.looseObject({ error: z.int(), write: z.looseObject({ total_ios: z.int() }) })).min(1),
-});
-type FioJob = z.infer<typeof fioReply>['jobs'][number];
-
-interface Load {
-  readonly ended: Promise<FioJob>;
-  /** Has it end with what it has in flight. */
-  readonly stop: () => void;
-}
-
-/** Longer than any spec: a load ends when it is stopped, however slow the machine is. */
-const UNTIL_STOPPED = ['--time_based', '--runtime=600'];
-
-function fio(uri: string, ...options: readonly string[]): Load {
-  const common = ['--name=load', '--ioengine=nbd', `--uri=${uri}`, '--bs=4k', '--iodepth=16'];
-  const all = [...common, '--verify_state_save=0', '--output-format=json', ...options];
-  const child = spawn(installedTools().fio, all, { stdio: ['ignore', 'pipe', 'inherit'] });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  return { ended: text(child.stdout).then(jobOf), stop: () => void child.kill('SIGINT') };
-}
-
-function jobOf(output: string): FioJob {
-  const [job] = fioReply.parse(JSON.parse(output.slice(output.indexOf('{')))).jobs;
-  if (job === undefined) throw new Error('fio ran nothing');
-  return job;
-}
 
 const buildMirror = (stackGeneration: number, legs: readonly DesiredCardLeg[]): CardStep[] => [
   ...legs.map(({ legId, epoch, sizeBytes: legBytes }): CardStep => ({
@@ -87,7 +56,7 @@ for (const qemu of installedQemus()) {
     const verified = ['--rw=randwrite', '--verify=crc32c', '--verify_backlog=256', '--verify_fatal=1'];
     // Two writes to one place at once may reach the legs in different orders: those would be told of too.
     const bounded = ['--serialize_overlap=1', `--size=${16 * MIB}`, '--rate_iops=1500', ...UNTIL_STOPPED];
-    const load = fio(uri, ...verified, ...bounded);
+    const load = startLoad(uri, ...verified, ...bounded);
 
     const legs = await threeLegs(volume, 'bcd');
     await volume.perform(...buildMirror(2, legs), ...carriedBy(volume, 2));
@@ -145,12 +114,12 @@ for (const qemu of installedQemus()) {
     const uri = (await volume.observe()).exports[0]?.uri ?? '';
     // One write at a time, as to one place of a disk, and sixteen reads of the same sixteen blocks: they meet all the time.
     const small = [`--size=${64 * 1024}`, '--norandommap'];
-    const reads = fio(uri, '--rw=randread', ...small, ...UNTIL_STOPPED);
+    const reads = startLoad(uri, '--rw=randread', ...small, ...UNTIL_STOPPED);
     const few = ['--iodepth=1', `--io_size=${500 * 4096}`];
-    const writes = await fio(uri, '--rw=randwrite', ...small, ...few).ended;
+    const writes = await startLoad(uri, '--rw=randwrite', ...small, ...few).ended;
     reads.stop();
     expect([writes.error, (await reads.ended).error]).toEqual([0, 0]);
-    expect(writes.write.total_ios).toBe(500);
+    expect(writes.writes).toBe(500);
     expect(told).toEqual([]);
     const [one, ...others] = await legContents(site, legs);
     for (const other of others) expect(other.equals(one ?? Buffer.alloc(0))).toBe(true);

@@ -1,13 +1,11 @@
 import { expect, test, vi } from 'vitest';
+import { startVerifiedLoad } from '../testing/load.js';
 import { setupQemu } from '../testing/qsd-site.js';
 import { sitesOfTests } from '../testing/sites.js';
 import { MIB, TestVolume } from '../testing/test-volume.js';
-import { verifiedLoad } from '../testing/verified-load.js';
 
 const makeSite = sitesOfTests();
 const sizeBytes = 64 * MIB;
-/** The five changes take three to six seconds on two busy cores; the load outlasts them. */
-const LOAD_SECONDS = 15;
 
 test('a volume is moved from its own pool to a remote one and on, and encrypted and back, beneath verified I/O', async () => {
   const site = await makeSite(setupQemu());
@@ -22,8 +20,7 @@ test('a volume is moved from its own pool to a remote one and on, and encrypted 
   const qos = { iopsTotal: 20_000 };
   await volume.perform(...volume.create(legs[0], 'nbd', qos));
   const uri = (await volume.observe()).exports[0]?.uri ?? '';
-  let isLoadOver = false;
-  const load = verifiedLoad({ uri, sizeBytes, seconds: LOAD_SECONDS, iops: 3000 }).finally(() => (isLoadOver = true));
+  const load = startVerifiedLoad(uri, sizeBytes, 3000);
   const writesBefore = (await site.card.measure(volume.volumeId)).writeOperations;
   await vi.waitFor(
     async () => expect((await site.card.measure(volume.volumeId)).writeOperations).toBeGreaterThan(writesBefore + 500),
@@ -38,8 +35,8 @@ test('a volume is moved from its own pool to a remote one and on, and encrypted 
       { kind: 'restore-limits', to: qos },
     );
   }
-  expect(isLoadOver).toBe(false);
-  const { reads, ...result } = await load;
+  load.stop();
+  const { reads, ...result } = await load.ended;
   expect(result).toMatchObject({ error: 0, failedIo: 0 });
   expect(reads).toBeGreaterThan(1000);
   expect(await volume.observe()).toMatchObject({
