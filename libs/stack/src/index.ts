@@ -27,6 +27,7 @@ export {
   isSettled,
   isWantedExport,
   nothingObserved,
+  sameLimits,
 } from './observation.js';
 export { type AttachPlanInput, localLegProblem, planAttach, planDetach } from './plan-attach.js';
 export { type CardPlan, type CardPlanInput, planCard } from './plan-card.js';

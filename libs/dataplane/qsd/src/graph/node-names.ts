@@ -8,7 +8,7 @@ export const HEAD = 'head';
 export const COPY_FILTER = 'copy-filter';
 /** Throttle group that the head obeys. */
 export const LIMITS = 'limits';
-/** There only while a copy widens `limits`: it limits nothing and keeps the tenant's own numbers. */
+/** There while a copy widens `limits`, from just before to just after: it limits nothing and keeps the tenant's own numbers. */
 export const TENANT_LIMITS = 'limits-tenant';
 
 /** Throttle group that the head obeys, instead of its limits, for the moments in which the guest's requests are held. */

@@ -1,4 +1,5 @@
 import type { Layer, ObservedCopy, ObservedStack, ObservedVolume } from '@flexbso/contracts';
+import { sameLimits, widenedLimits } from '@flexbso/stack';
 import { baseOf, type CopyJob, copyJobOf, headStack, openStacks, stackNodes, type Graph } from './graph.js';
 import { HEAD, parseVolumeExport } from './node-names.js';
 import { fromThrottleLimits } from './throttle-limits.js';
@@ -34,14 +35,22 @@ function observedHead(graph: Graph): ObservedVolume['head'] {
   const head = graph.nodes.get(HEAD);
   const stackGeneration = headStack(graph);
   if (head === undefined || stackGeneration === null) return null;
-  const widened = graph.tenantLimits !== null;
   const limits = graph.tenantLimits ?? graph.limits;
   return {
     sizeBytes: head.sizeBytes,
     qos: limits === null ? null : fromThrottleLimits(limits),
-    widened,
+    widened: isWidened(graph),
     stackGeneration,
   };
+}
+
+/** Told by what is in force: the tenant's numbers are noted before they are widened, and an agent may die in between. */
+function isWidened({ limits, tenantLimits }: Graph): boolean {
+  if (limits === null || tenantLimits === null) return false;
+  const own = fromThrottleLimits(tenantLimits);
+  // Limits on writes alone have no room for a copy: with them noted all is done.
+  const hasRoom = own !== null && !sameLimits(widenedLimits(own, 1), own);
+  return !hasRoom || !sameLimits(fromThrottleLimits(limits), own);
 }
 
 function observedStack(graph: Graph, stackGeneration: number): ObservedStack {

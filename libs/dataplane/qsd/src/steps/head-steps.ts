@@ -1,9 +1,9 @@
 import type { CardStep } from '@flexbso/contracts';
-import { widenedLimits } from '@flexbso/stack';
+import { sameLimits, widenedLimits } from '@flexbso/stack';
 import { refused } from '../errors.js';
 import { headStack, isBeneathHead, isExported, objectNames, stackNodes, stackTop, type Graph } from '../graph/graph.js';
 import { formatExport, HEAD, HELD, LIMITS, pskObject, TENANT_LIMITS, legFileNode } from '../graph/node-names.js';
-import { toThrottleLimits } from '../graph/throttle-limits.js';
+import { fromThrottleLimits, toThrottleLimits } from '../graph/throttle-limits.js';
 import { nothing } from '../qmp/replies.js';
 import { endCopyFor } from './copy-steps.js';
 import { removeExport } from './export-steps.js';
@@ -25,6 +25,8 @@ export async function buildHead(scene: StepScene, step: StepOf<'build-head'>): P
     );
   }
   const limits = toThrottleLimits(step.qos);
+  // Left of an agent that died while it took a head away: they are another head's.
+  if (graph.tenantLimits !== null) await qmp.execute('object-del', { id: TENANT_LIMITS }, nothing);
   if (graph.limits === null)
     await qmp.execute('object-add', { 'qom-type': 'throttle-group', id: LIMITS, limits }, nothing);
   else await qmp.execute('qom-set', { path: `/objects/${LIMITS}`, property: 'limits', value: limits }, nothing);
@@ -70,7 +72,7 @@ export async function setLimits(scene: StepScene, to: StepOf<'set-limits'>['to']
   const objects = names.value;
   if (!objects.includes(LIMITS)) throw refused('step-failed', `${scene.volumeId} has no head that could be limited`);
   if (set.status === 'rejected') throw set.reason;
-  // Last: while it is there, the limits count as widened and are restored by whoever looks.
+  // Last: while it is there and tells other numbers, the limits count as widened and are restored by whoever looks.
   if (objects.includes(TENANT_LIMITS)) await qmp.execute('object-del', { id: TENANT_LIMITS }, nothing);
 }
 
@@ -80,13 +82,15 @@ export async function widenLimits(scene: StepScene, step: StepOf<'widen-limits'>
   const graph = await look(scene);
   if (graph.limits === null)
     throw refused('step-failed', `${scene.volumeId} has no head whose limits could be widened`);
-  const own = toThrottleLimits(step.from);
-  // First: from here on a look at the daemon tells the tenant's own numbers.
-  if (graph.tenantLimits === null)
-    await qmp.execute('object-add', { 'qom-type': 'throttle-group', id: TENANT_LIMITS, limits: own }, nothing);
+  const noted = fromThrottleLimits(graph.tenantLimits ?? graph.limits);
+  // First, and as they are in force: from here on a look at the daemon tells the tenant's own numbers.
+  if (graph.tenantLimits === null) {
+    const limits = toThrottleLimits(noted);
+    await qmp.execute('object-add', { 'qom-type': 'throttle-group', id: TENANT_LIMITS, limits }, nothing);
+  }
   await setGroup(scene, LIMITS, toThrottleLimits(widenedLimits(step.from, step.copyBytesPerSecond)));
   // Last: until then a look tells the former numbers, and whoever looks widens once more.
-  if (graph.tenantLimits !== null) await setGroup(scene, TENANT_LIMITS, own);
+  if (!sameLimits(noted, step.from)) await setGroup(scene, TENANT_LIMITS, toThrottleLimits(step.from));
 }
 
 async function setGroup({ daemon }: StepScene, id: string, value: object): Promise<void> {
