@@ -1,13 +1,12 @@
 import type { CardStep, QosLimits } from '@flexbso/contracts';
-import { isSettled, planCard, type PlannedVolume, widenedLimits } from '@flexbso/stack';
+import { isSettled, type PlannedVolume, widenedLimits } from '@flexbso/stack';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { readGraph } from '../graph/graph.js';
 import { fromThrottleLimits } from '../graph/throttle-limits.js';
-import { isQuestion } from '../testing/index.js';
+import { cutShort, stepsFromNow } from '../testing/cut-short.js';
 import { setupQemu } from '../testing/qsd-site.js';
 import { sitesOfTests } from '../testing/sites.js';
 import { MIB, TestVolume } from '../testing/test-volume.js';
-import { QsdCardDataPlane } from './qsd-card-data-plane.js';
 
 const makeSite = sitesOfTests();
 const sizeBytes = 16 * MIB;
@@ -34,27 +33,9 @@ function wanted(qos: QosLimits | null, stackGeneration: 1 | 2): PlannedVolume {
   };
 }
 
-/** Performs the step as an agent does that dies after so many of the commands that change anything; whether it got so far. */
-async function cutShort(volume: TestVolume, step: CardStep, commands: number): Promise<boolean> {
-  await volume.site.card.close();
-  let sent = 0;
-  const dying = new QsdCardDataPlane(volume.site.cardOptions, async (when, command) => {
-    if (isQuestion(command)) return;
-    if (when === 'before' ? sent === commands : ++sent === commands) throw new Error('the agent is dead');
-  });
-  const [outcome] = await Promise.allSettled([dying.perform(volume.volumeId, step, volume.context())]);
-  await dying.close();
-  await volume.site.restartCard();
-  return outcome.status === 'rejected';
-}
-
 /** Plans from what is observed and goes on, up to where a copy would begin. */
 async function goOn(volume: TestVolume, desired: PlannedVolume): Promise<void> {
-  const { capabilities } = await volume.site.card.discover();
-  const observed = await volume.observe();
-  const plan = planCard({ cardId: 'card-1', observed, desired, appliedStackGeneration: 1, capabilities });
-  if (!plan.ok) throw new Error(plan.problem.detail);
-  const steps = plan.steps.map(({ step }) => step);
+  const steps = await stepsFromNow(volume, desired);
   const copy = steps.findIndex(({ kind }) => kind === 'copy');
   await volume.perform(...(copy === -1 ? steps : steps.slice(0, copy)));
 }

@@ -160,7 +160,7 @@ export function stackNodes(
 }
 
 /** In a stack, and nothing stands on it as on its top. */
-const isBeside = (kind: StackNode['kind']) => kind === 'trial' || kind === 'whole-luks' || kind === 'base';
+const isBeside = (kind: StackNode['kind']) => ['trial', 'whole-luks', 'base', 'leg-file'].includes(kind);
 
 /** The node that a head stands on, or would; null while the stack is not open. */
 export function stackTop(graph: Graph, stackGeneration: number): string | null {

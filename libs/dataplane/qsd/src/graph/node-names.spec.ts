@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import {
   baseNode,
   copyJob,
+  legFileNode,
   legNode,
   luksNode,
   luksTrialNode,
@@ -32,6 +33,10 @@ test('a node name tells what the node is, and nothing has to be remembered', () 
           stackGeneration,
           legId,
           epoch,
+        });
+        expect(parseStackNode(legFileNode(stackGeneration, legId, epoch))).toEqual({
+          kind: 'leg-file',
+          stackGeneration,
         });
         expect(parseStackNode(luksNode(stackGeneration, keyRef))).toEqual({ kind: 'luks', stackGeneration, keyRef });
         expect(parseStackNode(luksTrialNode(stackGeneration, keyRef))).toEqual({ kind: 'trial', stackGeneration });

@@ -26,7 +26,10 @@ function nodeName(name: string): string {
 export const stackPrefix = (stackGeneration: number): string => `s${stackGeneration}.`;
 export const legNode = (stackGeneration: number, legId: string, epoch: number): string =>
   nodeName(`s${stackGeneration}.${legId}.${epoch}`);
-/** The file beneath a leg of which only the recorded bytes are shown: a growth that stopped half-way has made it larger. */
+/**
+ * A leg's file, before its size is seen, and beneath a leg of which only the recorded bytes are shown: a growth that
+ * stopped half-way has made it larger.
+ */
 export const legFileNode = (stackGeneration: number, legId: string, epoch: number): string =>
   nodeName(`f${stackGeneration}.${legId}.${epoch}`);
 export const luksNode = (stackGeneration: number, keyRef: string): string =>
@@ -62,6 +65,7 @@ export type StackNode =
   | { readonly kind: 'base'; readonly stackGeneration: number; readonly baseStackGeneration: number }
   | { readonly kind: 'window'; readonly stackGeneration: number }
   | { readonly kind: 'leg'; readonly stackGeneration: number; readonly legId: string; readonly epoch: number }
+  | { readonly kind: 'leg-file'; readonly stackGeneration: number }
   | { readonly kind: 'luks'; readonly stackGeneration: number; readonly keyRef: string }
   | { readonly kind: 'raid1'; readonly stackGeneration: number; readonly layer: Raid1 }
   | { readonly kind: 'trial'; readonly stackGeneration: number }
@@ -71,6 +75,8 @@ export type StackNode =
 export function parseStackNode(name: string): StackNode | null {
   const [, lone, kind] = /^s(\d+)\.(window|overlay)$/.exec(name) ?? [];
   if (kind === 'window' || kind === 'overlay') return { kind, stackGeneration: Number(lone) };
+  const [, ofFile] = /^f(\d+)\.leg-[a-z0-9]{10}\.\d+$/.exec(name) ?? [];
+  if (ofFile !== undefined) return { kind: 'leg-file', stackGeneration: Number(ofFile) };
   const [, generation, middle, last] = /^s(\d+)\.(leg-[a-z0-9]{10}|luks|raid1|try|whole|base)\.(.+)$/.exec(name) ?? [];
   if (generation === undefined || middle === undefined || last === undefined) return null;
   const stackGeneration = Number(generation);

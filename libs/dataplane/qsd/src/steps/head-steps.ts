@@ -2,7 +2,7 @@ import type { CardStep } from '@flexbso/contracts';
 import { sameLimits, widenedLimits } from '@flexbso/stack';
 import { refused } from '../errors.js';
 import { headStack, isBeneathHead, isExported, objectNames, stackNodes, stackTop, type Graph } from '../graph/graph.js';
-import { formatExport, HEAD, HELD, LIMITS, pskObject, TENANT_LIMITS, legFileNode } from '../graph/node-names.js';
+import { formatExport, HEAD, HELD, LIMITS, pskObject, TENANT_LIMITS } from '../graph/node-names.js';
 import { fromThrottleLimits, toThrottleLimits } from '../graph/throttle-limits.js';
 import { nothing } from '../qmp/replies.js';
 import { endCopyFor } from './copy-steps.js';
@@ -114,15 +114,9 @@ export async function closeStack(scene: StepScene, step: StepOf<'close-stack'>):
   const graph = await look(scene);
   // What overlays beneath the head lie on stays open; a copy into it is over now.
   if (isBeneathHead(graph, step.stackGeneration)) return;
-  const nodes = stackNodes(graph, step.stackGeneration);
-  for (const { name } of nodes) {
+  for (const { name } of stackNodes(graph, step.stackGeneration)) {
     await removeExport(scene.daemon, formatExport(name));
     await qmp.execute('blockdev-del', { 'node-name': name }, nothing);
-  }
-  for (const { node } of nodes) {
-    if (node.kind !== 'leg') continue;
-    const file = legFileNode(step.stackGeneration, node.legId, node.epoch);
-    if (graph.nodes.has(file)) await qmp.execute('blockdev-del', { 'node-name': file }, nothing);
   }
   const credentials = pskObject(step.stackGeneration, '');
   for (const id of graph.objects.filter((name) => name.startsWith(credentials)))

@@ -1,4 +1,4 @@
-import type { CardStep, DesiredCardLeg } from '@flexbso/contracts';
+import type { CardStep, LegAddress } from '@flexbso/contracts';
 import { chown, mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { giveToDataPlane } from '../daemon/daemon.js';
@@ -12,6 +12,7 @@ import { nothing } from '../qmp/replies.js';
 import { desiredLeg, isShared, look, type StepScene } from './step-scene.js';
 
 type OpenLeg = Extract<CardStep, { kind: 'open-leg' }>;
+type AddressOf<Kind extends LegAddress['kind']> = Extract<LegAddress, { kind: Kind }>;
 
 /** Beyond what the daemon itself waits for a connection. */
 const OPEN_MARGIN_MS = 5000;
@@ -26,11 +27,12 @@ export async function openLeg(scene: StepScene, step: OpenLeg): Promise<void> {
       `${step.legId} is wanted at epoch ${step.epoch}, and its pool serves epoch ${leg.epoch}: plan again`,
     );
   const name = legNode(step.stackGeneration, step.legId, step.epoch);
-  const there = (await look(scene)).nodes.get(name);
+  const graph = await look(scene);
+  const there = graph.nodes.get(name);
   if (there !== undefined) return assertSize(step, there.sizeBytes);
   try {
-    await addLeg(scene, step, leg, name);
-    await limitFile(scene, step, leg);
+    if (leg.address.kind === 'file') await addFileLeg(scene, step, leg.address, graph);
+    else await addRemoteLeg(scene, step, leg.address);
     assertSize(step, (await look(scene)).nodes.get(name)?.sizeBytes);
   } catch (cause) {
     await closeLeg(scene, step);
@@ -66,21 +68,28 @@ export async function closeLeg(scene: StepScene, step: OpenLeg): Promise<void> {
 
 /**
  * A file that is larger than recorded is one of which the pool has finished a growth, and the card has not: the guest's
- * bytes are its first ones, and only these are shown until its head grows.
+ * bytes are its first ones, and only these are shown until its head grows. How large it is tells the daemon alone, and
+ * only once it is open: until that is seen it is no leg, whoever dies.
  */
-async function limitFile(scene: StepScene, step: OpenLeg, { address }: DesiredCardLeg): Promise<void> {
-  if (address.kind !== 'file') return;
-  const { stackGeneration, legId, epoch, sizeBytes } = step;
-  const name = legNode(stackGeneration, legId, epoch);
-  const foundBytes = (await look(scene)).nodes.get(name)?.sizeBytes ?? 0;
-  if (foundBytes <= sizeBytes) return;
+async function addFileLeg(
+  scene: StepScene,
+  { stackGeneration, legId, epoch, sizeBytes }: OpenLeg,
+  address: AddressOf<'file'>,
+  graph: Graph,
+): Promise<void> {
   const { qmp } = scene.daemon;
-  const file = legFileNode(stackGeneration, legId, epoch);
-  await qmp.execute('blockdev-del', { 'node-name': name }, nothing);
   const shared = isShared(scene, stackGeneration);
-  await addFileNode(qmp, file, address.path, address.buffered ?? false, shared);
-  const limited = { ...overFile(name, file), size: sizeBytes, 'read-only': shared };
-  await qmp.execute('blockdev-add', limited, nothing);
+  const [name, file] = [legNode(stackGeneration, legId, epoch), legFileNode(stackGeneration, legId, epoch)];
+  const add = (node: string) => addFileNode(qmp, node, address.path, address.buffered ?? false, shared);
+  if (!graph.nodes.has(file)) await add(file);
+  const foundBytes = (await look(scene)).nodes.get(file)?.sizeBytes ?? 0;
+  if (foundBytes > sizeBytes) {
+    const limited = { ...overFile(name, file), size: sizeBytes, 'read-only': shared };
+    await qmp.execute('blockdev-add', limited, nothing);
+    return;
+  }
+  await qmp.execute('blockdev-del', { 'node-name': file }, nothing);
+  await add(name);
 }
 
 /** Shows all of the files of a stack, so that its head can grow over them. */
@@ -95,11 +104,11 @@ export async function showWholeFiles(scene: StepScene, graph: Graph, stackGenera
 
 const overFile = (name: string, file: string) => ({ driver: 'raw', 'node-name': name, file, discard: 'unmap' });
 
-async function addLeg(scene: StepScene, step: OpenLeg, leg: DesiredCardLeg, name: string): Promise<void> {
-  const { address } = leg;
-  const shared = isShared(scene, step.stackGeneration);
-  if (address.kind === 'file')
-    return addFileNode(scene.daemon.qmp, name, address.path, address.buffered ?? false, shared);
+async function addRemoteLeg(
+  scene: StepScene,
+  step: OpenLeg,
+  address: Exclude<LegAddress, AddressOf<'file'>>,
+): Promise<void> {
   if (address.kind === 'memory') throw refused('missing-capability', 'a leg in memory exists in simulations only');
   const { config, daemon } = scene;
   const credentials = await loadLegKey(scene, step);
@@ -107,13 +116,13 @@ async function addLeg(scene: StepScene, step: OpenLeg, leg: DesiredCardLeg, name
     'blockdev-add',
     {
       driver: 'nbd',
-      'node-name': name,
+      'node-name': legNode(step.stackGeneration, step.legId, step.epoch),
       server: { type: 'inet', host: address.host, port: String(address.port) },
       export: address.exportName,
       'reconnect-delay': config.reconnectDelaySeconds,
       'open-timeout': config.openTimeoutSeconds,
       discard: 'unmap',
-      'read-only': shared,
+      'read-only': isShared(scene, step.stackGeneration),
       ...(credentials === null ? {} : { 'tls-creds': credentials }),
     },
     nothing,

@@ -2,8 +2,7 @@
 export { LUKS_HEADER_BYTES } from '../luks/header.js';
 export { QsdSite, setupQemu, testCardId, testVolumeKey } from './qsd-site.js';
 
-/** Whether a command to the daemon changes nothing. */
-export const isQuestion = (command: string): boolean => /^(query-|qom-get$|qom-list$|x-debug-|qmp_)/.test(command);
+export { isQuestion } from './questions.js';
 
 /** The command by which a head is put onto an overlay. */
 export const OVERLAY_CUT_OVER = 'blockdev-reopen';
