@@ -12,11 +12,12 @@ import { Daemon } from '../daemon/daemon.js';
 import { entriesOf } from '../daemon/processes.js';
 import { Turn } from '../daemon/turn.js';
 import { asDataPlaneError } from '../errors.js';
-import { readGraph, type Graph } from '../graph/graph.js';
+import { isHeld, readGraph, type Graph } from '../graph/graph.js';
 import { openLegsOf } from '../graph/open-legs.js';
 import { notRunning, observedOf } from '../graph/observe.js';
 import { QmpUnreachableError } from '../qmp/errors.js';
 import { untraced, type OnCommand, type QmpClient } from '../qmp/qmp-client.js';
+import { withoutDoubtfulStart } from '../steps/copy-start.js';
 import { performCardStep, undoCardStep } from '../steps/card-steps.js';
 import { exportUri } from '../steps/export-steps.js';
 import { sweepLegKeys } from '../steps/leg-steps.js';
@@ -24,6 +25,7 @@ import type { StepScene } from '../steps/step-scene.js';
 import { discoverCard } from './discover.js';
 import { badLegOf, isChecked } from './bad-leg.js';
 import { measureProcess } from './measure.js';
+import { StepsUnderWay } from './steps-under-way.js';
 
 /**
  * A card served by qemu-storage-daemon: one daemon per volume, which outlives this object and the
@@ -37,6 +39,7 @@ export class QsdCardDataPlane implements CardDataPlane {
   readonly #daemons = new Map<string, Daemon>();
   /** Two discoveries at once would share one probe, and the first would end it. */
   readonly #discovery = new Turn();
+  readonly #underWay = new StepsUnderWay();
   #onGone: (volumeId: string) => void = () => undefined;
   #onLegBad: (volumeId: string, finding: LegFinding) => void = () => undefined;
 
@@ -68,7 +71,10 @@ export class QsdCardDataPlane implements CardDataPlane {
     return this.#guarded(`observing ${volumeId}`, async () => {
       const daemon = this.#daemon(volumeId);
       const graph = await this.#graphOf(daemon);
-      if (graph !== null) return observedOf(volumeId, graph, (protocol) => exportUri(daemon, volumeId, protocol));
+      if (graph !== null) {
+        const cleared = isHeld(graph) ? await this.#letGuestGo(volumeId, daemon, graph) : graph;
+        return observedOf(volumeId, cleared, (protocol) => exportUri(daemon, volumeId, protocol));
+      }
       await this.#forget(volumeId);
       return notRunning(volumeId);
     });
@@ -97,15 +103,26 @@ export class QsdCardDataPlane implements CardDataPlane {
     }
   }
 
+  /** An agent died while it held the guest, and no step may come that would let it go: its change may be paused. */
+  async #letGuestGo(volumeId: string, daemon: Daemon, graph: Graph): Promise<Graph> {
+    const scene = { volumeId, daemon };
+    const isCleared = await this.#underWay.clear(volumeId, async () => {
+      await withoutDoubtfulStart(scene, await readGraph(daemon.qmp));
+    });
+    return isCleared ? readGraph(daemon.qmp) : graph;
+  }
+
   async perform(volumeId: string, step: CardStep, context: CardStepContext): Promise<void> {
-    await this.#guarded(`${step.kind} of ${volumeId}`, () => performCardStep(this.#scene(volumeId, context), step));
+    await this.#guarded(`${step.kind} of ${volumeId}`, () =>
+      this.#underWay.take(volumeId, () => performCardStep(this.#scene(volumeId, context), step)),
+    );
   }
 
   async undo(volumeId: string, step: CardStep, context: CardStepContext): Promise<void> {
     await this.#guarded(`undoing ${step.kind} of ${volumeId}`, async () => {
       // Without its daemon nothing of a volume is open, and there is nothing to take back.
       if (step.kind !== 'start-data-plane' && (await this.#daemon(volumeId).pid()) === null) return;
-      await undoCardStep(this.#scene(volumeId, context), step);
+      await this.#underWay.take(volumeId, () => undoCardStep(this.#scene(volumeId, context), step));
     });
   }
 

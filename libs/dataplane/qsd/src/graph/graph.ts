@@ -14,6 +14,7 @@ import {
 import { type CopyPhase, phaseOf } from './copy-phase.js';
 import {
   HEAD,
+  HELD,
   LIMITS,
   overlayNode,
   parseCopyJob,
@@ -212,6 +213,12 @@ export function copyJobOf(graph: Graph): CopyJob | null {
   }
   return null;
 }
+
+/**
+ * Whether the guest is held while a copy begins, or somebody died who did that: such a copy may have missed a write, and
+ * is not to be relied on.
+ */
+export const isHeld = (graph: Graph): boolean => graph.objects.includes(HELD);
 
 export const isExported = (graph: Graph): boolean => graph.exports.some((id) => parseVolumeExport(id) !== null);
 

@@ -76,6 +76,11 @@ describe('a copy that the daemon says is ready is so', () => {
   }
 });
 
+test('a copy that began while its guest is held still is not ready, whatever the daemon says', () => {
+  const held = { objects: ['limits', 'held'], jobs: [job('ready')], blockJobs: [goesAlong('in-step')] };
+  expect(observe(graphOf(oldLeg, held)).copy?.state).toBe('running');
+});
+
 test('while a copy widens the limits, the tenant sees their own', () => {
   const observed = observe(
     graphOf(oldLeg, {
@@ -85,6 +90,17 @@ test('while a copy widens the limits, the tenant sees their own', () => {
   );
   expect(observed.head).toMatchObject({ qos: { iopsTotal: 300 }, widened: true });
 });
+
+for (const [name, limits, own, isWidened] of [
+  ['noted, and not widened yet', { iopsTotal: 300 }, { iopsTotal: 300 }, false],
+  ['other than noted', { iopsTotal: 200 }, { iopsTotal: 300 }, true],
+  ['on writes alone', { iopsWrite: 300 }, { iopsWrite: 300 }, true],
+  ['none', null, null, true],
+] as const)
+  test(`limits that are ${name}: ${isWidened ? '' : 'not '}widened`, () => {
+    const graph = { limits: toThrottleLimits(limits), tenantLimits: toThrottleLimits(own) };
+    expect(observe(graphOf(oldLeg, graph)).head).toMatchObject({ qos: own, widened: isWidened });
+  });
 
 test('a stack that is shown through a window is observed with it, beneath the head or not', () => {
   const nodes = new Map([...graphOf(oldLeg).nodes, ['s2.window', { sizeBytes: 4096, file: '' }]]);

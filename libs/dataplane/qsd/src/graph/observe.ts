@@ -1,6 +1,6 @@
 import type { Layer, ObservedCopy, ObservedStack, ObservedVolume } from '@flexbso/contracts';
 import { sameLimits, widenedLimits } from '@flexbso/stack';
-import { baseOf, type CopyJob, copyJobOf, headStack, openStacks, stackNodes, type Graph } from './graph.js';
+import { baseOf, type CopyJob, copyJobOf, headStack, isHeld, openStacks, stackNodes, type Graph } from './graph.js';
 import { HEAD, parseVolumeExport } from './node-names.js';
 import { fromThrottleLimits } from './throttle-limits.js';
 
@@ -86,19 +86,24 @@ export function observedCopy(graph: Graph): ObservedCopy | null {
   const { job, toStackGeneration } = copy;
   return {
     toStackGeneration,
-    state: copyState(copy, headStack(graph) === toStackGeneration),
+    state: copyState(copy, headStack(graph) === toStackGeneration, isHeld(graph)),
     doneBytes: Math.trunc(job['current-progress']),
     totalBytes: Math.trunc(job['total-progress']),
     error: job.error?.slice(0, 500) ?? null,
   };
 }
 
-function copyState({ job: { status, error }, phase, isSame }: CopyJob, isHeadOnNew: boolean): ObservedCopy['state'] {
+function copyState(
+  { job: { status, error }, phase, isSame }: CopyJob,
+  isHeadOnNew: boolean,
+  isDoubtful: boolean,
+): ObservedCopy['state'] {
   if (status === 'concluded') {
     if (error !== undefined) return isHeadOnNew ? 'in-transition' : 'failed';
     return isHeadOnNew ? 'done' : 'in-transition';
   }
   if (isHeadOnNew) return 'in-transition';
+  if (isDoubtful) return 'running';
   if (isSame) return 'ready';
   // The daemon says ready once, whatever the guest writes afterwards; in step it will be the same again, or fail.
   if (status === 'ready') return phase === 'in-step' ? 'in-transition' : 'running';

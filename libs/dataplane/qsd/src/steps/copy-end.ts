@@ -5,7 +5,7 @@ import { copyJob } from '../graph/node-names.js';
 import { QmpCommandError } from '../qmp/errors.js';
 import { untraced } from '../qmp/qmp-client.js';
 import { nothing } from '../qmp/replies.js';
-import { look, type StepScene } from './step-scene.js';
+import { look, type StepScene, type VolumeScene } from './step-scene.js';
 
 /** Without an event: how often a copy is looked at. A person sees progress; the daemon answers in under a millisecond. */
 export const POLL_MS = 250;
@@ -30,16 +30,16 @@ export async function cancelJob(scene: StepScene, toStackGeneration: number): Pr
 }
 
 /** Ends a copy whose target does not answer, and so holds back what goes along: what is in flight to it fails. */
-export async function abandonJob(scene: StepScene, toStackGeneration: number): Promise<void> {
+export async function abandonJob(scene: VolumeScene, toStackGeneration: number): Promise<void> {
   await tearAway(scene, copyJob(toStackGeneration));
   await waitUntilConcluded(scene, CANCEL_TIMEOUT_MS);
 }
 
-const tearAway = (scene: StepScene, id: string) => unlessOver(scene, 'job-cancel', { id });
-const letGo = (scene: StepScene, device: string) => unlessOver(scene, 'block-job-cancel', { device, force: false });
+const tearAway = (scene: VolumeScene, id: string) => unlessOver(scene, 'job-cancel', { id });
+const letGo = (scene: VolumeScene, device: string) => unlessOver(scene, 'block-job-cancel', { device, force: false });
 
 /** A job may end by itself right before: then the daemon refuses, and there is nothing left to end. */
-async function unlessOver(scene: StepScene, command: string, args: object): Promise<void> {
+async function unlessOver(scene: VolumeScene, command: string, args: object): Promise<void> {
   try {
     await scene.daemon.qmp.execute(command, args, nothing);
   } catch (cause) {
@@ -76,7 +76,7 @@ export async function goAlong(scene: StepScene, jobId: string): Promise<void> {
   await unlessOver(scene, 'block-job-change', args);
 }
 
-export async function waitUntilConcluded(scene: StepScene, timeoutMs: number): Promise<Graph> {
+export async function waitUntilConcluded(scene: VolumeScene, timeoutMs: number): Promise<Graph> {
   const deadline = performance.now() + timeoutMs;
   // Not stopped by the caller's signal: what was asked of the daemon is seen to its end, which is bounded.
   const never = new AbortController().signal;
@@ -92,7 +92,7 @@ export async function waitUntilConcluded(scene: StepScene, timeoutMs: number): P
 }
 
 /** Lets go of the record of a copy that is over. */
-export async function dismiss(scene: StepScene, toStackGeneration: number): Promise<void> {
+export async function dismiss(scene: VolumeScene, toStackGeneration: number): Promise<void> {
   const copy = copyJobOf(await look(scene));
   if (copy?.toStackGeneration !== toStackGeneration || copy.job.status !== 'concluded') return;
   await scene.daemon.qmp.execute('job-dismiss', { id: copy.job.id }, nothing);

@@ -1,7 +1,7 @@
 import type { CardStep } from '@flexbso/contracts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { refused } from '../errors.js';
-import { copyJobOf, type Graph, headChild } from '../graph/graph.js';
+import { copyJobOf, type Graph, headChild, isHeld } from '../graph/graph.js';
 import { copyJob, COPY_FILTER, formatExport, HEAD } from '../graph/node-names.js';
 import { untraced } from '../qmp/qmp-client.js';
 import { jobsReply, nothing } from '../qmp/replies.js';
@@ -10,8 +10,8 @@ import { canBeginBehind } from './copy-follower.js';
 import type { CopyPacer } from './copy-pacer.js';
 import { COPY_PIECE_BYTES, copyGranularityBytes } from './copy-piece.js';
 import { removeExport } from './export-steps.js';
-import { HELD_MS, isHeld, release, whileHeld } from './held-guest.js';
-import { look, type StepScene } from './step-scene.js';
+import { HELD_MS, letThrough, release, whileHeld } from './held-guest.js';
+import { look, type StepScene, type VolumeScene } from './step-scene.js';
 
 type Copy = Extract<CardStep, { kind: 'copy' }>;
 const LOOK_EVERY_MS = 2;
@@ -54,11 +54,15 @@ export async function startJob(
     await start();
     return;
   }
-  const isListed = await whileHeld(scene, graph, async (heldUntilMs) => {
-    await start();
-    return isListedInTime(scene, step, heldUntilMs);
-  });
-  if (!isListed) await giveUp(scene, step);
+  try {
+    await whileHeld(scene, graph, async (heldUntilMs) => {
+      await start();
+      if (!(await isListedInTime(scene, step, heldUntilMs))) throw listingTooSlow(scene);
+    });
+  } catch (cause) {
+    await withoutDoubtfulStart(scene, await look(scene));
+    throw cause;
+  }
 }
 
 /**
@@ -79,23 +83,22 @@ async function isListedInTime({ daemon }: StepScene, { toStackGeneration }: Copy
 
 const isBeginning = (status: string): boolean => status === 'created' || status === 'running' || status === 'paused';
 
-async function giveUp(scene: StepScene, { toStackGeneration }: Copy): Promise<never> {
-  await abandonJob(scene, toStackGeneration);
-  await dismiss(scene, toStackGeneration);
-  throw refused(
+const listingTooSlow = ({ volumeId }: StepScene) =>
+  refused(
     'step-failed',
-    `listing what the overlay of ${scene.volumeId} holds took more than ${HELD_MS} ms, for which its guest was held: nothing was written back. Move the volume to other pools instead, which copies it flat`,
+    `listing what the overlay of ${volumeId} holds took more than ${HELD_MS} ms, for which its guest was held: nothing was written back. Move the volume to other pools instead, which copies it flat`,
   );
-}
 
 /**
  * Of a copy whose beginning nobody saw to its end, nobody knows whether it missed a write: it is ended, and the guest let go.
  * @returns what there is now
  */
-export async function withoutDoubtfulStart(scene: StepScene, graph: Graph): Promise<Graph> {
+export async function withoutDoubtfulStart(scene: VolumeScene, graph: Graph): Promise<Graph> {
   if (!isHeld(graph)) return graph;
   const copy = copyJobOf(graph);
   if (copy !== null) {
+    // It waits for what it reads through the head. One that goes along with the guest is torn away beneath no writes.
+    if (copy.phase === 'behind') await letThrough(scene, graph);
     await abandonJob(scene, copy.toStackGeneration);
     await dismiss(scene, copy.toStackGeneration);
   }

@@ -6,7 +6,7 @@ import type { NbdClient } from '../nbd/nbd-client.js';
 import { nothing } from '../qmp/replies.js';
 import { awaitEarlierRequests } from './earlier-requests.js';
 import { withBytes } from './first-bytes.js';
-import type { StepScene } from './step-scene.js';
+import type { StepScene, VolumeScene } from './step-scene.js';
 
 /** A read of our own uses up what the group lets through: so many operations of one unit, at so many a second. */
 const OPERATIONS_PER_SECOND = 1000;
@@ -22,7 +22,8 @@ export const HELD_MS = LASTS_MS - 1000;
 /**
  * Lets no request of the guest through while `act` runs, for at most {@link HELD_MS}; those that come are held, and done
  * afterwards. When `act` begins, all that came before is done, for which a slow disk may have taken some of that time:
- * `act` is told until when it may rely on it (`performance.now`).
+ * `act` is told until when it may rely on it (`performance.now`). Where it fails the guest stays held, as a sign that
+ * what it began is in doubt: whoever calls ends that and lets the guest go.
  */
 export function whileHeld<T>(scene: StepScene, graph: Graph, act: (heldUntilMs: number) => Promise<T>): Promise<T> {
   const limits = { ...toThrottleLimits({ iopsTotal: OPERATIONS_PER_SECOND }), 'iops-size': UNIT_BYTES };
@@ -32,29 +33,29 @@ export function whileHeld<T>(scene: StepScene, graph: Graph, act: (heldUntilMs: 
     HEAD,
     async (client) => {
       await scene.daemon.qmp.execute('object-add', { 'qom-type': 'throttle-group', id: HELD, limits }, nothing);
-      try {
-        await obey(scene, graph, HELD);
-        // What is used up comes back from the moment on in which it is used.
-        const heldUntilMs = performance.now() + HELD_MS;
-        await useUp(scene, client);
-        return await act(heldUntilMs);
-      } finally {
-        await release(scene, graph);
-      }
+      await obey(scene, graph, HELD);
+      // What is used up comes back from the moment on in which it is used.
+      const heldUntilMs = performance.now() + HELD_MS;
+      await useUp(scene, client);
+      const result = await act(heldUntilMs);
+      await release(scene, graph);
+      return result;
     },
     false,
   );
 }
 
-/** Whether somebody who held the guest died before letting it go: what was done meanwhile is in doubt. */
-export const isHeld = (graph: Graph): boolean => graph.objects.includes(HELD);
+/** Lets requests through again; that the guest was held is still to be seen. */
+export async function letThrough(scene: VolumeScene, graph: Graph): Promise<void> {
+  if (graph.nodes.has(HEAD)) await obey(scene, graph, LIMITS);
+}
 
-export async function release(scene: StepScene, graph: Graph): Promise<void> {
-  await obey(scene, graph, LIMITS);
+export async function release(scene: VolumeScene, graph: Graph): Promise<void> {
+  await letThrough(scene, graph);
   await scene.daemon.qmp.execute('object-del', { id: HELD }, nothing);
 }
 
-async function obey({ daemon }: StepScene, graph: Graph, group: string): Promise<void> {
+async function obey({ daemon }: VolumeScene, graph: Graph, group: string): Promise<void> {
   const head = { driver: 'throttle', 'node-name': HEAD, 'throttle-group': group, file: headChild(graph) };
   await daemon.qmp.execute('blockdev-reopen', { options: [head] }, nothing);
 }

@@ -14,7 +14,10 @@ export interface StepScene {
   readonly context: CardStepContext;
 }
 
-export const look = (scene: StepScene): Promise<Graph> => readGraph(scene.daemon.qmp);
+/** What can be done to a volume whatever is wanted of it. */
+export type VolumeScene = Pick<StepScene, 'volumeId' | 'daemon'>;
+
+export const look = (scene: VolumeScene): Promise<Graph> => readGraph(scene.daemon.qmp);
 
 /** The desired leg of a step; the step names it by id only. */
 export function desiredLeg(scene: StepScene, legId: string): DesiredCardLeg {

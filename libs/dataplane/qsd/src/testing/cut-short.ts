@@ -4,17 +4,19 @@ import { QsdCardDataPlane } from '../card/qsd-card-data-plane.js';
 import { isQuestion } from './questions.js';
 import type { TestVolume } from './test-volume.js';
 
-/** Performs the step as an agent does that dies after so many of the commands that change anything; whether it got so far. */
-export async function cutShort(volume: TestVolume, step: CardStep, commands: number): Promise<boolean> {
+/**
+ * Performs the step as an agent does that dies after so many of the commands that change anything, or right after this
+ * one; whether it got so far.
+ */
+export async function cutShort(volume: TestVolume, step: CardStep, at: number | string): Promise<boolean> {
   await volume.site.card.close();
-  let sent = 0;
+  let [sent, isDead] = [0, false];
   const dying = new QsdCardDataPlane(volume.site.cardOptions, async (when, command) => {
-    if (sent > commands) throw new Error('the agent is dead');
-    if (isQuestion(command)) return;
-    if (when === 'before' ? sent === commands : ++sent === commands) {
-      sent = commands + 1;
-      throw new Error('the agent dies');
+    if (!isQuestion(command)) {
+      if (when === 'after') sent++;
+      isDead ||= sent === at || (when === 'after' && command === at);
     }
+    if (isDead) throw new Error('the agent is dead');
   });
   const [outcome] = await Promise.allSettled([dying.perform(volume.volumeId, step, volume.context())]);
   await dying.close();
