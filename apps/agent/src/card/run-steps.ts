@@ -12,7 +12,7 @@ export interface StepRun {
   readonly cardId: string;
   readonly desired: DesiredVolume;
   readonly plane: CardDataPlane;
-  /** Which other volume of this card runs on a leg; null: none does. */
+  /** Which other volume of this card has a leg; null: none has. */
   readonly otherVolumeOn: (legId: string) => string | null;
   readonly secrets: CardSecrets;
   readonly clock: Clock;
@@ -150,7 +150,7 @@ function assertUnclaimed(run: StepRun, step: CardStep): void {
   if (step.kind !== 'open-leg') return;
   const other = run.otherVolumeOn(step.legId);
   if (other === null) return;
-  const detail = `${step.legId} is wanted for ${run.volumeId}, and ${other} runs on it on ${run.cardId}: it is not opened. Find out whose it is (\`flexbso check\`), and delete or move the other volume`;
+  const detail = `${step.legId} is wanted for ${run.volumeId}, and ${other} has it on ${run.cardId}: it is not opened. Find out whose it is (\`flexbso check\`), and delete or move the other volume`;
   throw new DataPlaneError({ code: 'needs-operator', detail, facts: { legId: step.legId, volumeId: other } });
 }
 
