@@ -51,7 +51,7 @@ export function decide(input: DecisionInput): Decision {
   const { desired, book } = input;
   const { operation } = book;
   const stopped = stoppedBy(book, desired.operationId);
-  if (stopped?.phase === 'needs-operator') return { kind: 'rest' };
+  if (stopped?.phase === 'needs-operator') return onceDecided(input, stopped.problem);
   const amendment = onAmendment(input);
   if (amendment) return amendment;
   if (operation?.cutOverIntended) {
@@ -69,6 +69,18 @@ export function decide(input: DecisionInput): Decision {
   // An operation past its cut-over is completed before a newer one is looked at.
   const wanted = operation?.cutOverIntended ? operation.desired : desired;
   return needsOldStackFirst(input, wanted) ? keepApplied(input) : towards(input, wanted);
+}
+
+/**
+ * Whoever leaves nothing but one of the two generations open, as it was wanted, has decided for it. Until then nothing is
+ * done, also when the data plane dies: which stack may be opened is what is to be decided.
+ */
+function onceDecided({ desired, book: { applied }, observed }: DecisionInput, problem: Problem | null): Decision {
+  if (desired.tombstone) return { kind: 'rest' };
+  if (isSettled(observed, plannedVolumeOf(desired)))
+    return { kind: 'conclude', desired, phase: 'settled', problem: null };
+  const isBack = applied && !isSameWork(applied, desired) && isSettled(observed, plannedVolumeOf(applied));
+  return isBack ? { kind: 'conclude', desired, phase: 'undone', problem } : { kind: 'rest' };
 }
 
 /**
