@@ -5,7 +5,7 @@ import { desiredStacks, isChainComplete, plannedVolumeOf } from '@flexbso/stack'
 import type { Attributes } from '@opentelemetry/api';
 import type { Clock } from '../ports/clock.js';
 import type { Attempts } from '../pacing/attempts.js';
-import { type BookEntry, type VolumeBook, indexOfStep } from './book.js';
+import { type BookEntry, type VolumeBook, indexOfStep, isInStep } from './book.js';
 
 export interface StepRun {
   readonly volumeId: string;
@@ -53,7 +53,8 @@ export async function runSteps(run: StepRun, book: VolumeBook, steps: readonly P
   let pending: BookEntry[] = [];
   for (const planned of steps) {
     if (run.signal.aborted) return stopped(run, pending, 'interrupted');
-    if (run.isHeld(book)) return stopped(run, pending, 'held');
+    // A step that its agent died in is brought to its end: it may have left the guest worse off until then.
+    if (run.isHeld(book) && !isInStep(book, planned.step)) return stopped(run, pending, 'held');
     if (planned.step.kind === 'close-stack') {
       if (!(await run.beforeRetiring(pending, planned.step.stackGeneration))) return notApplied(planned);
       pending = [];
