@@ -63,6 +63,18 @@ describe('limits that are asked for while a copy runs', () => {
     expect(card.observed()).toMatchObject({ head: { widened: false, stackGeneration: 1 }, copy: null });
   });
 
+  it.each(cases)('are in force when the change is cancelled after that: $name', async ({ before, asked }) => {
+    const { card } = await swapping(before);
+    const amended = await card.amend(asked);
+    await card.clock.runUntil('they hold', () => JSON.stringify(card.observed().head?.qos) === JSON.stringify(asked));
+    await card.scheduler.want(VOLUME_ID, { ...amended, cancelled: true });
+    await card.untilSaid(amended, 'undone');
+    expect(card.observed().head).toMatchObject({ qos: asked, widened: false, stackGeneration: 1 });
+    card.card.kill(VOLUME_ID);
+    await card.clock.runUntil('it is built again', () => card.observed().head !== null);
+    expect(card.observed().head).toMatchObject({ qos: asked, widened: false, stackGeneration: 1 });
+  });
+
   it('come into force after a change that had settled, however often setting them fails', async () => {
     const card = new CardFixture();
     const plane = new FaultyPlane(1, 'fails-for-good', card.clock);

@@ -156,7 +156,11 @@ function begun(book: VolumeBook, desired: DesiredVolume, plan: PlannedCardStep[]
 }
 
 function amended(book: VolumeBook, desired: DesiredVolume): VolumeBook {
-  return book.operation ? { ...book, desired, operation: { ...book.operation, desired } } : book;
+  if (!book.operation) return book;
+  const { qos } = desired;
+  // The limits asked for last hold however it ends: they are part of what it goes back to as well.
+  const applied = book.applied && !isSameWork(book.applied, desired) ? { ...book.applied, qos } : book.applied;
+  return { ...book, desired, applied, operation: { ...book.operation, desired } };
 }
 
 function concluded(book: VolumeBook, conclusion: Conclusion, formerLegIds: string[]): VolumeBook {
@@ -232,6 +236,24 @@ export function legIdsOf(desired: DesiredVolume | null): string[] {
 
 export function outcomesOf(operation: Operation | null): StepOutcome[] {
   return (operation?.steps ?? []).map(({ outcome }) => outcome).toSorted((left, right) => left.index - right.index);
+}
+
+/**
+ * The ends of steps of which none was heard: their agent died, or the answer was lost. What is not among the `steps` that
+ * are planned from what is seen is there, or is not needed any more.
+ */
+export function seenDone({ operation }: VolumeBook, steps: readonly PlannedCardStep[], nowMs: number): BookEntry[] {
+  return (operation?.steps ?? []).flatMap(({ planned, outcome }): BookEntry[] => {
+    const isOpen = outcome.outcome === 'running' || outcome.outcome === 'failed';
+    const isAhead = steps.some(({ step }) => isDeepStrictEqual(step, planned.step));
+    return isOpen && !isAhead ? [{ kind: 'done', index: outcome.index, atMs: nowMs }] : [];
+  });
+}
+
+/** Whether a step was begun, and how it ended is not known: whoever was in it died. */
+export function isInStep({ operation }: VolumeBook, step: CardStep): boolean {
+  const known = operation?.steps.find(({ planned }) => isDeepStrictEqual(planned.step, step));
+  return known?.outcome.outcome === 'running';
 }
 
 /** The index that a step has in the accepted plan; a step that is not in it comes after all of them. */

@@ -71,6 +71,30 @@ describe('a change that is cancelled', () => {
     expect(card.scheduler.volumeReports.some(({ phase }) => phase === 'undone')).toBe(false);
   });
 
+  it('is not begun where it is an attachment that its card hears of together with the cancel', async () => {
+    const card = new CardFixture();
+    const attachment = card.next({ carried: true });
+    await cancel(card, attachment, false);
+    await card.start();
+    await card.untilSaid(attachment, 'undone');
+    expect(card.observed()).toMatchObject({ running: false, exports: [] });
+    expect(card.scheduler.said(attachment.operationId)?.steps).toEqual([]);
+  });
+
+  it('is not said to be undone by a card that lost its journal and its data plane', async () => {
+    const card = new CardFixture();
+    const agent = await card.start();
+    await card.settle({});
+    await agent.stop();
+    card.card.kill(VOLUME_ID);
+    card.journal.lines.clear();
+    const desired = await card.want(encrypted, false);
+    await cancel(card, desired, false);
+    await card.start();
+    await card.untilSaid(desired, 'needs-operator');
+    expect(card.scheduler.volumeReports.some(({ phase }) => phase === 'undone')).toBe(false);
+  });
+
   it('is not said to be undone by a card whose journal is lost while the new stack carries the guest', async () => {
     const card = new CardFixture();
     const agent = await card.start();

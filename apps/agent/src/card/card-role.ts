@@ -11,7 +11,8 @@ import type { Discovered, Inspected, Measured, RolePart } from '../role.js';
 import { jittered } from '../pacing/backoff.js';
 import { Discovery } from '../pacing/discovery.js';
 import { SerialWorker } from '../pacing/serial-worker.js';
-import type { VolumeBook } from './book.js';
+import { type VolumeBook, emptyBook } from './book.js';
+import { claimsOf, claimsOfBook, isTaken } from './leg-claims.js';
 import { type VolumeJournal, openVolumeJournal } from './volume-journal.js';
 import { VolumeReconciler } from './volume-reconciler.js';
 import { volumeReport } from './volume-report.js';
@@ -224,12 +225,13 @@ export class CardRole implements RolePart<DesiredVolume> {
     return volume;
   }
 
-  /** By what was seen to be applied: that is what a guest's bytes are on. */
+  /** By what its journal names; of one whose journal is not open yet, by what is wanted of it. */
   #otherVolumeOn(legId: string, volumeId: string): string | null {
-    for (const [id, { journal }] of this.#ready) {
-      const legs = journal.book.applied?.stack.legs ?? [];
-      if (id !== volumeId && legs.some((leg) => leg.legId === legId)) return id;
-    }
+    const own = claimsOfBook(this.#ready.get(volumeId)?.journal.book ?? emptyBook);
+    for (const [id, { journal }] of this.#ready)
+      if (id !== volumeId && isTaken(legId, own, claimsOfBook(journal.book))) return id;
+    for (const [id, awaited] of this.#awaited)
+      if (id !== volumeId && isTaken(legId, own, claimsOf(awaited, false))) return id;
     return null;
   }
 

@@ -1,5 +1,13 @@
 import type { Capabilities, DesiredVolume, ObservedVolume, PlannedCardStep, Problem } from '@flexbso/contracts';
-import { acceptedPlanOf, isApplied, isSettled, isWantedExport, planCard, plannedVolumeOf } from '@flexbso/stack';
+import {
+  type PlannedVolume,
+  acceptedPlanOf,
+  isApplied,
+  isSettled,
+  isWantedExport,
+  planCard,
+  plannedVolumeOf,
+} from '@flexbso/stack';
 import { type Operation, type VolumeBook, isPastReturn, isSameWork, isStopped, stoppedBy } from './book.js';
 
 export interface DecisionInput {
@@ -43,7 +51,7 @@ export function decide(input: DecisionInput): Decision {
   const { desired, book } = input;
   const { operation } = book;
   const stopped = stoppedBy(book, desired.operationId);
-  if (stopped?.phase === 'needs-operator') return { kind: 'rest' };
+  if (stopped?.phase === 'needs-operator') return onceDecided(input, stopped.problem);
   const amendment = onAmendment(input);
   if (amendment) return amendment;
   if (operation?.cutOverIntended) {
@@ -61,6 +69,18 @@ export function decide(input: DecisionInput): Decision {
   // An operation past its cut-over is completed before a newer one is looked at.
   const wanted = operation?.cutOverIntended ? operation.desired : desired;
   return needsOldStackFirst(input, wanted) ? keepApplied(input) : towards(input, wanted);
+}
+
+/**
+ * Whoever leaves nothing but one of the two generations open, as it was wanted, has decided for it. Until then nothing is
+ * done, also when the data plane dies: which stack may be opened is what is to be decided.
+ */
+function onceDecided({ desired, book: { applied }, observed }: DecisionInput, problem: Problem | null): Decision {
+  if (desired.tombstone) return { kind: 'rest' };
+  if (isSettled(observed, plannedVolumeOf(desired)))
+    return { kind: 'conclude', desired, phase: 'settled', problem: null };
+  const isBack = applied && !isSameWork(applied, desired) && isSettled(observed, plannedVolumeOf(applied));
+  return isBack ? { kind: 'conclude', desired, phase: 'undone', problem } : { kind: 'rest' };
 }
 
 /**
@@ -131,8 +151,16 @@ function onCancel(input: DecisionInput): Decision | null {
   const notBegun: Decision = { kind: 'conclude', desired, phase: 'undone', problem };
   // Undone is said only of what is as it was before; what it was stands in the journal.
   if (applied) return isSettled(observed, plannedVolumeOf(applied)) ? notBegun : keepApplied(input);
-  // Without a journal only a first generation of which nothing runs is certain never to have been begun.
-  return desired.generation === 1 && !observed.running ? notBegun : null;
+  // Without a journal, of what nothing runs. What was before is nothing, or it cannot be known.
+  return !observed.running && beginsFromNothing(input) ? notBegun : null;
+}
+
+/** A first generation, or an attachment: the plan that was accepted for it is one of a card that has nothing of it. */
+function beginsFromNothing({ cardId, desired, observed, capabilities }: DecisionInput): boolean {
+  if (desired.generation === 1) return true;
+  const { carriedStackGeneration: appliedStackGeneration = null } = desired;
+  const plan = planCard({ cardId, observed, desired: plannedVolumeOf(desired), appliedStackGeneration, capabilities });
+  return plan.ok && acceptedPlanOf(plan.steps).digest === desired.plan.digest;
 }
 
 /**
@@ -144,6 +172,8 @@ function disagreementOf({ cardId, desired, book, observed, capabilities }: Decis
   if (operation || applied === null || applied.tombstone || desired.tombstone) return null;
   const planned = plannedVolumeOf(applied);
   if (isSettled(observed, planned)) return null;
+  const size = sizeDisagreement(observed, planned);
+  if (size) return size;
   const { stackGeneration: appliedStackGeneration } = planned.stack;
   const plan = planCard({ cardId, observed, desired: planned, appliedStackGeneration, capabilities });
   if (!plan.ok) return plan.problem.code === 'needs-operator' ? plan.problem : null;
@@ -152,6 +182,12 @@ function disagreementOf({ cardId, desired, book, observed, capabilities }: Decis
   if (!strange) return null;
   const { volumeId, export: shown } = planned;
   const detail = `volume ${volumeId}: it is shown as ${strange.protocol} on function ${strange.functionId}, and was applied on ${shown.functionId} as ${shown.protocol}; nothing was touched`;
+  return { code: 'needs-operator', detail };
+}
+
+function sizeDisagreement({ head }: ObservedVolume, { volumeId, sizeBytes }: PlannedVolume): Problem | null {
+  if (head === null || head.sizeBytes === sizeBytes) return null;
+  const detail = `volume ${volumeId}: its guest has ${head.sizeBytes} bytes, and was given ${sizeBytes}; nothing was touched`;
   return { code: 'needs-operator', detail };
 }
 

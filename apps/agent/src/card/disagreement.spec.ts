@@ -31,6 +31,8 @@ const disagreements: readonly { name: string; made: (observed: ObservedVolume) =
     name: 'another function',
     made: (observed) => ({ ...observed, exports: observed.exports.map((shown) => ({ ...shown, functionId: 'vf-9' })) }),
   },
+  { name: 'a larger device', made: withSize((sizeBytes) => sizeBytes * 2) },
+  { name: 'a smaller device', made: withSize((sizeBytes) => sizeBytes / 2) },
   { name: 'an export without a head', made: (observed) => ({ ...observed, head: null }) },
 ];
 
@@ -38,6 +40,13 @@ function withLeg(change: (leg: ObservedVolume['stacks'][number]['legs'][number])
   return (observed: ObservedVolume): ObservedVolume => ({
     ...observed,
     stacks: observed.stacks.map((stack) => ({ ...stack, legs: stack.legs.map(change) })),
+  });
+}
+
+function withSize(change: (sizeBytes: number) => number) {
+  return ({ head, ...observed }: ObservedVolume): ObservedVolume => ({
+    ...observed,
+    head: head && { ...head, sizeBytes: change(head.sizeBytes) },
   });
 }
 
@@ -62,6 +71,25 @@ async function atRest() {
 
 /** What the data plane has, and the legs with what is written to them. */
 const everything = (card: CardFixture) => JSON.stringify([card.observed(), [...card.world.legs]]);
+
+const strangeStack = { stackGeneration: 9, legs: [{ legId: 'leg-0000000099', epoch: 1 }], layers: [], keyRef: null };
+
+it.each<{ name: string; made: (observed: ObservedVolume) => ObservedVolume }>([
+  { name: 'another open stack', made: (seen) => ({ ...seen, stacks: [...seen.stacks, strangeStack] }) },
+  {
+    name: 'a copy that runs into another stack',
+    made: (seen) => ({
+      ...seen,
+      stacks: [...seen.stacks, strangeStack],
+      copy: { toStackGeneration: 9, state: 'running', doneBytes: 1, totalBytes: 5, error: null },
+    }),
+  },
+])('what stands beside the head, which carries nobody, is closed: $name', async ({ made }) => {
+  const { card, watched, desired } = await atRest();
+  card.card.change(VOLUME_ID, made);
+  await card.clock.runUntil('it is closed', () => isSettled(card.observed(), plannedVolumeOf(desired)));
+  expect(watched.acts).toEqual(['perform close-stack']);
+});
 
 describe.each(disagreements)('what is observed disagrees with the journal: $name', ({ made }) => {
   it('is told of a volume at rest with what was seen, nothing is touched, and it is settled again once that is mended', async () => {

@@ -1,4 +1,4 @@
-import { type LegFault, MAX_LEG_FAULTS } from '@flexbso/contracts';
+import { type LegFault, MAX_LEG_FAULTS, type ObservedVolume } from '@flexbso/contracts';
 import type { LegFinding } from '@flexbso/dataplane-port';
 
 /** A data plane that still finds something tells of it at most a second later; ten of these are quiet. */
@@ -81,4 +81,8 @@ function merged(known: LegFault, found: Pick<LegFault, 'offsetBytes' | 'lengthBy
   const endBytes = Math.max(known.offsetBytes + known.lengthBytes, found.offsetBytes + found.lengthBytes);
   const span = { offsetBytes, lengthBytes: endBytes - offsetBytes };
   return { ...known, ...span, findings: known.findings + 1, lastAtMs: nowMs };
+}
+
+export function openLegIds({ stacks }: ObservedVolume): Set<string> {
+  return new Set(stacks.flatMap(({ legs }) => legs.map(({ legId }) => legId)));
 }

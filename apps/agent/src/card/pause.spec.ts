@@ -58,6 +58,23 @@ describe('a change that is paused', () => {
     await card.untilSaid(desired, 'settled');
   });
 
+  it('brings a step to its end that its agent died in, and begins no further one', async () => {
+    const performed: string[] = [];
+    const card = new CardFixture();
+    const agent = await card.start();
+    await card.settle({});
+    const desired = await card.want(encrypted);
+    await card.clock.runUntil('it copies', () => card.observed().copy?.state === 'running');
+    await agent.stop();
+    await card.scheduler.want(VOLUME_ID, { ...desired, paused: true }, false);
+    await card.start(undefined, {
+      before: ({ method, step }) => void (method === 'perform' && performed.push(step?.kind ?? '')),
+    });
+    await card.clock.runUntil('it holds', () => isHolding(card, desired));
+    expect(performed).toEqual(['copy']);
+    expect(card.observed().copy?.state).toBe('ready');
+  });
+
   it('is completed when its cut-over is already intended', async () => {
     const card = new CardFixture();
     await card.start(undefined, {

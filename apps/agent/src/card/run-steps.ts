@@ -5,14 +5,14 @@ import { desiredStacks, isChainComplete, plannedVolumeOf } from '@flexbso/stack'
 import type { Attributes } from '@opentelemetry/api';
 import type { Clock } from '../ports/clock.js';
 import type { Attempts } from '../pacing/attempts.js';
-import { type BookEntry, type VolumeBook, indexOfStep } from './book.js';
+import { type BookEntry, type VolumeBook, indexOfStep, isInStep } from './book.js';
 
 export interface StepRun {
   readonly volumeId: string;
   readonly cardId: string;
   readonly desired: DesiredVolume;
   readonly plane: CardDataPlane;
-  /** Which other volume of this card runs on a leg; null: none does. */
+  /** Which other volume of this card has a leg; null: none has. */
   readonly otherVolumeOn: (legId: string) => string | null;
   readonly secrets: CardSecrets;
   readonly clock: Clock;
@@ -53,7 +53,8 @@ export async function runSteps(run: StepRun, book: VolumeBook, steps: readonly P
   let pending: BookEntry[] = [];
   for (const planned of steps) {
     if (run.signal.aborted) return stopped(run, pending, 'interrupted');
-    if (run.isHeld(book)) return stopped(run, pending, 'held');
+    // A step that its agent died in is brought to its end: it may have left the guest worse off until then.
+    if (run.isHeld(book) && !isInStep(book, planned.step)) return stopped(run, pending, 'held');
     if (planned.step.kind === 'close-stack') {
       if (!(await run.beforeRetiring(pending, planned.step.stackGeneration))) return notApplied(planned);
       pending = [];
@@ -150,7 +151,7 @@ function assertUnclaimed(run: StepRun, step: CardStep): void {
   if (step.kind !== 'open-leg') return;
   const other = run.otherVolumeOn(step.legId);
   if (other === null) return;
-  const detail = `${step.legId} is wanted for ${run.volumeId}, and ${other} runs on it on ${run.cardId}: it is not opened. Find out whose it is (\`flexbso check\`), and delete or move the other volume`;
+  const detail = `${step.legId} is wanted for ${run.volumeId}, and ${other} has it on ${run.cardId}: it is not opened. Find out whose it is (\`flexbso check\`), and delete or move the other volume`;
   throw new DataPlaneError({ code: 'needs-operator', detail, facts: { legId: step.legId, volumeId: other } });
 }
 

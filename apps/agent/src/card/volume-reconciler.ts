@@ -6,9 +6,9 @@ import type { Randomness } from '../ports/randomness.js';
 import { Attempts } from '../pacing/attempts.js';
 import { backoffMs, jittered } from '../pacing/backoff.js';
 import type { LookAgain } from '../pacing/serial-worker.js';
-import { type BookEntry, type VolumeBook, isPastReturn, isSameWork } from './book.js';
+import { type BookEntry, type VolumeBook, isPastReturn, isSameWork, seenDone } from './book.js';
 import { type Decision, decide } from './decide.js';
-import { LegFaults } from './leg-faults.js';
+import { LegFaults, openLegIds } from './leg-faults.js';
 import { LegWatch } from './leg-watch.js';
 import { type OutagePorts, OutageWatch } from './outage-watch.js';
 import { type RunResult, type StepRun, isOpenedAnew, runHealing, runSteps, runUndo } from './run-steps.js';
@@ -210,6 +210,7 @@ export class VolumeReconciler {
     const { book } = this.#journal;
     const isBegun = book.operation?.desired.operationId === desired.operationId;
     const begin: BookEntry[] = isBegun ? [] : [{ kind: 'begin', desired, plan: [...steps] }];
+    if (isBegun) await this.#journal.enter(seenDone(book, steps, this.#ports.clock.nowMs()));
     // Not synced by itself: it goes to disk together with the first step's intent.
     const upcoming = this.#journal.preview(begin);
     const run = this.#stepRun(desired, observed, begin);
@@ -320,7 +321,7 @@ export class VolumeReconciler {
   async #conclude(
     pending: readonly BookEntry[],
     desired: DesiredVolume,
-    phase: 'settled' | 'gone' | 'undone' | 'refused' | 'plan-changed' | 'needs-operator',
+    phase: Extract<Decision, { kind: 'conclude' }>['phase'],
     problem: Problem | null,
     observed: ObservedVolume,
   ): Promise<void> {
@@ -329,7 +330,7 @@ export class VolumeReconciler {
     const begin: BookEntry[] = isBegun || this.#journal.book.operation ? [] : [{ kind: 'begin', desired, plan: [] }];
     const applied: BookEntry[] = phase === 'settled' ? [{ kind: 'applied', desired, atMs: clock.nowMs() }] : [];
     const before = this.#journal.preview([...begin, ...pending]);
-    const conclusion = conclusionOf(before, desired, phase, problem);
+    const conclusion = conclusionOf(before, desired, { phase, problem, nowMs: clock.nowMs() });
     const isCurrent = desired.operationId === this.#desired.operationId;
     // Of an operation that a newer one took the place of, nobody hears: the newer one tells of its legs.
     const isTold = isCurrent && phase !== 'needs-operator';
@@ -391,8 +392,4 @@ export class VolumeReconciler {
     await this.#bookApplied(pending, desired, observed);
     return true;
   }
-}
-
-function openLegIds({ stacks }: ObservedVolume): Set<string> {
-  return new Set(stacks.flatMap(({ legs }) => legs.map(({ legId }) => legId)));
 }

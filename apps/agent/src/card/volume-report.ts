@@ -8,7 +8,7 @@ import type {
   VolumePhase,
   VolumeReport,
 } from '@flexbso/contracts';
-import { type Conclusion, type VolumeBook, legIdsOf, outcomesOf } from './book.js';
+import { type Conclusion, type VolumeBook, foldBook, legIdsOf, outcomesOf, seenDone } from './book.js';
 
 /** The contract's bounds; what is beyond is in the journal. */
 const MAX_STEPS = 100;
@@ -65,10 +65,11 @@ export function concludedReport(
 export function conclusionOf(
   book: VolumeBook,
   desired: DesiredVolume,
-  phase: VolumePhase,
-  problem: Problem | null,
+  { phase, problem, nowMs }: { phase: VolumePhase; problem: Problem | null; nowMs: number },
 ): Conclusion {
-  const { operation } = book;
+  // What was seen to be as it is wanted has no step that is still under way.
+  const isMade = phase === 'settled' || phase === 'gone';
+  const { operation } = isMade ? foldBook(seenDone(book, [], nowMs), book) : book;
   const own = operation?.desired.operationId === desired.operationId ? operation : null;
   return {
     operationId: desired.operationId,

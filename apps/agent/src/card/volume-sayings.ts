@@ -55,7 +55,7 @@ export class VolumeSayings {
   /** Once, and again after each outage and when there is news of a bad leg. */
   ended(conclusion: Conclusion, desired: DesiredVolume, observed: ObservedVolume): void {
     const { outage } = this.#journal.book;
-    const saying = `${desired.operationId} ${outage?.untilMs} ${this.#legFaults.version}`;
+    const saying = `${desired.operationId} ${conclusion.phase} ${outage?.untilMs} ${this.#legFaults.version}`;
     if (this.#saidFor === saying) return;
     const more = { bytesCopied: this.#bytesCopied, outage, legFaults: this.#legFaults.told };
     this.#ports.report(concludedReport(desired, conclusion, observed, more), desired, true);

@@ -2,6 +2,7 @@ import { appendFile, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { syncFolder } from '../store/synced-file.js';
 import { FileJournal } from './file-journal.js';
 
 describe('a journal of files', () => {
@@ -66,6 +67,22 @@ describe('a journal of files', () => {
     await journal.replace('vol-1', [{ sum: 3 }]);
     await journal.append('vol-1', [{ d: 4 }]);
     expect(await (await anew()).read('vol-1')).toEqual([{ sum: 3 }, { d: 4 }]);
+  });
+
+  it('loses nothing that is appended after it was replaced and the name could not be made durable', async () => {
+    let isFailing = false;
+    const failing = new FileJournal(folder, async (path) => {
+      if (isFailing) throw new Error('too many open files');
+      await syncFolder(path);
+    });
+    await failing.append('vol-1', [{ a: 1 }, { b: 2 }]);
+    isFailing = true;
+    await expect(failing.replace('vol-1', [{ sum: 3 }])).rejects.toThrow('too many open files');
+    await expect(failing.append('vol-1', [{ intent: 'never' }])).rejects.toThrow('too many open files');
+    isFailing = false;
+    await failing.append('vol-1', [{ intent: 'cut-over' }]);
+    await failing.close();
+    expect(await journal.read('vol-1')).toEqual([{ sum: 3 }, { intent: 'cut-over' }]);
   });
 
   it('is for its owner alone', async () => {

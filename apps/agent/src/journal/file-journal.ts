@@ -19,10 +19,13 @@ interface OpenFile {
  */
 export class FileJournal implements Journal {
   readonly #folder: string;
+  readonly #syncNames: (folder: string) => Promise<void>;
   readonly #files = new Map<string, Promise<OpenFile>>();
 
-  constructor(folder: string) {
+  /** `syncNames` makes names in the folder durable. */
+  constructor(folder: string, syncNames: (folder: string) => Promise<void> = syncFolder) {
     this.#folder = folder;
+    this.#syncNames = syncNames;
   }
 
   async names(): Promise<string[]> {
@@ -54,9 +57,10 @@ export class FileJournal implements Journal {
   async replace(name: string, entries: readonly unknown[]): Promise<void> {
     const path = this.#path(name);
     await writeSynced(unfinished(path), linesOf(entries));
-    await rename(unfinished(path), path);
-    await syncFolder(this.#folder);
+    // Whatever fails from here on: what is appended next goes to the file that has the name then, and never to one without.
     await this.#forget(name);
+    await rename(unfinished(path), path);
+    await this.#syncNames(this.#folder);
   }
 
   async remove(name: string): Promise<void> {
@@ -64,7 +68,7 @@ export class FileJournal implements Journal {
     // Left where somebody died while it was replaced.
     await rm(unfinished(this.#path(name)), { force: true });
     await rm(this.#path(name), { force: true });
-    await syncFolder(this.#folder);
+    await this.#syncNames(this.#folder);
   }
 
   async close(): Promise<void> {
@@ -90,7 +94,7 @@ export class FileJournal implements Journal {
     const path = this.#path(name);
     // 'a+' makes it when it is not there; reading and writing by position needs 'r+'.
     await (await open(path, 'a+', 0o600)).close();
-    await syncFolder(this.#folder);
+    await this.#syncNames(this.#folder);
     const content = await readFile(path);
     const wholeBytes = content.lastIndexOf(0x0a) + 1;
     const handle = await open(path, 'r+');

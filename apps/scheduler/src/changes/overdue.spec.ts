@@ -67,6 +67,26 @@ describe('a step that outlives its limit', () => {
     expect((await cell.changeNow(change.changeId)).overdue).toMatchObject({ step: 'copy', limitMs });
   });
 
+  it('is not one that was passed over, as where limits were lifted before they were widened', async () => {
+    const volume = await cell.create({ ...toPool('pool-1'), qos: { iopsTotal: 500 } });
+    const card = cell.cardOf(volume);
+    card.play = (item) => [
+      {
+        ...cardReport(item, 'working'),
+        steps: [
+          { index: 0, kind: 'open-leg', outcome: 'done', startedAtMs: 1, endedAtMs: 2 },
+          { index: 2, kind: 'copy', outcome: 'running', startedAtMs: 3, endedAtMs: null },
+        ],
+      },
+    ];
+    const { change } = await cell.change(toPool('pool-2'));
+    await cell.settle();
+    const kinds = change.plan.steps.filter(({ actor }) => actor.role === 'card').map(({ step }) => step.kind);
+    expect(kinds.slice(0, 3)).toEqual(['open-leg', 'widen-limits', 'copy']);
+    await later(45_000);
+    expect((await cell.changeNow(change.changeId)).overdue).toBeNull();
+  });
+
   it('is nobody’s fault while it is paused, and begins to be due when it is resumed', async () => {
     await cell.create(toPool('pool-1'));
     await cell.pause(null);

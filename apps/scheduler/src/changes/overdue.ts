@@ -66,9 +66,14 @@ function applyingDue(change: ChangeRecord): Due | null {
   return change.paused && !isInStep ? null : (cardDue(change) ?? agentDue('report'));
 }
 
-/** The first of the card's steps that is not done: the one that it is in, tries again, or has yet to begin. */
+/**
+ * The first of the card's steps that is not done: the one that it is in, tries again, or has yet to begin. What was never
+ * begun before another is not needed any more, as where limits were lifted meanwhile.
+ */
 function cardDue(change: ChangeRecord): Due | null {
-  return firstDue(change, ({ actor }) => actor.role === 'card');
+  const begun = change.steps.flatMap(({ actor, index }) => (actor.role === 'card' ? [index] : []));
+  const last = Math.max(-1, ...begun.filter((index) => index < change.plan.steps.length));
+  return firstDue(change, ({ actor }, at) => actor.role === 'card' && (at > last || begun.includes(at)));
 }
 
 function legDue(change: ChangeRecord, leg: LegRecord | undefined): Due | null {
@@ -85,8 +90,8 @@ function legDue(change: ChangeRecord, leg: LegRecord | undefined): Due | null {
   return { name: `pool ${leg.poolId} ${legId} delete-leg`, kind: step.kind, limitMs: overdueAfterMs(step) };
 }
 
-function firstDue(change: ChangeRecord, isTheirs: (planned: PlannedStep) => boolean): Due | null {
-  const index = change.plan.steps.findIndex((planned, at) => isTheirs(planned) && !isDone(change, at));
+function firstDue(change: ChangeRecord, isTheirs: (planned: PlannedStep, at: number) => boolean): Due | null {
+  const index = change.plan.steps.findIndex((planned, at) => isTheirs(planned, at) && !isDone(change, at));
   const planned = change.plan.steps[index];
   if (!planned) return null;
   const { actor, step } = planned;
