@@ -120,8 +120,22 @@ describe('a snapshot', () => {
     const now = await cell.volumeNow();
     const rekey = { from: now.keyRef ?? '' };
     expect(await refusalOf(cell.change({ rekey }))).toBe('snapshots-keep-old-state');
+    await expect(cell.change({ rekey })).rejects.toThrow('with the keys that it has, or with none');
     await patch({ rekey, acknowledgeSnapshots: true });
     expect((await cell.volumeNow()).keyRef).not.toBe(now.keyRef);
+  });
+
+  it('is named before its volume is encrypted only where it is not encrypted itself, or reads what is not', async () => {
+    await cell.create({ stack: encrypted });
+    await take('sealed');
+    await patch({ stack: { layers: [] } });
+    expect(await refusalOf(cell.change({ stack: encrypted, qos: { iopsTotal: 500 } }))).toBe(null);
+    await cell.settle();
+    await patch({ stack: { layers: [] } });
+    await take('clear');
+    const refusal = cell.change({ stack: encrypted });
+    await expect(refusal).rejects.toThrow('clear (');
+    await expect(refusal).rejects.not.toThrow('sealed (');
   });
 
   it('keeps its volume from being deleted, and needs one that there is', async () => {
