@@ -61,7 +61,16 @@ describe('a snapshot', () => {
       keyRef: before.keyRef,
       stackGeneration: 1,
       legs: before.legs.map(({ legId }) => ({ legId })),
+      format: 'flat',
+      reservations: before.legs.map(({ poolId, sizeBytes }) => ({ poolId, capacityBytes: sizeBytes })),
     });
+    await take('tuesday');
+    const { legs } = await cell.volumeNow();
+    const later = await cell.scheduler.queries.getSnapshot({ ...reader, volume: 'vol-a', snapshot: 'tuesday' });
+    const read = legs.filter(({ stackGeneration }) => stackGeneration <= 2);
+    const held = later.reservations.reduce((sum, { capacityBytes }) => sum + capacityBytes, 0);
+    expect(later).toMatchObject({ format: 'overlay', legs: read.map(({ legId }) => ({ legId })) });
+    expect(held).toBe(read.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0));
     expect(await cell.scheduler.checkReservations()).toEqual([]);
     expect((await cell.scheduler.checks.run({ caller: fleetOperator })).differences).toEqual([]);
   });
