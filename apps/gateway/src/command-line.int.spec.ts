@@ -65,6 +65,9 @@ describe('flexbso', () => {
     expect(await json(['get', 'volumes'])).toEqual([volumeExample]);
     expect(await json(['describe', 'change', changeExample.changeId])).toEqual(changeExample);
     expect((await flexbso(['describe', 'volume', 'db'])).stdout).toContain('2 wanted, 2 applied, 2 settled');
+    expect((await flexbso(['describe', 'snapshot', 'db', 'before-upgrade'])).stdout).toContain(
+      'flat: its legs hold all',
+    );
     expect((await flexbso(['describe', 'volume', 'db'])).stdout).toContain('chg-0123456789, then chg-0123456780');
     expect((await flexbso(['get', 'events'])).stdout).toContain('applied');
     for (const noun of ['card', 'pool']) {

@@ -25,7 +25,12 @@ export const MAX_IOPS = 10_000_000;
 export const MAX_BYTES_PER_SECOND = 100_000_000_000;
 /** Of one volume: each keeps legs and their room until it is deleted. */
 export const MAX_SNAPSHOTS = 32;
-/** Of one volume with its snapshots: with those of a swap beside them a plan still names each that goes (64 things). */
+/** Of one volume with its snapshots, when one is taken; the legs of a swap are beside them. */
 export const MAX_VOLUME_LEGS = 48;
+/**
+ * What a plan may destroy: legs, with those of two stages beside the volume's, and as many keys and snapshots, since each
+ * of these has a leg of its own.
+ */
+export const MAX_DESTROYED = 3 * (MAX_VOLUME_LEGS + 2 * MAX_STRIPED_LEGS);
 /** Overlays of a volume upon each other: a read may look into each, and its data plane holds all their legs open. */
 export const MAX_OVERLAY_DEPTH = 8;

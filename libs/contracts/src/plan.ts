@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { cardIdSchema, functionIdSchema, keyRefSchema, legIdSchema, poolIdSchema, volumeIdSchema } from './ids.js';
 import { compressionAlgorithmSchema, layerSchema, protocolSchema, qosLimitsSchema } from './layers.js';
+import { MAX_DESTROYED } from './limits.js';
 
 /**
  * Steps of a plan. Arguments hold only what is known when planning (ids, sizes, limits), never an
@@ -173,14 +174,17 @@ const shown = {
 export const shownStepSchema = z.union([plannedCardStepSchema.extend(shown), plannedPoolStepSchema.extend(shown)]);
 export type ShownStep = z.infer<typeof shownStepSchema>;
 
-/** SHA-256 of the canonical JSON of the steps as they are bound (without what is only shown), in hex. */
+/** SHA-256 of the canonical JSON of what is bound (without what is only shown), in hex. */
 export const digestSchema = z.string().regex(/^[0-9a-f]{64}$/, '64 hex digits');
+
+/** What a plan makes unrecoverable: what its steps do, and snapshots, by name and id. */
+const destroyedSchema = z.array(z.string().max(120)).max(MAX_DESTROYED);
 
 /** What an accepted plan binds the card's agent to. */
 export const acceptedPlanSchema = z.strictObject({
   digest: digestSchema,
   cutOver: z.boolean(),
-  destroys: z.array(z.string().max(80)).max(64),
+  destroys: destroyedSchema,
 });
 export type AcceptedPlan = z.infer<typeof acceptedPlanSchema>;
 
@@ -196,11 +200,17 @@ export const roomSchema = z.strictObject({
 });
 export type Room = z.infer<typeof roomSchema>;
 
+const functionIdsSchema = z.array(functionIdSchema).max(8);
+
 /** What the volume holds of one card or pool before the change, while it is under way, and once it is settled. */
 export const planReservationSchema = z.strictObject({
   owner: z.strictObject({ role: z.enum(['card', 'pool']), id: cardIdSchema }),
-  /** Of a card: the function that is held. */
+  /** Of a card: the function that is held in the end, or was. */
   functionId: functionIdSchema.nullable(),
+  /** Of a card: all that are held. A volume that moves to another function holds both meanwhile. */
+  functionIds: z
+    .strictObject({ before: functionIdsSchema, during: functionIdsSchema, after: functionIdsSchema })
+    .default({ before: [], during: [], after: [] }),
   before: roomSchema,
   /** Both ends of the change at once: what cards and pools must have room for before it begins. */
   during: roomSchema,
@@ -208,9 +218,14 @@ export const planReservationSchema = z.strictObject({
 });
 export type PlanReservation = z.infer<typeof planReservationSchema>;
 
+const lacksSchema = z.array(z.enum(['redundancy', 'encryption', 'compression', 'crash-safety']));
+
 export const planSchema = z.strictObject({
   steps: z.array(shownStepSchema).max(200),
-  /** Over all steps: what a client binds itself to with `planDigest`. */
+  /**
+   * Over all steps, what is destroyed, and the wish: which volume, from which generation, to which result. What a client
+   * binds itself to with `planDigest`.
+   */
   digest: digestSchema,
   /** Over the card's steps alone: what travels in its desired state. Of two stages the one that is under way, or comes next. */
   card: acceptedPlanSchema,
@@ -221,7 +236,7 @@ export const planSchema = z.strictObject({
    * its own, and the second begins when the first is settled.
    */
   secondStageAt: z.int().nullable().default(null),
-  destroys: z.array(z.string().max(80)).max(64),
+  destroys: destroyedSchema,
   bytesToCopy: z.int().min(0),
   expectedSeconds: z.number().min(0),
   /** By card and pool. Cards that the volume was failed over from are among them. */
@@ -230,10 +245,14 @@ export const planSchema = z.strictObject({
   grows: z.enum(['in-place', 'window']).nullable().default(null),
   /**
    * What the volume has now and lacks from the cut-over on; until then the old stack is whole. Of two stages: from the
-   * first cut-over to the second. `crash-safety`: on an overlay, until the volume is copied flat, a card's data plane that
+   * first cut-over on, at least to the second. Of a clone, from its beginning, what a volume on no snapshot has. `crash-safety`: on an overlay, until the volume is copied flat, a card's data plane that
    * dies loses what the guest wrote and did not flush.
    */
-  lacks: z.array(z.enum(['redundancy', 'encryption', 'compression', 'crash-safety'])).default([]),
+  lacks: lacksSchema.default([]),
+  /** What it lacks still when the change is over. Of one stage: all of `lacks`. */
+  lacksAfter: lacksSchema.default([]),
+  /** What becomes different, in the words of the API; without steps it takes no work of any card or pool. None: nothing does. */
+  differences: z.array(z.string().max(40)).default([]),
   /** What the guest can notice, in words; null: nothing. */
   guestFeels: z.string().max(600).nullable(),
 });

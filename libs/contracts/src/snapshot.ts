@@ -37,6 +37,10 @@ export const snapshotSchema = z.strictObject({
   legs: z.array(
     z.strictObject({ legId: legIdSchema, poolId: poolIdSchema, sizeBytes: z.int(), stackGeneration: z.int() }),
   ),
+  /** `flat`: its own legs hold all of it. `overlay`: they hold what was written since an older stack, and it reads through. */
+  format: z.enum(['flat', 'overlay']),
+  /** What its legs, which are never written, hold of pools: capacity, and nothing else by themselves. */
+  reservations: z.array(z.strictObject({ poolId: poolIdSchema, capacityBytes: z.int().min(0) })),
   changeId: changeIdSchema,
   createdAtMs: z.int(),
 });

@@ -31,7 +31,14 @@ export {
 } from './observation.js';
 export { type AttachPlanInput, localLegProblem, planAttach, planDetach } from './plan-attach.js';
 export { type CardPlan, type CardPlanInput, planCard } from './plan-card.js';
-export { type ChangePlan, type ChangePlanInput, joinedPlan, type PlanOfSteps, planChange } from './plan-change.js';
+export {
+  type ChangePlan,
+  type ChangePlanInput,
+  joinedPlan,
+  lackOf,
+  type PlanOfSteps,
+  planChange,
+} from './plan-change.js';
 export { type FailoverPlanInput, fenceProblem, planFailover } from './plan-failover.js';
 export { type PlannedPoolLeg, type PoolLegPlan, type PoolLegPlanInput, planPoolLeg } from './plan-pool-leg.js';
 export { acceptedPlanOf, destroysOf, digestOf } from './plan-steps.js';

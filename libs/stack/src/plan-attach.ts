@@ -20,7 +20,7 @@ export function planDetach(cardId: string, from: PlannedVolume): ChangePlan {
     capabilities: { has: [], lacks: [] },
   });
   if (!card.ok) return card;
-  const said = { guestFeels: goesAway(from), grows: null, lacks: [] };
+  const said = { guestFeels: goesAway(from), grows: null, lacks: [], lacksAfter: [] };
   return { ok: true, plan: planOf(card.steps, card.steps, said) };
 }
 

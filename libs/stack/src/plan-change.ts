@@ -34,7 +34,7 @@ export interface ChangePlanInput {
 }
 
 /** What follows from the steps alone; what is reserved for them is for whoever keeps the books to add. */
-export type PlanOfSteps = Omit<Plan, 'reservations'>;
+export type PlanOfSteps = Omit<Plan, 'reservations' | 'differences'>;
 export type ChangePlan = { readonly ok: true; readonly plan: PlanOfSteps } | Refused;
 
 /**
@@ -62,6 +62,7 @@ export function planChange(input: ChangePlanInput): ChangePlan {
       guestFeels: feltOf(card.steps, from, to),
       grows: growthOf(card.steps),
       lacks: lackOf(from, to),
+      lacksAfter: lackOf(from, to),
     }),
   };
 }
@@ -148,7 +149,7 @@ function grownLegs(from: PlannedVolume, to: PlannedVolume): { was: PlannedLeg; n
 export function planOf(
   steps: readonly PlannedStep[],
   cardSteps: readonly PlannedCardStep[],
-  said: Pick<Plan, 'guestFeels' | 'grows' | 'lacks'>,
+  said: Pick<Plan, 'guestFeels' | 'grows' | 'lacks' | 'lacksAfter'>,
 ): PlanOfSteps {
   const cutOverIndex = steps.findIndex(({ cutOver }) => cutOver);
   return {
@@ -164,8 +165,11 @@ export function planOf(
   };
 }
 
-/** The plan of one change that is made in two stages, the second from where the first ends. */
-export function joinedPlan(first: PlanOfSteps, second: PlanOfSteps): PlanOfSteps {
+/**
+ * The plan of one change that is made in two stages, the second from where the first ends. `lacksAfter`: what is absent
+ * at the end of both.
+ */
+export function joinedPlan(first: PlanOfSteps, second: PlanOfSteps, lacksAfter: Plan['lacksAfter']): PlanOfSteps {
   const steps = [...first.steps, ...second.steps];
   const cutOverIndex = steps.findIndex(({ cutOver }) => cutOver);
   return {
@@ -177,6 +181,7 @@ export function joinedPlan(first: PlanOfSteps, second: PlanOfSteps): PlanOfSteps
     destroys: destroysOf(steps),
     bytesToCopy: first.bytesToCopy + second.bytesToCopy,
     expectedSeconds: first.expectedSeconds + second.expectedSeconds,
+    lacksAfter,
   };
 }
 
@@ -186,10 +191,10 @@ function growthOf(steps: readonly PlannedCardStep[]): Plan['grows'] {
   return grow.endsWindow ? 'window' : 'in-place';
 }
 
-/** What the old stack does for the guest's data and the new one does not. */
-function lackOf(from: PlannedVolume | null, to: PlannedVolume): Plan['lacks'] {
-  if (!from || to.tombstone) return [];
-  const had = dutiesOf(from);
+/** What the old stack does for the guest's data and the new one does not; of a new volume, what one on no snapshot does. */
+export function lackOf(from: PlannedVolume | null, to: PlannedVolume): Plan['lacks'] {
+  if (to.tombstone) return [];
+  const had = dutiesOf(from ?? { ...to, bases: [] });
   const has = dutiesOf(to);
   return had.filter((duty) => !has.includes(duty));
 }
@@ -208,14 +213,20 @@ function dutiesOf({ stack: { layers, legs }, bases = [] }: PlannedVolume): Plan[
 
 export const goesAway = ({ export: { functionId } }: PlannedVolume) => `its device on function ${functionId} goes away`;
 
+const movedText = (from: PlannedVolume, to: PlannedVolume) =>
+  `${goesAway(from)}, and appears as a new one on function ${to.export.functionId}, or, where that fails, on ${from.export.functionId} again`;
+
+/** A data plane that lists what an overlay holds takes no notice of writes meanwhile, so none is let through. */
+const HELD_TEXT = 'its requests wait while what is written back is listed: some milliseconds as a rule, 3 s at most';
+
 /** A swap is not felt; what is asked for on purpose (another size, other limits, no device) is said. */
 function feltOf(steps: readonly PlannedCardStep[], from: PlannedVolume | null, to: PlannedVolume): string | null {
   const kinds = new Set(steps.map(({ step }) => step.kind));
   if (to.tombstone) return kinds.has('unexport-volume') ? goesAway(to) : null;
+  const isWrittenBack = steps.some(({ step }) => step.kind === 'copy' && step.commits);
   const felt = [
-    ...(from && kinds.has('unexport-volume')
-      ? [`${goesAway(from)}, and appears as a new one on function ${to.export.functionId}`]
-      : []),
+    ...(from && kinds.has('unexport-volume') ? [movedText(from, to)] : []),
+    ...(isWrittenBack ? [HELD_TEXT] : []),
     ...(kinds.has('grow-head') ? ['its device becomes larger'] : []),
     ...(from && !sameLimits(from.qos, to.qos) ? [`its limits become: ${limitsText(to.qos)}`] : []),
   ];

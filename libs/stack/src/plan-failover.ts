@@ -57,7 +57,7 @@ export function planTakingOver(
       { kind: 'serve-leg', legId, epoch, holderCardId: toCardId },
     ]);
   });
-  const said = { guestFeels, grows: null, lacks: [] };
+  const said = { guestFeels, grows: null, lacks: [], lacksAfter: [] };
   return { ok: true, plan: planOf([...fences, ...card.steps], card.steps, said) };
 }
 

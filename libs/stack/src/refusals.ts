@@ -98,7 +98,7 @@ export function growProblem(
       },
     );
   }
-  return missingOf(['live-grow'], capabilities, `card ${cardId}`);
+  return untoldProblem(cardId, desired, capabilities);
 }
 
 /** Its tables are made for one size, and so is the room beneath it. */
@@ -146,7 +146,8 @@ export function swapGrowProblem(
 }
 
 /**
- * Growing comes after the cut-over and cannot be taken back, so a front end that may refuse it then is refused before.
+ * Growing the head comes after what cannot be taken back, be it a cut-over or a leg that has grown, so a front end that
+ * may refuse it then is refused before. Who is attached by then nobody knows now.
  * `frontEnd` among the capability's limits: the only protocol over which a guest is told of a new size.
  */
 function untoldProblem(cardId: string, { volumeId, export: shown }: PlannedVolume, capabilities: Capabilities) {

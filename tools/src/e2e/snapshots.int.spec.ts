@@ -87,6 +87,7 @@ describe('a snapshot under verified I/O', { timeout: 240_000 }, () => {
     });
     expect(taken).toMatchObject(nothingWrong);
     const listed = await system.flexbso('get', 'snapshots', 'watched');
+    expect((await system.flexbso('describe', 'snapshot', 'watched', 'monday')).stdout).toMatch(/format +flat/);
     expect(listed.stdout).toMatch(/monday\s+snap-.*ready/);
     const frozen = await frozenOf(volume, 'monday');
     await fillVolume(system.targetOf(volume), ledger);

@@ -24,7 +24,6 @@ export class Guest {
   #client: NbdClient;
   #isStopping = false;
   #mustLookAgain = false;
-  #isNewZeros = true;
   #ended: Promise<void> = Promise.resolve();
 
   private constructor(client: NbdClient, uri: string, tag: number, random: Random, tally: Tally) {
@@ -43,12 +42,8 @@ export class Guest {
     return guest;
   }
 
-  /**
-   * Disconnects for as long as `act` takes: NBD has no message for a new size, so a volume grows without its client.
-   * What is new must be zeros, except on an encrypted volume, where it may be anything; it is filled for what comes next.
-   */
-  async awayFor<T>(act: () => Promise<T>, isNewZeros: boolean): Promise<T> {
-    this.#isNewZeros = isNewZeros;
+  /** Disconnects for as long as `act` takes, which takes the device away. */
+  async awayFor<T>(act: () => Promise<T>): Promise<T> {
     this.#isStopping = true;
     await this.#ended;
     this.#client.close();
@@ -102,11 +97,8 @@ export class Guest {
   }
 
   async #lookAgain(): Promise<void> {
-    const before = this.#blocks;
     this.#mustLookAgain = false;
     await this.#connectAgain();
-    if (this.#isNewZeros) await this.#readFrom(before);
-    await this.#fillFrom(before);
   }
 
   async #connectAgain(): Promise<void> {

@@ -69,10 +69,7 @@ async function oneRound(rounds: Rounds, place: number, random: Random): Promise<
   const meanwhile = (begun: Change) => maybeCancel(scene, begun, random);
   if (random.chance(SNAPSHOTS)) return snapshotRound(scene, subject, before, random, meanwhile);
   const { kind, patch } = wishFor(before, reachOf(scene, before.cardId), random);
-  const change = () => changed(scene, kind, before, patch, meanwhile);
-  if (patch.sizeBytes === undefined) return change();
-  const { layers } = patch.stack ?? before.stack;
-  return subject.guest.awayFor(change, !layers.some((layer) => layer.kind === 'encryption'));
+  return changed(scene, kind, before, patch, meanwhile);
 }
 
 async function maybeCancel({ api, tally }: SoakScene, { changeId }: Change, random: Random): Promise<void> {

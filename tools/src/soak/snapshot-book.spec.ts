@@ -18,6 +18,8 @@ const snapshot = snapshotSchema.parse({
   keyRef: null,
   stackGeneration: 1,
   legs: [{ legId, poolId: 'pool-1', sizeBytes: 4096, stackGeneration: 1 }],
+  format: 'flat',
+  reservations: [{ poolId: 'pool-1', capacityBytes: 4096 }],
   changeId: 'chg-0123456789',
   createdAtMs: 0,
 });

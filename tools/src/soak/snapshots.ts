@@ -24,7 +24,7 @@ export function snapshotRound(
   const acts = [
     ...(snapshots.length < MOST_SNAPSHOTS ? [() => taken(scene, subject, before, meanwhile)] : []),
     ...(snapshots.length > 0 ? [() => deleted(scene, subject, random.pick(snapshots), meanwhile)] : []),
-    () => subject.guest.awayFor(() => detachedAndAttached(scene, subject.volume), true),
+    () => subject.guest.awayFor(() => detachedAndAttached(scene, subject.volume)),
   ];
   return random.pick(acts)();
 }

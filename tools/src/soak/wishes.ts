@@ -2,8 +2,6 @@ import type { Volume, VolumePatch } from '@flexbso/contracts';
 import type { Random } from './random.js';
 
 const MiB = 1024 ** 2;
-/** Twenty volumes, some of them three times and beside their next stack, are for a disk of some GB. */
-const MOST_BYTES = 48 * MiB;
 const GROWTH_BYTES = 4 * MiB;
 
 type Layer = NonNullable<VolumePatch['stack']>['layers'][number];
@@ -97,20 +95,10 @@ const compressed: Kind = (draft, { compressingPoolIds }, random) =>
 const uncompressed: Kind = (draft) =>
   has(draft, 'compression') ? stacked(draft, without(draft, 'compression')) : null;
 
-/** In place only: by a swap no volume grows over NBD, which cannot tell its client. */
-const grown: Kind = (draft, { poolIds: [ownPoolId] }) => {
-  // One on an overlay grows by a swap.
-  if (draft.volume.snapshots.length > 0) return null;
-  const sizeBytes = draft.volume.sizeBytes + GROWTH_BYTES;
-  const isOnFile = draft.poolIds.length === 1 && draft.poolIds[0] === ownPoolId && !has(draft, 'compression');
-  const isSwapped = draft.patch.stack ?? draft.patch.placement ?? draft.patch.rekey;
-  return isOnFile && isSwapped === undefined && sizeBytes <= MOST_BYTES ? asked(draft, { sizeBytes }) : null;
-};
-
-/** What nobody can do, so that refusals are met too. */
+/** What nobody can do, so that refusals are met too. A client over NBD cannot be told that its volume has grown. */
 const impossible: Kind = (draft, _reach, random) =>
   random.chance(0.5)
-    ? asked(draft, { sizeBytes: draft.volume.sizeBytes - MiB })
+    ? asked(draft, { sizeBytes: draft.volume.sizeBytes + random.pick([-MiB, GROWTH_BYTES]) })
     : stacked(draft, [{ kind: 'raid0', legCount: 2 }]);
 
 const kinds: Readonly<Record<string, Kind>> = {
@@ -127,7 +115,6 @@ const kinds: Readonly<Record<string, Kind>> = {
   're-key': rekeyed,
   'compression on': compressed,
   'compression off': uncompressed,
-  grow: grown,
   impossible,
 };
 export const wishKinds: readonly string[] = Object.keys(kinds);

@@ -2,7 +2,8 @@ import { type Snapshot, snapshotNameSchema, snapshotSchema, volumeSchema } from 
 import type { Command } from 'commander';
 import { z } from 'zod';
 import type { ApiClient, ApiRequest } from '../client/api-client.js';
-import { type Column, table } from '../print/table.js';
+import type { Output } from '../print/output.js';
+import { type Column, facts, table } from '../print/table.js';
 import { stackText, timeText } from '../print/words.js';
 import { formatSize } from '../units/size.js';
 import { type CommandContext, type ContextOf, named, volumeName, wholeNumber } from './context.js';
@@ -49,7 +50,7 @@ async function updateOf(client: ApiClient, name: string) {
 
 /**
  * `flexbso create|delete snapshot VOLUME NAME`, `plan` of each, `flexbso rollback volume VOLUME NAME`, and
- * `flexbso get snapshots [VOLUME]`. After all of these.
+ * `flexbso get snapshots [VOLUME]` and `flexbso describe snapshot VOLUME NAME`. After all of these.
  */
 export function snapshotCommands(program: Command, contextOf: ContextOf): void {
   for (const [verb, what, asking] of [
@@ -76,6 +77,7 @@ export function snapshotCommands(program: Command, contextOf: ContextOf): void {
     })
     .addHelpText('after', rollbackHelp);
   listCommand(commandOf(program, 'get'), contextOf);
+  describeSnapshot(commandOf(program, 'describe'), contextOf);
 }
 
 const rollbackHelp = `
@@ -112,6 +114,50 @@ function listCommand(get: Command, contextOf: ContextOf): void {
       if (items.length === 0) return output.note('no snapshots');
       for (const line of table(columns, items, output.styled)) output.line(line);
     });
+}
+
+function describeSnapshot(describe: Command, contextOf: ContextOf): void {
+  snapshot(describe).action(async (volume: string, name: string, _options: unknown, command: Command) => {
+    const { client, output } = contextOf(command);
+    const item = await client.get(`/v1/volumes/${volume}/snapshots/${name}`, snapshotSchema);
+    if (output.format === 'json') return output.line(JSON.stringify(item, null, 2));
+    for (const line of snapshotLines(item, output.styled)) output.line(line);
+  });
+}
+
+const formats = {
+  flat: 'flat: its legs hold all of it',
+  overlay: 'overlay: what its own legs do not hold is read from those of older stacks',
+} as const;
+
+export function snapshotLines(one: Snapshot, styled: Output['styled']): string[] {
+  const legs = table(
+    [
+      { title: 'leg', value: (leg: Snapshot['legs'][number]) => leg.legId },
+      { title: 'pool', value: (leg) => leg.poolId },
+      { title: 'size', value: (leg) => formatSize(leg.sizeBytes), align: 'right' },
+      { title: 'stack of', value: (leg) => leg.stackGeneration, align: 'right' },
+      { title: 'its own', value: (leg) => (leg.stackGeneration === one.stackGeneration ? 'yes' : 'no') },
+    ],
+    one.legs,
+    styled,
+  );
+  const overview = facts({
+    name: one.name,
+    snapshot: one.snapshotId,
+    volume: `${one.volumeName} (${one.volumeId})`,
+    state: one.state,
+    size: `${formatSize(one.sizeBytes)} (${one.sizeBytes} bytes)`,
+    stack: stackText(one.stack.layers),
+    format: formats[one.format],
+    key: one.keyRef,
+    reserves: one.reservations
+      .map(({ poolId, capacityBytes }) => `${formatSize(capacityBytes)} of ${poolId}`)
+      .join(', '),
+    change: one.changeId,
+    'asked at': timeText(one.createdAtMs),
+  });
+  return [...overview, '', ...legs];
 }
 
 function commandOf(parent: Command, name: string): Command {

@@ -24,8 +24,13 @@ export function planLines(plan: Plan, styled: Output['styled']): string[] {
     },
     { title: 'what it does', value: ({ does }: ShownStep) => does },
   ];
-  const steps = plan.steps.length === 0 ? ['no steps: nothing differs'] : table(columns, numbered, styled);
+  const steps = plan.steps.length === 0 ? [noStepsText(plan)] : table(columns, numbered, styled);
   return [...steps, '', ...reservationLines(plan.reservations, styled), '', ...summary(plan)];
+}
+
+function noStepsText({ differences }: Plan): string {
+  if (differences.length === 0) return 'no steps: nothing differs';
+  return `no steps: no card or pool has to do anything, and at once another is: ${differences.join(', ')}`;
 }
 
 interface Held {
@@ -58,16 +63,22 @@ const kinds: readonly { name: keyof Room; what: string; text: (amount: number) =
   { name: 'armCentiCores', what: 'ARM cores', text: (amount) => (amount / 100).toFixed(2) },
 ];
 
-function heldOf({ owner, before, during, after }: PlanReservation): Held[] {
-  return kinds
-    .filter(({ name }) => before[name] !== during[name] || during[name] !== after[name])
-    .map(({ name, what, text }) => ({
-      owner: `${owner.role} ${owner.id}`,
-      what,
-      before: text(before[name]),
-      during: text(during[name]),
-      after: text(after[name]),
-    }));
+function heldOf({ owner, functionIds, before, during, after }: PlanReservation): Held[] {
+  const rooms = kinds.map(({ name, what, text }) => ({
+    what,
+    before: text(before[name]),
+    during: text(during[name]),
+    after: text(after[name]),
+  }));
+  const functions = {
+    what: 'function',
+    before: functionIds.before.join(', '),
+    during: functionIds.during.join(', '),
+    after: functionIds.after.join(', '),
+  };
+  return [functions, ...rooms]
+    .filter((held) => held.before !== held.during || held.during !== held.after)
+    .map((held) => ({ owner: `${owner.role} ${owner.id}`, ...held }));
 }
 
 const waysToGrow = { 'in-place': 'where it is', window: 'onto larger legs, through a window' } as const;
@@ -78,27 +89,53 @@ const lackText = (lack: Plan['lacks'][number]) =>
     : lack;
 
 function summary(plan: Plan): string[] {
-  const { secondStageAt, lacks } = plan;
-  const cutOver =
-    plan.cutOverIndex === null
-      ? 'no cut-over: nothing is swapped'
-      : `undone whole if it fails before step ${plan.cutOverIndex + 1}, only completed from there on`;
+  const { secondStageAt, grows, destroys } = plan;
+  const isUpTo = isWrittenBack(plan) ? 'at most ' : '';
   const stages =
     secondStageAt === null
       ? []
       : [
           `stages         two: what fails from step ${secondStageAt + 1} on is undone to there, where the volume has grown`,
         ];
-  const lackedFor = secondStageAt === null ? 'from the cut-over on' : 'from the first cut-over to the second';
   return [
-    `bytes to copy  ${formatSize(plan.bytesToCopy)}`,
-    `expected       ${durationText(plan.expectedSeconds * 1_000)}`,
-    `cut-over       ${cutOver}`,
+    `bytes to copy  ${isUpTo}${formatSize(plan.bytesToCopy)}`,
+    `expected       ${isUpTo}${durationText(plan.expectedSeconds * 1_000)}`,
+    `cut-over       ${cutOverText(plan)}`,
     ...stages,
-    `destroys       ${plan.destroys.length === 0 ? 'nothing' : plan.destroys.join(', ')}`,
-    ...(plan.grows === null ? [] : [`grows          ${waysToGrow[plan.grows]}`]),
-    ...(lacks.length === 0 ? [] : [`lacks          ${lacks.map(lackText).join(', ')}, ${lackedFor}`]),
+    `destroys       ${destroys.length === 0 ? 'nothing' : destroys.join(', ')}`,
+    ...(grows === null ? [] : [`grows          ${waysToGrow[grows]}`]),
+    ...lackLines(plan),
     `guest feels    ${plan.guestFeels ?? 'nothing'}`,
     `digest         ${plan.digest}`,
   ];
+}
+
+/** An overlay is copied into what lies beneath it: no more than was written since, and that is spoilt by the first of it. */
+function isWrittenBack({ steps }: Plan): boolean {
+  return steps.some(({ step }) => step.kind === 'copy' && step.commits);
+}
+
+function cutOverText(plan: Plan): string {
+  const { cutOverIndex, secondStageAt } = plan;
+  if (cutOverIndex === null) return 'no cut-over: nothing is swapped';
+  if (isWrittenBack(plan))
+    return `what the guest has is as before if it fails before step ${cutOverIndex + 1}, only completed from there on; the snapshot is spoilt by the first byte that is copied`;
+  if (secondStageAt !== null && cutOverIndex >= secondStageAt)
+    return `in the second stage, at step ${cutOverIndex + 1}: only completed from there on; the first swaps nothing, and a leg that has grown stays so`;
+  return `undone whole if it fails before step ${cutOverIndex + 1}, only completed from there on`;
+}
+
+function lackLines({ cutOverIndex, secondStageAt, lacks, lacksAfter }: Plan): string[] {
+  const untilSecond = secondStageAt === null ? [] : lacks.filter((one) => !lacksAfter.includes(one));
+  // A change from before there was `lacksAfter` names none there.
+  const forGood = lacks.filter((one) => !untilSecond.includes(one));
+  const since = secondStageAt === null ? 'from the cut-over on' : 'from the first cut-over on, for good';
+  return [
+    ...lackLine(untilSecond, 'from the first cut-over to the second'),
+    ...lackLine(forGood, cutOverIndex === null ? 'once it is done' : since),
+  ];
+}
+
+function lackLine(lacks: Plan['lacks'], when: string): string[] {
+  return lacks.length === 0 ? [] : [`lacks          ${lacks.map(lackText).join(', ')}, ${when}`];
 }

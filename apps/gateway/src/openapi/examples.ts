@@ -120,6 +120,8 @@ export const snapshotExample = snapshotSchema.parse({
   keyRef: null,
   stackGeneration: 1,
   legs: [{ legId: leg.legId, poolId: leg.poolId, sizeBytes: leg.sizeBytes, stackGeneration: 1 }],
+  format: 'flat',
+  reservations: [{ poolId: leg.poolId, capacityBytes: leg.sizeBytes }],
   changeId: 'chg-0123456789',
   createdAtMs: atMs,
 });

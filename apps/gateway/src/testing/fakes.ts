@@ -16,6 +16,7 @@ import {
   pausesExample,
   planExample,
   poolExample,
+  snapshotExample,
   traceExample,
   volumeExample,
 } from '../openapi/examples.js';
@@ -72,6 +73,8 @@ const examples: Readonly<Record<string, unknown>> = {
   'plan-change': planExample,
   'plan-delete': planExample,
   'plan-failover': planExample,
+  'list-snapshots': pageOf(snapshotExample),
+  'get-snapshot': snapshotExample,
   'list-changes': pageOf(changeExample),
   'get-change': changeExample,
   'cancel-change': cancelledChangeExample,

@@ -27,9 +27,32 @@ it('adds up what is held of each card and pool before, while and after, also whe
   const memory = { ...none, memoryBytes: 16 * MIB };
   const both = { ...none, capacityBytes: 96 * MIB };
   const former = { ...none, capacityBytes: 64 * MIB };
+  const functionIds = { before: ['vf-1'], during: ['vf-1'], after: ['vf-1'] };
+  const noFunctions = { before: [], during: [], after: [] };
   expect(shown).toEqual([
-    { owner: { role: 'card', id: 'card-1' }, functionId: 'vf-1', before: memory, during: memory, after: memory },
-    { owner: { role: 'pool', id: 'pool-1' }, functionId: null, before: former, during: former, after: none },
-    { owner: { role: 'pool', id: 'pool-2' }, functionId: null, before: none, during: both, after: both },
+    {
+      owner: { role: 'card', id: 'card-1' },
+      functionId: 'vf-1',
+      functionIds,
+      before: memory,
+      during: memory,
+      after: memory,
+    },
+    {
+      owner: { role: 'pool', id: 'pool-1' },
+      functionId: null,
+      functionIds: noFunctions,
+      before: former,
+      during: former,
+      after: none,
+    },
+    {
+      owner: { role: 'pool', id: 'pool-2' },
+      functionId: null,
+      functionIds: noFunctions,
+      before: none,
+      during: both,
+      after: both,
+    },
   ]);
 });

@@ -14,10 +14,13 @@ export function planReservations({ before, during, after }: HeldOverChange): Pla
   const inOrder = [...byOwner].toSorted(([left], [right]) => (left < right ? -1 : 1));
   return inOrder.flatMap(([key, [first]]) => {
     if (!first) return [];
-    const roomIn = (held: readonly ReservationRecord[]) => roomOf(held.filter((one) => ownerKey(one) === key));
+    const of = (held: readonly ReservationRecord[]) => held.filter((one) => ownerKey(one) === key);
+    const roomIn = (held: readonly ReservationRecord[]) => roomOf(of(held));
+    const functionsIn = (held: readonly ReservationRecord[]) => functionsOf(of(held));
     return {
       owner: { role: first.ownerRole, id: first.ownerId },
       functionId: first.functionId,
+      functionIds: { before: functionsIn(before), during: functionsIn(during), after: functionsIn(after) },
       before: roomIn(before),
       during: roomIn(during),
       after: roomIn(after),
@@ -27,6 +30,10 @@ export function planReservations({ before, during, after }: HeldOverChange): Pla
 
 function ownerKey({ ownerRole, ownerId }: ReservationRecord): string {
   return `${ownerRole} ${ownerId}`;
+}
+
+function functionsOf(held: readonly ReservationRecord[]): string[] {
+  return [...new Set(held.flatMap(({ functionId }) => functionId ?? []))].toSorted();
 }
 
 function roomOf(held: readonly ReservationRecord[]): Room {

@@ -61,7 +61,16 @@ describe('a snapshot', () => {
       keyRef: before.keyRef,
       stackGeneration: 1,
       legs: before.legs.map(({ legId }) => ({ legId })),
+      format: 'flat',
+      reservations: before.legs.map(({ poolId, sizeBytes }) => ({ poolId, capacityBytes: sizeBytes })),
     });
+    await take('tuesday');
+    const { legs } = await cell.volumeNow();
+    const later = await cell.scheduler.queries.getSnapshot({ ...reader, volume: 'vol-a', snapshot: 'tuesday' });
+    const read = legs.filter(({ stackGeneration }) => stackGeneration <= 2);
+    const held = later.reservations.reduce((sum, { capacityBytes }) => sum + capacityBytes, 0);
+    expect(later).toMatchObject({ format: 'overlay', legs: read.map(({ legId }) => ({ legId })) });
+    expect(held).toBe(read.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0));
     expect(await cell.scheduler.checkReservations()).toEqual([]);
     expect((await cell.scheduler.checks.run({ caller: fleetOperator })).differences).toEqual([]);
   });
@@ -120,8 +129,22 @@ describe('a snapshot', () => {
     const now = await cell.volumeNow();
     const rekey = { from: now.keyRef ?? '' };
     expect(await refusalOf(cell.change({ rekey }))).toBe('snapshots-keep-old-state');
+    await expect(cell.change({ rekey })).rejects.toThrow('with the keys that it has, or with none');
     await patch({ rekey, acknowledgeSnapshots: true });
     expect((await cell.volumeNow()).keyRef).not.toBe(now.keyRef);
+  });
+
+  it('is named before its volume is encrypted only where it is not encrypted itself, or reads what is not', async () => {
+    await cell.create({ stack: encrypted });
+    await take('sealed');
+    await patch({ stack: { layers: [] } });
+    expect(await refusalOf(cell.change({ stack: encrypted, qos: { iopsTotal: 500 } }))).toBe(null);
+    await cell.settle();
+    await patch({ stack: { layers: [] } });
+    await take('clear');
+    const refusal = cell.change({ stack: encrypted });
+    await expect(refusal).rejects.toThrow('clear (');
+    await expect(refusal).rejects.not.toThrow('sealed (');
   });
 
   it('keeps its volume from being deleted, and needs one that there is', async () => {

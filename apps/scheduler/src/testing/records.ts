@@ -59,7 +59,7 @@ export function aChangeRecord(over: Partial<ChangeRecord> = {}): ChangeRecord {
     fromGeneration: 0,
     toGeneration: 1,
     state: 'preparing',
-    plan: emptyPlan,
+    plan: { ...emptyPlan, differences: ['qos'] },
     steps: [],
     progress: { doneBytes: 1, totalBytes: 2 },
     waitingFor: 'pool pool-1 to make leg-0000000001',

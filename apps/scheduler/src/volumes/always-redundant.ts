@@ -15,25 +15,34 @@ export function refuseUnmetDemand({ name, stack, alwaysRedundant }: VolumeSpec):
 
 /**
  * A swap keeps redundancy: the old stack is whole until the cut-over, the new one from it on. So only the ends of a
- * change matter, and growing, which a redundant stack does by way of one leg.
+ * change matter.
  *
  * @throws ProblemError `change-refused` for what leaves a volume without redundancy that demands it at all times
  */
 export function refuseLackOfRedundancy(
-  { name, want: present }: VolumeRecord,
+  { name }: VolumeRecord,
   wanted: VolumeWant,
   differences: readonly Difference[],
 ): void {
   if (wanted.alwaysRedundant !== true) return;
-  const demand = `volume ${name} is to be redundant at all times (alwaysRedundant)`;
-  const facts = { demand: 'alwaysRedundant' };
   // What a restored database took over as it runs may lack what is demanded; other changes of it make nothing worse.
   const isStackAsked = differences.includes('stack') || differences.includes('alwaysRedundant');
-  if (isStackAsked && !survivesALostLeg(wanted.stack.layers)) {
-    const detail = `${demand}, and the stack that is asked for ends with any of its legs; ask for raid1 or raid5f, or lift the demand in the same change`;
-    throw new ProblemError({ code: 'change-refused', detail, facts });
-  }
-  if (wanted.sizeBytes <= present.sizeBytes || !survivesALostLeg(wanted.stack.layers)) return;
-  const detail = `${demand}, and it grows only by way of one leg, where redundancy is absent from the first cut-over to the second; lift the demand first, or leave the size as it is`;
+  if (!isStackAsked || survivesALostLeg(wanted.stack.layers)) return;
+  const detail = `${demandOf(name)}, and the stack that is asked for ends with any of its legs; ask for raid1 or raid5f, or lift the demand in the same change`;
   throw new ProblemError({ code: 'change-refused', detail, facts });
 }
+
+/**
+ * A redundant stack grows by way of one leg. Where nothing is redundant yet, nothing is given up by that.
+ *
+ * @throws ProblemError `change-refused`
+ */
+export function refuseGrowthByOneLeg({ name, want: present }: VolumeRecord, wanted: VolumeWant): void {
+  if (wanted.alwaysRedundant !== true || wanted.sizeBytes <= present.sizeBytes) return;
+  if (!survivesALostLeg(present.stack.layers) || !survivesALostLeg(wanted.stack.layers)) return;
+  const detail = `${demandOf(name)}, and it grows only by way of one leg, where redundancy is absent from the first cut-over to the second; lift the demand first, or leave the size as it is`;
+  throw new ProblemError({ code: 'change-refused', detail, facts });
+}
+
+const facts = { demand: 'alwaysRedundant' };
+const demandOf = (name: string) => `volume ${name} is to be redundant at all times (alwaysRedundant)`;

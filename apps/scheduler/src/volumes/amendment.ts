@@ -17,6 +17,7 @@ import {
 import { leavingStacks } from '../snapshots/kept-stacks.js';
 import { differencesOf, patched } from './differences.js';
 import { plannedVolume } from './planned.js';
+import { boundPlan } from './bound-plan.js';
 import { planOrThrow, type Proposal, type World } from './proposal.js';
 import type { VolumeWant } from './volume-record.js';
 
@@ -69,16 +70,17 @@ export function proposeAmendment(
   const reservations = reservationsWith(present, want, keptLegs, steps.bytesToCopy > 0 ? rate : null);
   const after = exactReservations({ ...volume, want }, keptLegs);
   const before = present.reservations;
-  const plan = { ...steps, reservations: planReservations({ before, during: reservations, after }) };
   const generation = volume.generation + 1;
+  const about = { ...change, differences: [...new Set([...change.differences, 'qos'])], toGeneration: generation };
+  const held = planReservations({ before, during: reservations, after });
+  const next = { ...volume, want, generation };
+  const plan = boundPlan({ ...steps, reservations: held }, about, next);
   const amended: ChangeRecord = {
-    ...change,
-    differences: [...new Set([...change.differences, 'qos'])],
-    toGeneration: generation,
+    ...about,
     from: { ...change.from, qos: want.qos },
     ...(change.state === 'preparing' ? { plan } : {}),
   };
-  return { proposal: { volume: { ...volume, want, generation }, change: amended, legs, reservations }, plan };
+  return { proposal: { volume: next, change: amended, legs, reservations }, plan };
 }
 
 /** Beside what is held already; a copy that is over takes nothing more. */

@@ -4,7 +4,6 @@ import {
   type CardSnapshot,
   type Change,
   type Outage,
-  type Plan,
   ProblemError,
 } from '@flexbso/contracts';
 import { type Fleet } from '@flexbso/placement';
@@ -22,6 +21,7 @@ import type { Aggregate, Deciding } from '../changes/draft.js';
 import { derivedId } from '../ids.js';
 import type { LegRecord } from '../legs/leg-record.js';
 import type { ChosenPool } from '../placement/choose.js';
+import { boundPlan, type PlanOfWork } from './bound-plan.js';
 import type { VolumeBefore, VolumeRecord } from './volume-record.js';
 
 /** Who asks for a change, and within which trace. */
@@ -90,7 +90,7 @@ export function planOrThrow(
 }
 
 /** The plan of a change that takes no work of any agent, and no other room. */
-export const emptyPlan: Plan = {
+export const emptyPlan: PlanOfWork = {
   steps: [],
   digest: digestOf([]),
   card: acceptedPlanOf([]),
@@ -102,12 +102,15 @@ export const emptyPlan: Plan = {
   reservations: [],
   grows: null,
   lacks: [],
+  lacksAfter: [],
   guestFeels: null,
 };
 
+/** `volume`: as the change leaves it, its snapshots too. */
 export function newChange(
   volume: VolumeRecord,
-  what: Pick<Change, 'kind' | 'differences' | 'fromGeneration' | 'toGeneration' | 'plan'> & {
+  what: Pick<Change, 'kind' | 'differences' | 'fromGeneration' | 'toGeneration'> & {
+    plan: PlanOfWork;
     from: VolumeBefore | null;
   },
   { caller, trace }: { caller: Pick<Caller, 'name'>; trace: Record<string, string> },
@@ -119,6 +122,7 @@ export function newChange(
     tenantId: volume.tenantId,
     volumeName: volume.name,
     ...what,
+    plan: boundPlan(what.plan, what, volume),
     state: 'preparing',
     steps: [],
     progress: null,

@@ -1,5 +1,13 @@
-import { type CardSnapshot, type Plan, ProblemError } from '@flexbso/contracts';
-import { chainOf, type ChangePlan, localLegProblem, planAttach, planDetach, type PlannedStack } from '@flexbso/stack';
+import { type CardSnapshot, ProblemError } from '@flexbso/contracts';
+import {
+  chainOf,
+  type ChangePlan,
+  localLegProblem,
+  planAttach,
+  planDetach,
+  type PlannedStack,
+  type PlanOfSteps,
+} from '@flexbso/stack';
 import type { Aggregate } from '../changes/draft.js';
 import type { LegRecord } from '../legs/leg-record.js';
 import { chooseCard } from '../placement/choose.js';
@@ -186,7 +194,7 @@ function proposalOf(
   legs: LegRecord[],
   what: { readonly kind: 'detach' | 'attach'; readonly differences: string[] },
   asking: Asking,
-  { plan, during, from }: { plan: Omit<Plan, 'reservations'>; during: ReservationRecord[]; from: VolumeBefore },
+  { plan, during, from }: { plan: PlanOfSteps; during: ReservationRecord[]; from: VolumeBefore },
 ): Proposal {
   const generation = volume.generation + 1;
   const next: VolumeRecord = { ...moved, generation, state: 'changing' };
@@ -201,7 +209,7 @@ function plannedNow({ deciding }: World, { volume, legs }: Aggregate) {
   return plannedVolume(volume, volume.want, legs, deciding.copyBytesPerSecond);
 }
 
-function orThrow(planned: ChangePlan): Omit<Plan, 'reservations'> {
+function orThrow(planned: ChangePlan): PlanOfSteps {
   if (!planned.ok) throw new ProblemError(planned.problem);
   return planned.plan;
 }

@@ -1,5 +1,5 @@
 import { ProblemError, type VolumePatch } from '@flexbso/contracts';
-import { growsInPlace, isRigid, isSame, joinedPlan, legCountOf, legSizeBytes, validateStack } from '@flexbso/stack';
+import { growsInPlace, isRigid, isSame, legCountOf, legSizeBytes, validateStack } from '@flexbso/stack';
 import type { Aggregate } from '../changes/draft.js';
 import { isFinal } from '../changes/transitions.js';
 import type { LegRecord } from '../legs/leg-record.js';
@@ -9,7 +9,9 @@ import type { ChangeRecord } from '../changes/change-record.js';
 import { keptGenerations, leavingStacks } from '../snapshots/kept-stacks.js';
 import { refuseUnacknowledged, refuseWithSnapshots } from '../snapshots/refusals.js';
 import type { SnapshotRecord } from '../snapshots/snapshot-record.js';
-import { refuseLackOfRedundancy } from './always-redundant.js';
+import { refuseGrowthByOneLeg, refuseLackOfRedundancy } from './always-redundant.js';
+import { endingSnapshots } from './bound-plan.js';
+import { changeOfStages } from './change-of-stages.js';
 import { planReservations } from '../placement/plan-reservations.js';
 import {
   bothReservations,
@@ -89,6 +91,7 @@ export function proposeChange(world: World, present: Aggregate, asked: VolumePat
   refuseKeyOfNothing(volume, want, patch);
   refuseSurplusPools(patch.placement?.poolIds ?? [], legCountOf(want.stack.layers));
   refuseLackOfRedundancy(volume, want, differences);
+  refuseGrowthByOneLeg(volume, want);
   refuseUnacknowledged(volume, want, differences, asked);
   if (needsNoWork(differences) || volume.want.detached) return withoutWork(world, present, want, differences, asking);
   const isRigidlyLarger = want.sizeBytes > volume.want.sizeBytes && isRigid(want.stack.layers);
@@ -152,7 +155,8 @@ function byWayOfOneLeg(
   const first = inOneStage(
     world,
     present,
-    { ...want, stack },
+    // Undone to this, it is not to have what it cannot do.
+    { ...want, stack, alwaysRedundant: volume.want.alwaysRedundant ?? false },
     isSameStack ? kept : [...kept, 'stack'],
     asking,
     poolIds,
@@ -161,24 +165,10 @@ function byWayOfOneLeg(
   const between = { ...present, ...first, legs: middle };
   const final = { ...want, stackGeneration: first.volume.want.stackGeneration, keyRef: first.volume.want.keyRef };
   const second = swap(world, between, final, ['stack'], asking, { poolIds });
-  const added = second.legs.filter((leg) => leg.stackGeneration === second.volume.want.stackGeneration);
-  const frozen = present.legs.filter((leg) =>
-    keptGenerations(second.volume.want, volume.snapshots).has(leg.stackGeneration),
-  );
-  const after = [
-    ...exactReservations(second.volume, [...frozen, ...added]),
-    ...formerReservations(volume, present.reservations),
-  ];
-  const reservations = planReservations({ before: present.reservations, during: second.reservations, after });
+  const added = legsOfStack(second, second.volume.want);
   return {
     volume: first.volume,
-    change: {
-      ...first.change,
-      differences,
-      toGeneration: second.volume.generation,
-      plan: { ...joinedPlan(first.change.plan, second.change.plan), reservations },
-      next: { want: second.volume.want, card: second.change.plan.card, isBegun: false },
-    },
+    change: changeOfStages(present, first, second, differences, world.deciding.copyBytesPerSecond),
     legs: [...first.legs, ...added],
     reservations: second.reservations,
   };
@@ -317,7 +307,9 @@ export function proposal(world: World, present: Aggregate, want: VolumeWant, leg
   );
   const copying = steps.bytesToCopy > 0 ? copyReservations(volume, volume.want, want, legs, rate) : [];
   const reservations = bothReservations(bothReservations(before, wanted), copying);
-  const plan = { ...steps, reservations: planReservations({ before, during: reservations, after }) };
+  const ending = snapshots.filter((one) => !remaining.includes(one));
+  const held = planReservations({ before, during: reservations, after });
+  const plan = endingSnapshots({ ...steps, reservations: held }, ending);
   const generation = volume.generation + 1;
   const next = { ...volume, want, generation, state: 'changing' as const };
   const about = {
@@ -328,7 +320,7 @@ export function proposal(world: World, present: Aggregate, want: VolumeWant, leg
     plan,
     from: volume.want,
   };
-  const change = newChange(next, about, asking, deciding);
+  const change = newChange({ ...next, snapshots }, about, asking, deciding);
   return { volume: { ...next, snapshots: ownedBy(change, volume, snapshots) }, change, legs, reservations };
 }
 
@@ -377,9 +369,9 @@ export function proposeDelete(
     differences: [],
     fromGeneration: volume.generation,
     toGeneration: generation,
-    plan,
+    plan: endingSnapshots(plan, snapshots),
     from: volume.want,
   };
-  const change = newChange(next, about, asking, deciding);
+  const change = newChange({ ...next, snapshots }, about, asking, deciding);
   return { volume: { ...next, snapshots: ownedBy(change, volume, snapshots) }, change, legs, reservations };
 }
