@@ -18,6 +18,7 @@ export const problemTable = {
   'plan-changed': { status: 409, title: 'The plan is no longer the one that was accepted' },
   'change-over': { status: 409, title: 'The change has ended' },
   cancelled: { status: 409, title: 'The change was cancelled' },
+  superseded: { status: 409, title: 'Something newer took the place of the change' },
   'cut-over-passed': { status: 409, title: 'The change is past its cut-over and can only be completed' },
   'body-too-large': { status: 413, title: 'The body is too large' },
   'unsupported-media-type': { status: 415, title: 'The body is not application/json' },

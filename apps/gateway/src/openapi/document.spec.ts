@@ -120,7 +120,7 @@ describe('the OpenAPI document', () => {
 
   it('tells every problem that a request can be answered with', () => {
     // These are told within a change, never as the answer to a request.
-    const withinChanges = ['cancelled', 'step-failed', 'data-plane-failed', 'fenced'];
+    const withinChanges = ['cancelled', 'superseded', 'step-failed', 'data-plane-failed', 'fenced'];
     // These answer what no route has.
     const withoutRoute = ['method-not-allowed'];
     for (const code of problemCodes) {

@@ -1,8 +1,8 @@
 import { type Problem, type ProblemCode, ProblemError } from '@flexbso/contracts';
 import { cancelOnCard } from '../desired/desired-items.js';
-import type { ChangeRecord } from './change-record.js';
+import { beginWait, type ChangeRecord } from './change-record.js';
 import type { Deciding, Draft } from './draft.js';
-import { advance, announce, turnBack } from './saga.js';
+import { advance, announce, isOfTheUnknown, turnBack } from './saga.js';
 import { isFinal } from './transitions.js';
 
 /**
@@ -17,6 +17,7 @@ export function cancel(draft: Draft, by: string, deciding: Deciding): void {
   const refusal = cancelRefusal(change);
   if (refusal) throw new ProblemError(refusal);
   if (change.cancel !== null || change.state === 'undoing') return;
+  beginWait(change);
   change.cancel = { by, atMs: deciding.nowMs, outcome: null };
   announce(draft, 'cancel-asked');
   if (change.state === 'preparing') turnBack(draft, cancelledBy(by), 'undone', deciding);
@@ -45,6 +46,11 @@ export function cancelRefusal(change: ChangeRecord): Problem | null {
   if (kind === 'adopt') return refused('cut-over-passed', 'it has nothing to take back: it records what runs');
   if (state === 'retiring')
     return refused('cut-over-passed', 'the new state carries the guest; let it settle, then undo it by a change back');
+  if (isOfTheUnknown(change))
+    return refused(
+      'cut-over-passed',
+      'what the volume was before waited for an operator, so there is nothing certain to go back to',
+    );
   if (state === 'preparing') return null;
   if (kind === 'delete')
     return refused('cut-over-passed', 'its card was told to take the volume away, which is only ever completed');

@@ -42,6 +42,12 @@ export interface ChangeRecord extends Change {
   next: NextStage | null;
 }
 
+/** Forgets what it waited for: from here on that is something else. */
+export function beginWait(change: ChangeRecord): void {
+  change.waitingFor = null;
+  change.waitingSinceMs = null;
+}
+
 /** The change as one that something else ended: it is in no step, waits for nothing, and nothing holds it. */
 export function cutShort(change: ChangeRecord, nowMs: number): ChangeRecord {
   const idle = {
@@ -54,4 +60,15 @@ export function cutShort(change: ChangeRecord, nowMs: number): ChangeRecord {
     next: null,
   };
   return { ...change, ...idle, settledAtMs: nowMs };
+}
+
+/** The change as one whose place another took before it had ended. */
+export function supersededBy(change: ChangeRecord, newer: Pick<ChangeRecord, 'changeId' | 'kind'>, nowMs: number) {
+  const { changeId, kind } = newer;
+  const wasQueued = change.state === 'queued';
+  const begun = wasQueued ? 'begun' : 'ended';
+  const kept = wasQueued && kind === 'change' ? ', and asks for what it asked for as well' : '';
+  const detail = `${kind} ${changeId} took its place before it had ${begun}${kept}`;
+  const problem = { code: 'superseded' as const, detail, facts: { changeId } };
+  return { ...cutShort(change, nowMs), state: 'undone' as const, problem };
 }

@@ -31,8 +31,8 @@ export interface Draft extends Aggregate {
   events: EventDraft[];
   /** Records of what happened to the volume beside its changes: over as soon as they are known. */
   healed: ChangeRecord[];
-  /** The change before, where this one began before that had ended. */
-  superseded: ChangeRecord | null;
+  /** Changes that ended because another took their place: the one before, a queued one. */
+  superseded: ChangeRecord[];
   /** What waits, or waited, for its turn, where this decision is about it. */
   queued: ChangeRecord | null;
   /** The volume is gone from all cards and pools: its row goes too. */
@@ -49,7 +49,7 @@ export interface Deciding {
 }
 
 export function draftOf(aggregate: Aggregate): Draft {
-  const own = { desired: [], events: [], healed: [], superseded: null, queued: null, volumeGone: false };
+  const own = { desired: [], events: [], healed: [], superseded: [], queued: null, volumeGone: false };
   return { ...copyOf(aggregate), ...own };
 }
 

@@ -1,10 +1,11 @@
 import type { ChangeState, Problem } from '@flexbso/contracts';
 import { acceptedPlanOf } from '@flexbso/stack';
 import { giveCard, givePool } from '../desired/desired-items.js';
+import { ownOnly } from '../follow-up/follow-up.js';
 import type { LegRecord } from '../legs/leg-record.js';
 import { keptGenerations, snapshotsAfter } from '../snapshots/kept-stacks.js';
 import { exactReservations, formerReservations } from '../placement/volume-reservations.js';
-import type { NextStage } from './change-record.js';
+import { beginWait, type ChangeRecord, type NextStage } from './change-record.js';
 import type { Deciding, Draft } from './draft.js';
 import { holdOf, isOfNextStage, isUntold, legsOfStage, noteHold } from './hold.js';
 import { arrivalEvents, assertTransition, isFinal } from './transitions.js';
@@ -43,6 +44,7 @@ export function moveTo(draft: Draft, state: ChangeState): void {
   const { change } = draft;
   assertTransition(change.changeId, change.state, state);
   change.state = state;
+  beginWait(change);
   announce(draft, arrivalEvents[state]);
 }
 
@@ -56,6 +58,18 @@ export function announce(draft: Draft, what: string, data: Draft['events'][numbe
   };
   const problem = change.problem ? { problem: change.problem.code, detail: change.problem.detail.slice(0, 300) } : {};
   draft.events.push({ kind: 'change', id: change.changeId, what, data: { ...about, ...problem, ...data } });
+}
+
+/** What is told of a change that ended in another one's decision. */
+export function endEvent(change: ChangeRecord): Draft['events'][number] {
+  const { changeId, volumeId, kind, toGeneration, state, problem } = change;
+  const because = problem === null ? {} : { problem: problem.code, detail: problem.detail.slice(0, 300) };
+  return {
+    kind: 'change',
+    id: changeId,
+    what: state,
+    data: { volumeId, changeKind: kind, generation: toGeneration, state, ...because },
+  };
 }
 
 export function announceVolume(draft: Draft, what: string, more: Draft['events'][number]['data'] = {}): void {
@@ -95,8 +109,17 @@ function takeAway(draft: Draft, deciding: Deciding): void {
     moveTo(draft, 'retiring');
     return;
   }
-  giveCard(draft, deciding, { tombstone: true, origin: 'person', plan: change.plan.card });
+  // What runs is not what is recorded, so no plan that was shown is the one that is right: it is bound in what it destroys.
+  const how = isOfTheUnknown(change)
+    ? { origin: 'healing' as const, plan: { ...acceptedPlanOf([]), destroys: doomedThings(draft) } }
+    : { origin: 'person' as const, plan: change.plan.card };
+  giveCard(draft, deciding, { tombstone: true, ...how });
   moveTo(draft, 'applying');
+}
+
+/** A deletion of a volume that waited for an operator: there is nothing certain to go back to. */
+export function isOfTheUnknown({ kind, from }: ChangeRecord): boolean {
+  return kind === 'delete' && from === null;
 }
 
 /** No card has the volume, so it is what it is to be as soon as its pools have the legs. */
@@ -232,6 +255,16 @@ function deleteClosedLegs(draft: Draft, deciding: Deciding): void {
   }
 }
 
+/** A problem of a leg, as its pool said it: it is over when that pool says so, and not when a card does. */
+export function saidOfLeg(problem: Problem, { legId, poolId }: LegRecord): Problem {
+  return { ...problem, facts: { ...problem.facts, legId, saidBy: `pool ${poolId}` } };
+}
+
+/** Whether a problem is what its pool said of this leg. */
+export function isOfLeg(problem: Problem | null, { legId, poolId }: LegRecord): boolean {
+  return problem?.facts?.['legId'] === legId && problem.facts['saidBy'] === `pool ${poolId}`;
+}
+
 /** The pool has deleted the leg: what it held is free. */
 export function forgetLeg(draft: Draft, leg: LegRecord): void {
   draft.legs = draft.legs.filter((one) => one.legId !== leg.legId);
@@ -269,6 +302,9 @@ function beginSecondStage(draft: Draft, next: NextStage, deciding: Deciding): vo
   change.operationId = null;
   change.cardSettled = false;
   change.progress = null;
+  // It came too late for the first stage, and says nothing of the second.
+  change.cancel = null;
+  if (volume.followUp !== null) volume.followUp = ownOnly(volume.followUp);
   moveTo(draft, 'preparing');
   if (!holdOf(draft, deciding)) prepare(draft, deciding);
 }
@@ -282,6 +318,8 @@ function conclude(draft: Draft, deciding: Deciding): void {
   change.settledAtMs = deciding.nowMs;
   change.progress = null;
   if (change.reverting && change.cancel?.outcome === null) change.cancel.outcome = 'undone';
+  // What was in its way is overcome, but for what is the matter with a leg that stays.
+  if (!change.reverting && !draft.legs.some((leg) => isOfLeg(change.problem, leg))) change.problem = null;
   moveTo(draft, change.reverting ? change.endsAs : 'settled');
   if (kept === null || volume.want.detached) forgetOnCard(draft);
   if (kept !== null) {

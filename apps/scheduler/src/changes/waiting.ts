@@ -1,15 +1,55 @@
+import type { Problem } from '@flexbso/contracts';
 import type { LegRecord } from '../legs/leg-record.js';
+import type { ChangeRecord } from './change-record.js';
 import type { Deciding, Draft } from './draft.js';
 import { isUntold, legsOfStage } from './hold.js';
 import { isFinal } from './transitions.js';
 
-/** Says what the change waits for; the instant stays as long as that stays the same. */
+const maxText = 400;
+
+/**
+ * Says what the change waits for; the instant stays as long as that stays the same. What the agent that is waited for
+ * said of it is more exact, and stays until it says something else or the change moves on.
+ */
 export function noteWait(draft: Draft, deciding: Deciding): void {
-  const { change } = draft;
   const reason = waitOf(draft);
+  if (reason === null || !isSaidBy(reason, draft)) setWait(draft, reason, deciding.nowMs);
+}
+
+function setWait({ change }: Draft, reason: string | null, nowMs: number): void {
   if (reason === change.waitingFor) return;
   change.waitingFor = reason;
-  change.waitingSinceMs = reason === null ? null : deciding.nowMs;
+  change.waitingSinceMs = reason === null ? null : nowMs;
+}
+
+function isSaidBy(reason: string, { change: { waitingFor }, volume: { cardId } }: Draft): boolean {
+  const card = `card ${cardId}`;
+  const agent = reason.startsWith(`${card} `) || reason.startsWith(`${card}: `) ? card : reason;
+  return waitingFor?.startsWith(`${agent}: `) ?? false;
+}
+
+/** A wait as it was before its agent's report. */
+export type Wait = Pick<ChangeRecord, 'waitingFor' | 'waitingSinceMs'>;
+
+export const waitNow = ({ waitingFor, waitingSinceMs }: ChangeRecord): Wait => ({ waitingFor, waitingSinceMs });
+
+/**
+ * After a report, and all moves that came of it: `said` is what the agent itself says that it waits for, and since when.
+ * Where that is what was known before, it waits since then.
+ */
+export function noteSaid(draft: Draft, before: Wait, said: Wait | null): void {
+  const { change } = draft;
+  if (said?.waitingFor) change.waitingFor = said.waitingFor.slice(0, maxText);
+  if (change.waitingFor !== null && change.waitingFor === before.waitingFor)
+    change.waitingSinceMs = before.waitingSinceMs;
+  if (said?.waitingSinceMs) change.waitingSinceMs = said.waitingSinceMs;
+}
+
+/** What a pool says of a leg that is waited for. A change on its way back keeps the reason for that as its problem. */
+export function noteLegSaid(draft: Draft, { legId }: LegRecord, problem: Problem | null): void {
+  const reason = waitOf(draft);
+  if (!draft.change.reverting || !reason?.startsWith('pool ') || !reason.endsWith(` ${legId}`)) return;
+  draft.change.waitingFor = problem === null ? reason : `${reason}: ${problem.detail}`.slice(0, maxText);
 }
 
 function waitOf(draft: Draft): string | null {
@@ -22,7 +62,10 @@ function waitOf(draft: Draft): string | null {
         change.kind === 'failover' ? 'to fence' : change.kind === 'attach' ? 'to serve' : 'to make',
       );
     case 'needs-operator':
-      return `an operator: ${change.problem?.detail ?? 'what is observed contradicts what is recorded'}`.slice(0, 300);
+      return `an operator: ${change.problem?.detail ?? 'what is observed contradicts what is recorded'}`.slice(
+        0,
+        maxText,
+      );
     case 'applying':
       return cardWait(draft, change.cancel ? 'to take it back' : 'to begin');
     default: {

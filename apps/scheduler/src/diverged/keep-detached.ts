@@ -66,7 +66,7 @@ export function adoptedOnNoCard(
     desired: forgotten(present, null, legs),
     events: [],
     healed: [],
-    superseded: null,
+    superseded: [],
     queued: null,
     volumeGone: false,
   };

@@ -93,7 +93,7 @@ function takenOver(present: Aggregate | null, volumeId: string, found: TakeOver,
     desired: forgotten(present, volume, [...legs, ...left]),
     events: [],
     healed: [],
-    superseded: null,
+    superseded: [],
     queued: null,
     volumeGone: false,
   };
@@ -185,7 +185,7 @@ export function letGo(
     desired,
     events: [],
     healed: [],
-    superseded: null,
+    superseded: [],
     queued: null,
     volumeGone: false,
   };

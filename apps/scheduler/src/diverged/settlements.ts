@@ -267,7 +267,7 @@ function endChange(
   if (draft.volume.followUp !== null) endFollowUp(draft, 'undone', restoredBefore, nowMs);
   const ended = superseded(present, isDone, nowMs);
   if (ended === null) return;
-  draft.superseded = ended;
+  draft.superseded.push(ended);
   const data = { volumeId: draft.volume.volumeId, state: ended.state };
   draft.events.unshift({ kind: 'change', id: ended.changeId, what: ended.state, data });
 }

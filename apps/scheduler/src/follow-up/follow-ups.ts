@@ -6,7 +6,7 @@ import { accept } from '../volumes/accept.js';
 import { assertFollowed } from '../volumes/assert-followed.js';
 import { proposeChange } from '../volumes/propose-change.js';
 import { patchOf } from './follow-up.js';
-import { endFollowUp } from './queue.js';
+import { endFollowUp, noteFollowUpWait } from './queue.js';
 
 /** It may begin yet: the next look tries again. */
 const passing: readonly Problem['code'][] = ['diverged', 'unavailable'];
@@ -32,7 +32,10 @@ export class FollowUps {
     } catch (error) {
       if (!(error instanceof ProblemError)) throw error;
       const { problem } = error;
-      if (passing.includes(problem.code)) return;
+      if (passing.includes(problem.code)) {
+        await this.#decisions.run((decision) => this.#noteWait(decision, volumeId, problem));
+        return;
+      }
       await this.#decisions.run((decision) => this.#refuse(decision, volumeId, problem));
     }
   }
@@ -48,10 +51,19 @@ export class FollowUps {
     const proposal = proposeChange(
       { fleet, deciding: decision.deciding },
       free,
-      patchOf(followUp, present.volume.want),
+      patchOf(followUp, present.change, present.volume.want),
       { caller: followUp.caller, trace },
     );
     await accept(decision, vault, present, { ...proposal, change: { ...proposal.change, changeId, createdAtMs } });
+  }
+
+  /** Its turn has come, so it waits for something else than before. */
+  async #noteWait(decision: Decision, volumeId: string, { detail }: Problem): Promise<void> {
+    const present = await decision.read(volumeId);
+    if (!present?.volume.followUp || !isFinal(present.change.state)) return;
+    const draft = draftOf(present);
+    const isNews = noteFollowUpWait(draft, `card ${present.volume.cardId}: ${detail}`.slice(0, 300), decision.deciding);
+    if (isNews) await decision.write(present, draft, { by: 'scheduler', judged: false });
   }
 
   async #refuse(decision: Decision, volumeId: string, problem: Problem): Promise<void> {

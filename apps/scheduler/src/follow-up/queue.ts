@@ -1,74 +1,104 @@
 import { type Problem, ProblemError, type VolumePatch } from '@flexbso/contracts';
 import { legCountOf } from '@flexbso/stack';
 import { cancel, cancelledBy, cancelRefusal } from '../changes/cancel.js';
-import { type ChangeRecord, cutShort } from '../changes/change-record.js';
+import { type ChangeRecord, cutShort, supersededBy } from '../changes/change-record.js';
 import { type Aggregate, type Deciding, type Draft, draftOf } from '../changes/draft.js';
+import { endEvent } from '../changes/saga.js';
 import { assertTransition, isFinal } from '../changes/transitions.js';
 import type { Decision } from '../decisions.js';
+import { keptGenerations } from '../snapshots/kept-stacks.js';
 import { type Difference, differencesOf, needsNewStack } from '../volumes/differences.js';
 import { proposeChange } from '../volumes/propose-change.js';
 import { type Asking, emptyPlan, newChange, type World } from '../volumes/proposal.js';
-import type { VolumeWant } from '../volumes/volume-record.js';
-import { type FollowUp, wholeWish } from './follow-up.js';
+import type { VolumeBefore } from '../volumes/volume-record.js';
+import { type FollowUp, keyed, patchOf, wishOf, wishOfChange } from './follow-up.js';
 
 /** What leads from one wanted state to the next; all else is asked for by verbs of its own, and done to its end. */
 const giveWay: readonly ChangeRecord['kind'][] = ['change', 'heal'];
 
-/** Whether a newer wish may be queued behind the change that is under way. */
+/** Whether a newer wish may be queued behind the change that is under way, or take the place of one that is. */
 export function mayBeFollowed({ volume, change }: Aggregate): boolean {
-  const isUnderWay = !isFinal(change.state) && change.state !== 'needs-operator';
-  return isUnderWay && giveWay.includes(change.kind) && change.from !== null && volume.followUp === null;
+  if (isFinal(change.state)) return volume.followUp !== null;
+  if (change.state === 'needs-operator') return false;
+  return giveWay.includes(change.kind) && change.from !== null;
 }
 
 /**
- * Decides what follows the change that is under way. What could not be asked of the state that it leads to is refused,
+ * Decides what follows the change that is under way. What could not be asked of a state that it begins from is refused,
  * but for want of room: that is judged when it begins. Changes nothing. @throws ProblemError with the refusal
  */
-export function proposeFollowUp(world: World, present: Aggregate, patch: VolumePatch, asking: Asking): FollowUp {
+export function proposeFollowUp(world: World, present: Aggregate, asked: VolumePatch, asking: Asking): FollowUp {
   const { volume, change } = present;
+  const wish = wishOf(asked, volume.followUp);
   const settled = asIfSettled(present);
+  const patch = { ...keyed(wish, settled.volume.want), ...(asked.rekey ? { rekey: asked.rekey } : {}) };
   refuseSenseless(world, settled, patch, asking);
-  const { want } = settled.volume;
-  const generation = volume.generation;
-  const queued = newChange(
-    volume,
-    {
-      kind: 'change',
-      differences: differencesTo(settled, patch),
-      fromGeneration: generation,
-      toGeneration: generation + 1,
-      plan: emptyPlan,
-      from: null,
-    },
-    asking,
-    world.deciding,
-  );
-  return {
-    change: {
-      ...queued,
-      state: 'queued',
-      waitingFor: `change ${change.changeId} of the volume to be over`,
-      waitingSinceMs: world.deciding.nowMs,
-    },
-    patch: wholeWish(change, want, legCountOf(want.stack.layers), patch),
-    isRekeyed: patch.rekey !== undefined,
+  const differences = differencesTo(settled, patch);
+  const inherited = inheritedBy(present, differences);
+  const followUp = {
+    change: queuedChange(world, present, differences, asking),
+    ...wish,
+    ...(inherited ? { inherited } : {}),
     caller: asking.caller,
+  };
+  if (inherited && change.from !== null) {
+    const undone = asIfUndone(present, change.from);
+    refuseSenseless(world, undone, patchOf(followUp, undone.change, undone.volume.want), asking);
+  }
+  return followUp;
+}
+
+/** What the change that gives way to it makes different; undefined: none does, nor did to a wish whose place it takes. */
+function inheritedBy(present: Aggregate, differences: Difference[]): VolumePatch | undefined {
+  const { volume, change } = present;
+  if (!givesWay(present, differences)) return volume.followUp?.inherited;
+  const { want } = asIfSettled(present).volume;
+  return wishOfChange(change, want, legCountOf(want.stack.layers));
+}
+
+/** What somebody cancelled, or is being undone already, nobody wants any more. */
+function givesWay({ change }: Aggregate, differences: Difference[]): boolean {
+  const isWanted = change.cancel === null && change.state !== 'undoing';
+  return isWanted && isInTheWay(differences) && cancelRefusal(change) === null;
+}
+
+function queuedChange(
+  { deciding }: World,
+  { volume, change }: Aggregate,
+  differences: Difference[],
+  asking: Asking,
+): ChangeRecord {
+  const generation = volume.generation;
+  const about = {
+    kind: 'change' as const,
+    differences,
+    fromGeneration: generation,
+    toGeneration: generation + 1,
+    plan: emptyPlan,
+    from: null,
+  };
+  return {
+    ...newChange(volume, about, asking, deciding),
+    state: 'queued',
+    waitingFor: `change ${change.changeId} of the volume to be over`,
+    waitingSinceMs: deciding.nowMs,
   };
 }
 
 /** Writes down what follows, and takes back what is under way where its copy would be made for nothing. */
-export async function acceptFollowUp(
-  decision: Decision,
-  present: Aggregate,
-  followUp: FollowUp,
-  patch: VolumePatch,
-): Promise<Draft> {
+export async function acceptFollowUp(decision: Decision, present: Aggregate, followUp: FollowUp): Promise<Draft> {
+  const { nowMs } = decision.deciding;
   const draft = draftOf(present);
   const by = followUp.caller.name;
+  const before = present.volume.followUp?.change;
+  if (before) {
+    const ended = supersededBy(before, followUp.change, nowMs);
+    draft.superseded.push(ended);
+    draft.events.push(endEvent(ended));
+  }
   draft.volume.followUp = followUp;
   tell(draft, followUp.change);
-  const differences = differencesTo(asIfSettled(present), patch);
-  if (isInTheWay(differences) && cancelRefusal(present.change) === null) cancel(draft, by, decision.deciding);
+  if (followUp.inherited && cancelRefusal(present.change) === null) cancel(draft, by, decision.deciding);
   await decision.write(present, draft, { by, judged: false });
   return draft;
 }
@@ -84,6 +114,16 @@ export function endFollowUp(draft: Draft, state: 'refused' | 'undone', problem: 
   return ended;
 }
 
+/** @returns whether it waits for something else than it said */
+export function noteFollowUpWait(draft: Draft, waitingFor: string, { nowMs }: Deciding): boolean {
+  const { followUp } = draft.volume;
+  if (followUp === null || followUp.change.waitingFor === waitingFor) return false;
+  const change = { ...followUp.change, waitingFor, waitingSinceMs: nowMs };
+  draft.volume.followUp = { ...followUp, change };
+  draft.queued = change;
+  return true;
+}
+
 /** Nothing has begun, so nothing is undone but the wish. */
 export function cancelFollowUp(draft: Draft, by: string, { nowMs }: Deciding): void {
   const { followUp } = draft.volume;
@@ -93,11 +133,9 @@ export function cancelFollowUp(draft: Draft, by: string, { nowMs }: Deciding): v
 }
 
 function tell(draft: Draft, change: ChangeRecord): void {
-  const { changeId, volumeId, kind, toGeneration, state, problem, differences } = change;
   draft.queued = change;
-  const because = problem === null ? {} : { problem: problem.code, detail: problem.detail.slice(0, 300) };
-  const data = { volumeId, changeKind: kind, generation: toGeneration, state, differences, ...because };
-  draft.events.push({ kind: 'change', id: changeId, what: state, data });
+  const event = endEvent(change);
+  draft.events.push({ ...event, data: { ...event.data, differences: change.differences } });
 }
 
 /** Another stack, or size, is made anew: what is copied for the one before it is copied for nothing. */
@@ -114,11 +152,26 @@ function differencesTo({ volume, legs }: Aggregate, patch: VolumePatch): Differe
 /** The volume as the change that is under way will leave it. */
 function asIfSettled(present: Aggregate): Aggregate {
   const { volume, change } = present;
-  const want: VolumeWant = change.next?.want ?? volume.want;
+  const want = change.next?.isBegun === false ? change.next.want : volume.want;
+  // A second stage has a generation of its own.
+  const generation = Math.max(volume.generation, change.toGeneration);
   return {
     ...present,
-    volume: { ...volume, want, state: 'ready' },
+    volume: { ...volume, want, generation, state: 'ready', followUp: null },
     change: { ...change, state: 'settled', next: null },
+  };
+}
+
+/** The volume as it is once the change that is under way was taken back. */
+function asIfUndone(present: Aggregate, from: VolumeBefore): Aggregate {
+  const { functionId: _, ...want } = from;
+  const { volume, change, legs } = present;
+  const kept = keptGenerations(want, volume.snapshots);
+  return {
+    ...present,
+    volume: { ...volume, want, state: 'ready', followUp: null },
+    change: { ...change, state: 'undone', reverting: true, next: null, problem: cancelledBy('it') },
+    legs: legs.filter((leg) => kept.has(leg.stackGeneration)),
   };
 }
 

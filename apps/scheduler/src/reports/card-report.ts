@@ -1,8 +1,20 @@
 import type { Problem, VolumeReport } from '@flexbso/contracts';
 import type { Deciding, Draft } from '../changes/draft.js';
+import { beginWait } from '../changes/change-record.js';
 import { cancelledBy } from '../changes/cancel.js';
-import { advance, announce, announceVolume, endFailover, moveTo, setRoles, turnBack } from '../changes/saga.js';
+import {
+  advance,
+  announce,
+  announceVolume,
+  endFailover,
+  isOfLeg,
+  isOfTheUnknown,
+  moveTo,
+  setRoles,
+  turnBack,
+} from '../changes/saga.js';
 import { isFinal } from '../changes/transitions.js';
+import { noteSaid, type Wait, waitNow } from '../changes/waiting.js';
 import { carriersOf } from '../snapshots/kept-stacks.js';
 import { noteLegFaults } from './leg-faults.js';
 import { noteOutage } from './outage.js';
@@ -27,13 +39,17 @@ export function hearCard(draft: Draft, report: VolumeReport, deciding: Deciding)
   });
   change.progress = report.progress;
   change.bytesCopied = Math.max(change.bytesCopied, report.bytesCopied);
+  const before = waitNow(change);
+  beginWait(change);
   if (change.state === 'needs-operator' && !isStuck(draft, report)) resume(draft);
   hearPhase(draft, report, deciding);
   advance(draft, deciding);
-  if (report.phase === 'working' && report.waitingFor !== null && !isFinal(change.state)) {
-    change.waitingFor = `card ${volume.cardId}: ${report.waitingFor}`;
-    change.waitingSinceMs = report.waitingSinceMs ?? change.waitingSinceMs;
-  }
+  noteSaid(draft, before, saidBy(draft, report));
+}
+
+function saidBy({ volume, change }: Draft, { phase, waitingFor, waitingSinceMs }: VolumeReport): Wait | null {
+  if (phase !== 'working' || waitingFor === null || isFinal(change.state)) return null;
+  return { waitingFor: `card ${volume.cardId}: ${waitingFor}`, waitingSinceMs };
 }
 
 /** The card does not move: it says so, or says again that it would not go back. */
@@ -46,6 +62,7 @@ function hearBetweenChanges(draft: Draft, report: VolumeReport): void {
   const { volume, change } = draft;
   // Of a change that ended otherwise the problem says why.
   const isOurs = change.state === 'settled';
+  if (isOurs && volume.state !== 'needs-operator') noteAtRest(draft, report);
   if (report.phase === 'needs-operator') {
     if (isOurs) change.problem = report.problem;
     if (volume.state === 'needs-operator') return;
@@ -56,6 +73,15 @@ function hearBetweenChanges(draft: Draft, report: VolumeReport): void {
     if (isOurs) change.problem = null;
     announceVolume(draft, 'changed');
   }
+}
+
+/** I/O goes on, and yet what runs is not as it should be: the card waits for somebody to mend it, or tries by itself. */
+function noteAtRest({ change, legs }: Draft, { phase, problem }: VolumeReport): void {
+  if (phase !== 'working' && phase !== 'settled') return;
+  const isPassing = problem?.facts?.['lookAgain'] === true;
+  const isOfALeg = legs.some((leg) => isOfLeg(change.problem, leg));
+  if (problem !== null && !isPassing) change.problem = problem;
+  else if (problem === null && !isOfALeg) change.problem = null;
 }
 
 function hearPhase(draft: Draft, report: VolumeReport, deciding: Deciding): void {
@@ -159,6 +185,10 @@ function failed(draft: Draft, report: VolumeReport, deciding: Deciding): void {
   };
   if (change.kind === 'failover') {
     endFailover(draft, problem, endsAs, deciding);
+    return;
+  }
+  if (isOfTheUnknown(change)) {
+    stop(draft, problem);
     return;
   }
   const before = change.from === null ? [] : carriersOf(change.from);

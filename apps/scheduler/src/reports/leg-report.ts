@@ -1,7 +1,10 @@
-import type { LegReport } from '@flexbso/contracts';
+import type { LegReport, Problem } from '@flexbso/contracts';
 import { desiredStacks, isSame } from '@flexbso/stack';
+import type { ChangeRecord } from '../changes/change-record.js';
 import type { Deciding, Draft } from '../changes/draft.js';
-import { advance, forgetLeg, turnBack } from '../changes/saga.js';
+import { advance, forgetLeg, isOfLeg, saidOfLeg, turnBack } from '../changes/saga.js';
+import { isFinal } from '../changes/transitions.js';
+import { noteLegSaid } from '../changes/waiting.js';
 import { retellCard } from '../desired/desired-items.js';
 import type { LegRecord } from '../legs/leg-record.js';
 import { noteSteps } from './steps.js';
@@ -19,17 +22,33 @@ export function hearLeg(draft: Draft, legId: string, report: LegReport, deciding
       break;
     case 'deleted':
       // Only a tombstone is answered so; else the pool says that it lost the leg, which the card will notice, not we.
-      if (leg.state === 'deleting') forgetLeg(draft, leg);
+      if (leg.state === 'deleting') {
+        mended(draft, leg);
+        forgetLeg(draft, leg);
+      }
       break;
     case 'failed':
       failed(draft, leg, report, deciding);
       break;
     case 'working':
       // The pool tries again by itself; meanwhile the reason is shown.
-      if (report.problem !== null) draft.change.problem = report.problem;
+      if (report.problem !== null) ailing(draft, leg, report.problem);
       break;
   }
   advance(draft, deciding);
+  noteLegSaid(draft, leg, report.problem);
+}
+
+/** Shown with the change, but for one that is, or was, taken back: its problem says why. */
+function ailing({ change }: Draft, leg: LegRecord, problem: Problem): void {
+  const isTakenBack = change.reverting || (isFinal(change.state) && change.state !== 'settled');
+  if (!isTakenBack) change.problem = saidOfLeg(problem, leg);
+}
+
+/** What was the matter with this leg is not any more, unless the volume's card says that there is more. */
+function mended({ change, volume }: Draft, leg: LegRecord): void {
+  if (change.reverting || volume.state === 'needs-operator' || !isOfLeg(change.problem, leg)) return;
+  change.problem = null;
 }
 
 function ready(draft: Draft, leg: LegRecord, { address, access, epoch, sizeBytes }: LegReport): void {
@@ -43,10 +62,7 @@ function ready(draft: Draft, leg: LegRecord, { address, access, epoch, sizeBytes
   if (isElsewhere) tellCard(leg, draft);
   // Too small: the pool has not grown it yet, but the guest's I/O goes there all the same.
   if (sizeBytes < leg.sizeBytes) return;
-  const { change, volume } = draft;
-  // Of a settled change it is what was the matter with a leg since, unless its card says that there is more.
-  const isMended = change.state === 'settled' && volume.state !== 'needs-operator';
-  if ((leg.awaited && change.state === 'preparing') || isMended) change.problem = null;
+  mended(draft, leg);
   leg.awaited = false;
   if (leg.state === 'creating') leg.state = 'ready';
 }
@@ -68,9 +84,11 @@ function failed(draft: Draft, leg: LegRecord, report: LegReport, deciding: Decid
     code: 'step-failed',
     detail: `pool ${leg.poolId} failed at ${leg.legId} and gave no reason`,
   };
-  // A fence is never taken back: the pool tries further.
-  if (change.state === 'preparing' && leg.awaited && change.kind !== 'failover' && change.kind !== 'attach')
+  // A fence, and a deletion, are never taken back: the pool tries further.
+  if (change.state === 'preparing' && leg.awaited && !isCarriedOut(change.kind))
     turnBack(draft, problem, 'undone', deciding);
   // A leg that cannot be deleted, or be served again, is the pool's to try further; the reason is shown.
-  else change.problem = problem;
+  else ailing(draft, leg, problem);
 }
+
+const isCarriedOut = (kind: ChangeRecord['kind']) => kind === 'failover' || kind === 'attach' || kind === 'delete';

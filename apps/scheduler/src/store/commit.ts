@@ -37,7 +37,7 @@ async function writeRecords(tx: StoreTransaction, before: Aggregate | null, draf
   const { volume, change } = draft;
   if (draft.volumeGone) await tx.deleteVolume(volume.volumeId);
   else if (!isSame(before?.volume, volume)) await tx.putVolume(volume);
-  if (draft.superseded) await tx.putChange(draft.superseded);
+  for (const one of draft.superseded) await tx.putChange(one);
   if (draft.queued) await tx.putChange(draft.queued);
   if (!isSame(before?.change, change)) await tx.putChange(change);
   for (const one of draft.healed) await tx.putChange(one);

@@ -1,7 +1,7 @@
 import { ProblemError, type Plan } from '@flexbso/contracts';
 import { type Aggregate, type Draft, draftOf } from '../changes/draft.js';
-import { type ChangeRecord, cutShort } from '../changes/change-record.js';
-import { advance, announce, announceVolume } from '../changes/saga.js';
+import { type ChangeRecord, supersededBy } from '../changes/change-record.js';
+import { advance, announce, announceVolume, endEvent } from '../changes/saga.js';
 import { isFinal } from '../changes/transitions.js';
 import type { Decision } from '../decisions.js';
 import { takeFromCard } from '../desired/desired-items.js';
@@ -45,6 +45,8 @@ export async function accept(
   if (isFailover || (proposal.change.kind === 'attach' && !isFunctionMoved)) sealKeys(draft, vault);
   if (isFailover) takeFromFormerCard(draft, present);
   if (present && !isFinal(present.change.state)) supersede(draft, present.change, deciding.nowMs);
+  const queued = present?.volume.followUp?.change;
+  if (queued && change.kind === 'delete') supersede(draft, queued, deciding.nowMs);
   announce(draft, 'planned', { steps: change.plan.steps.length, differences: change.differences });
   if (change.kind === 'create') announceVolume(draft, 'created');
   if (isFinal(change.state)) {
@@ -86,23 +88,12 @@ function takeFromFormerCard(draft: Draft, present: Aggregate | null): void {
   if (present?.given && left) takeFromCard(draft, present.given, left);
 }
 
-/** A failover takes the place of one that has not ended: that one ends as undone, having changed nothing that this one keeps. */
+/**
+ * A failover, or a deletion, takes the place of one that has not ended: that one ends as undone, having changed nothing
+ * that this one keeps. A deletion also takes that of one that is queued.
+ */
 function supersede(draft: Draft, before: ChangeRecord, nowMs: number): void {
-  const { changeId } = draft.change;
-  const detail = `failover ${changeId} took its place before it had ended`;
-  const problem = { code: 'change-refused' as const, detail, facts: { changeId } };
-  draft.superseded = {
-    ...cutShort(before, nowMs),
-    state: 'undone',
-    problem,
-  };
-  const data = {
-    volumeId: before.volumeId,
-    changeKind: before.kind,
-    generation: before.toGeneration,
-    state: 'undone',
-    problem: problem.code,
-    detail,
-  };
-  draft.events.push({ kind: 'change', id: before.changeId, what: 'undone', data });
+  const ended = supersededBy(before, draft.change, nowMs);
+  draft.superseded.push(ended);
+  draft.events.push(endEvent(ended));
 }

@@ -1,6 +1,6 @@
 import type { VolumePatch } from '@flexbso/contracts';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { cardReport, SlowCard } from '../testing/fake-agents.js';
+import { cardReport, SlowCard, succeed } from '../testing/fake-agents.js';
 import { encrypted, MIB, reader } from '../testing/fixtures.js';
 import { MemoryCell, refusalOf } from '../testing/memory-cell.js';
 
@@ -174,6 +174,25 @@ describe('limits that are asked for while a swap is under way', () => {
     await finish();
     expect((await cell.changeNow(limits.change.changeId)).state).toBe('settled');
     expect((await cell.volumeNow()).qos).toEqual(other);
+  });
+
+  it('wait under a pause like every other change where the card has cut over', async () => {
+    const swap = await swapping();
+    await cell.pause(null);
+    const { cardId, volumeId } = await cell.volumeNow();
+    const card = cell.cardOf({ cardId });
+    card.play = succeed;
+    await card.goOn();
+    await cell.settle();
+    expect((await cell.changeNow(swap.changeId)).state).toBe('retiring');
+    const { change } = await cell.change({ qos: other });
+    expect(change.state).toBe('queued');
+    await cell.settle();
+    expect(card.items.get(volumeId)).toMatchObject({ qos: limited });
+    await cell.resume(null);
+    await cell.settle();
+    expect((await cell.changeNow(change.changeId)).state).toBe('settled');
+    expect(await cell.volumeNow()).toMatchObject({ state: 'ready', qos: other });
   });
 
   it('are no part of the tombstone of a card that is left behind by a failover', async () => {

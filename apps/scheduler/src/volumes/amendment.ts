@@ -1,9 +1,11 @@
 import type { Plan, VolumePatch } from '@flexbso/contracts';
 import type { ChangeRecord } from '../changes/change-record.js';
-import { type Aggregate, type Draft, draftOf } from '../changes/draft.js';
+import { type Aggregate, type Deciding, type Draft, draftOf } from '../changes/draft.js';
+import { holdOf } from '../changes/hold.js';
 import { advance, announce, keptStacks } from '../changes/saga.js';
 import type { Decision } from '../decisions.js';
 import { amendOnCard } from '../desired/desired-items.js';
+import { limitedTo } from '../follow-up/follow-up.js';
 import type { LegRecord } from '../legs/leg-record.js';
 import { planReservations } from '../placement/plan-reservations.js';
 import type { ReservationRecord } from '../placement/reservation-record.js';
@@ -27,12 +29,15 @@ const amendable: readonly ChangeRecord['state'][] = ['preparing', 'applying', 'r
 const amendableKinds: readonly ChangeRecord['kind'][] = ['change', 'heal', 'snapshot', 'delete-snapshot'];
 
 /** Whether a patch asks for other limits alone, of a volume whose change is under way and can take them along. */
-export function isAmendment({ volume, change, legs }: Aggregate, patch: VolumePatch): boolean {
+export function isAmendment(present: Aggregate, patch: VolumePatch, deciding: Deciding): boolean {
+  const { volume, change, legs } = present;
   const isUnderWay = amendable.includes(change.state) && amendableKinds.includes(change.kind);
   // What somebody cancelled ends as it is, by the card's word on that very operation.
   if (!isUnderWay || change.cancel !== null || change.from === null || isBetweenStages(change)) return false;
-  // What follows was asked for with the limits of then, and would bring them back.
-  if (volume.followUp !== null) return false;
+  // Its card works on, and would set them under the pause.
+  if (change.state === 'retiring' && holdOf(present, deciding)) return false;
+  // What else it names may be what the change leads to, and not what follows that.
+  if (volume.followUp !== null && Object.keys(patch).some((name) => name !== 'qos')) return false;
   const differences = differencesOf(
     volume.want,
     legs.filter((leg) => leg.stackGeneration === volume.want.stackGeneration).map(({ poolId }) => poolId),
@@ -80,7 +85,9 @@ export function proposeAmendment(
     from: { ...change.from, qos: want.qos },
     ...(change.state === 'preparing' ? { plan } : {}),
   };
-  return { proposal: { volume: next, change: amended, legs, reservations }, plan };
+  // What follows would else bring back the limits that it was asked for with.
+  const followUp = volume.followUp && limitedTo(volume.followUp, want.qos);
+  return { proposal: { volume: { ...next, followUp }, change: amended, legs, reservations }, plan };
 }
 
 /** Beside what is held already; a copy that is over takes nothing more. */

@@ -1,6 +1,6 @@
 import type { Change, VolumePatch } from '@flexbso/contracts';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { cardReport, failWith, legReport, serve, succeed } from '../testing/fake-agents.js';
+import { cardReport, failWith, legReport, serve, SlowCard, succeed } from '../testing/fake-agents.js';
 import { aPool, encrypted, MIB } from '../testing/fixtures.js';
 import { MemoryCell, refusalOf } from '../testing/memory-cell.js';
 import { expectNothingLeft } from '../testing/nothing-left.js';
@@ -212,6 +212,66 @@ describe('when something fails', () => {
       problem: { code: 'cancelled', detail: expect.stringContaining('is carried by one leg') },
     });
     expect(await cell.volumeNow()).toMatchObject({ ...larger, stack: { layers: [] }, state: 'ready' });
+    await expectNothingLeft(cell);
+  });
+});
+
+/** The first stage is cancelled when its card has cut over already; the second is left open. */
+async function inSecondStage(lateWish: (changeId: string) => Promise<unknown>) {
+  const volume = await cell.create({ stack: mirrored });
+  const card = cell.cardOf(volume);
+  const slow = new SlowCard();
+  card.play = (item) => (item.origin === 'person' ? [cardReport(item, 'working')] : succeed(item));
+  const { change } = await cell.change(larger);
+  await cell.settle();
+  await lateWish(change.changeId);
+  const first = card.items.get(volume.volumeId);
+  if (!first) throw new Error('the card was given nothing');
+  for (const report of succeed(first)) await card.say(report);
+  card.play = slow.play;
+  await cell.settle();
+  return { changeId: change.changeId, card, slow };
+}
+
+describe('a growth by way of one leg whose first stage was cancelled too late', () => {
+  it('is taken back in the second by another cancel', async () => {
+    const { changeId } = await inSecondStage((id) => cell.cancel(id));
+    expect(await cell.changeNow(changeId)).toMatchObject({ state: 'applying', cancel: null });
+    expect(await cell.cancel(changeId)).toMatchObject({ cancel: { by: 'alice', outcome: null } });
+    await cell.settle();
+    expect(await cell.changeNow(changeId)).toMatchObject({ state: 'undone', cancel: { outcome: 'undone' } });
+    expect(await cell.volumeNow()).toMatchObject({ ...larger, stack: { layers: [] }, state: 'ready' });
+    await expectNothingLeft(cell);
+  });
+
+  it('takes limits along in the second, and gives way to a newer wish', async () => {
+    const { changeId } = await inSecondStage((id) => cell.cancel(id));
+    expect((await cell.change({ qos: { iopsTotal: 77 } })).change.changeId).toBe(changeId);
+    const { change } = await cell.change({ stack: { layers: [...encrypted.layers] } });
+    expect((await cell.changeNow(changeId)).cancel).not.toBeNull();
+    await cell.settle();
+    expect((await cell.changeNow(changeId)).state).toBe('undone');
+    for (const card of cell.cards) card.play = succeed;
+    for (const card of cell.cards) await card.goOn();
+    await cell.settle();
+    expect((await cell.changeNow(change.changeId)).state).toBe('settled');
+    expect(await cell.volumeNow()).toMatchObject({ ...larger, stack: encrypted, qos: { iopsTotal: 77 } });
+    await expectNothingLeft(cell);
+  });
+
+  it('is followed by the wish alone to which its first stage did not give way', async () => {
+    let queued = '';
+    const { changeId, slow, card } = await inSecondStage(async () => {
+      queued = (await cell.change({ stack: { layers: [...encrypted.layers] } })).change.changeId;
+    });
+    await cell.cancel(changeId);
+    slow.isWorking = true;
+    await cell.settle();
+    await card.goOn();
+    await cell.settle();
+    expect((await cell.changeNow(changeId)).state).toBe('undone');
+    expect(await cell.changeNow(queued)).toMatchObject({ state: 'settled', differences: ['stack'] });
+    expect(await cell.volumeNow()).toMatchObject({ ...larger, stack: encrypted });
     await expectNothingLeft(cell);
   });
 });

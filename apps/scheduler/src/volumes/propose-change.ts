@@ -50,14 +50,26 @@ export function assertChangeable(present: Aggregate, basedOnGeneration: number):
       facts: { changeId, state: 'queued' },
     });
   }
-  if (!isFinal(change.state)) {
-    throw new ProblemError({
-      code: 'change-in-flight',
-      detail: `change ${change.changeId} of volume ${volume.name} is ${change.state}; wait until it is over, then change the generation that it leaves`,
-      facts: { changeId: change.changeId, state: change.state },
-    });
-  }
+  if (!isFinal(change.state)) throw inFlight(present);
   assertGeneration(present, basedOnGeneration);
+}
+
+/**
+ * What waits for an operator may wait for ever, and a deletion needs no agreement on what is deleted. What is queued has
+ * not begun: it goes with the volume.
+ */
+export function assertDeletable(present: Aggregate, basedOnGeneration: number): void {
+  const { state } = present.change;
+  if (!isFinal(state) && state !== 'needs-operator') throw inFlight(present);
+  assertGeneration(present, basedOnGeneration);
+}
+
+function inFlight({ volume, change }: Aggregate): ProblemError {
+  return new ProblemError({
+    code: 'change-in-flight',
+    detail: `change ${change.changeId} of volume ${volume.name} is ${change.state}; wait until it is over, then change the generation that it leaves`,
+    facts: { changeId: change.changeId, state: change.state },
+  });
 }
 
 /** What a client decided on is what there is. */
@@ -363,14 +375,15 @@ export function proposeDelete(
   const snapshots = volume.snapshots.map((one) =>
     one.state === 'ready' ? { ...one, state: 'deleting' as const } : one,
   );
-  const next = { ...volume, generation, state: 'deleting' as const };
+  const next = { ...volume, generation, state: 'deleting' as const, followUp: null };
   const about = {
     kind: 'delete' as const,
     differences: [],
     fromGeneration: volume.generation,
     toGeneration: generation,
     plan: endingSnapshots(plan, snapshots),
-    from: volume.want,
+    // Of one that waits for an operator nobody knows what there is to go back to.
+    from: present.change.state === 'needs-operator' ? null : volume.want,
   };
   const change = newChange({ ...next, snapshots }, about, asking, deciding);
   return { volume: { ...next, snapshots: ownedBy(change, volume, snapshots) }, change, legs, reservations };

@@ -13,7 +13,7 @@ import { findSnapshot, proposeDeleteSnapshot, proposeSnapshot } from '../snapsho
 import { accept, assertSamePlan } from './accept.js';
 import { assertWriter, tenantOf } from './callers.js';
 import { proposeAttach, proposeDetach } from './propose-attach.js';
-import { assertChangeable, assertGeneration, proposeChange, proposeDelete } from './propose-change.js';
+import { assertChangeable, assertDeletable, assertGeneration, proposeChange, proposeDelete } from './propose-change.js';
 import { acceptAmendment, isAmendment, proposeAmendment } from './amendment.js';
 import { acceptFollowUp, mayBeFollowed, proposeFollowUp } from '../follow-up/queue.js';
 import { proposeCreate } from './propose-create.js';
@@ -174,20 +174,21 @@ export class VolumeRequests {
     mayQueue = false,
   ): Promise<Proposed> {
     const present = await this.#found(reader, read, request);
-    if (isAmendment(present, request.patch)) {
+    const world = this.#world();
+    if (isAmendment(present, request.patch, world.deciding)) {
       assertGeneration(present, request.basedOnGeneration);
-      const { proposal, plan } = proposeAmendment(this.#world(), present, request.patch);
+      const { proposal, plan } = proposeAmendment(world, present, request.patch);
       const carryOut = (decision: Decision) => acceptAmendment(decision, present, proposal, request.caller.name);
       return { present, proposal, plan, accept: carryOut };
     }
     if (mayQueue && mayBeFollowed(present)) {
       assertGeneration(present, request.basedOnGeneration);
-      const followUp = proposeFollowUp(this.#world(), present, request.patch, this.#asking(request.caller));
-      const carryOut = (decision: Decision) => acceptFollowUp(decision, present, followUp, request.patch);
+      const followUp = proposeFollowUp(world, present, request.patch, this.#asking(request.caller));
+      const carryOut = (decision: Decision) => acceptFollowUp(decision, present, followUp);
       return { present, proposal: { ...present, change: followUp.change }, accept: carryOut };
     }
     assertChangeable(present, request.basedOnGeneration);
-    return { present, proposal: proposeChange(this.#world(), present, request.patch, this.#asking(request.caller)) };
+    return { present, proposal: proposeChange(world, present, request.patch, this.#asking(request.caller)) };
   }
 
   async #proposeDelete(
@@ -195,7 +196,8 @@ export class VolumeRequests {
     read: Decision['read'],
     request: Pick<Request<'plan-delete'>, 'caller' | 'volume' | 'basedOnGeneration'>,
   ): Promise<Proposed> {
-    const present = await this.#changeable(reader, read, request);
+    const present = await this.#found(reader, read, request);
+    assertDeletable(present, request.basedOnGeneration);
     // Of any other a snapshot is deleted before, and is asked for clones then.
     for (const { snapshotId } of present.volume.want.lost ? present.volume.snapshots : [])
       refuseCloned(`volume ${present.volume.name} is not deleted`, await reader.volumesFrom(snapshotId));
