@@ -22,7 +22,7 @@ import { exportUri } from '../steps/export-steps.js';
 import { sweepLegKeys } from '../steps/leg-steps.js';
 import type { StepScene } from '../steps/step-scene.js';
 import { discoverCard } from './discover.js';
-import { badLegOf, isChecked } from './bad-leg.js';
+import { badLegOf, isChecked, isRepairing, sparedLegs } from './bad-leg.js';
 import { measureProcess } from './measure.js';
 
 /**
@@ -68,7 +68,10 @@ export class QsdCardDataPlane implements CardDataPlane {
     return this.#guarded(`observing ${volumeId}`, async () => {
       const daemon = this.#daemon(volumeId);
       const graph = await this.#graphOf(daemon);
-      if (graph !== null) return observedOf(volumeId, graph, (protocol) => exportUri(daemon, volumeId, protocol));
+      if (graph !== null) {
+        for (const finding of sparedLegs(graph)) this.#onLegBad(volumeId, finding);
+        return observedOf(volumeId, graph, (protocol) => exportUri(daemon, volumeId, protocol));
+      }
       await this.#forget(volumeId);
       return notRunning(volumeId);
     });
@@ -156,7 +159,7 @@ export class QsdCardDataPlane implements CardDataPlane {
     // Of a daemon that does not answer nothing is known; the next read of the same place tells again.
     const [graph] = await Promise.allSettled([untraced(() => readGraph(qmp))]);
     if (graph.status === 'fulfilled' && isChecked(graph.value, stackGeneration))
-      this.#onLegBad(volumeId, { ...finding, isWrittenOver: true });
+      this.#onLegBad(volumeId, { ...finding, isWrittenOver: isRepairing(graph.value, stackGeneration) });
   }
 
   async #forget(volumeId: string): Promise<void> {
