@@ -1,5 +1,5 @@
 import type { CardStep, DesiredVolume, ObservedVolume, PlannedCardStep, Problem } from '@flexbso/contracts';
-import { type CardDataPlane, type CardSecrets, DataPlaneError } from '@flexbso/dataplane-port';
+import { type CardDataPlane, type CardSecrets, type CardStepContext, DataPlaneError } from '@flexbso/dataplane-port';
 import { span, withTraceHeaders } from '@flexbso/observability';
 import { desiredStacks, isChainComplete, plannedVolumeOf } from '@flexbso/stack';
 import type { Attributes } from '@opentelemetry/api';
@@ -25,6 +25,8 @@ export interface StepRun {
   readonly onProgress: (progress: { doneBytes: number; totalBytes: number }) => void;
   /** Whether the next step is not to begin for now. */
   readonly isHeld: (book: VolumeBook) => boolean;
+  /** See {@link CardStepContext.maySpareLegs}. */
+  readonly maySpareLegs?: boolean;
   /**
    * Asked before a stack is closed, which only the old generation needed or which is to be opened anew: books and
    * reports *applied*. False: not applied after all.
@@ -70,7 +72,9 @@ export async function runSteps(run: StepRun, book: VolumeBook, steps: readonly P
     if (operation === null) throw new Error(`steps of ${run.volumeId} without an operation in its journal`);
     const index = indexOfStep(operation, planned.step);
     book = await run.enter([...pending, { kind: 'intent', index, planned, atMs: run.clock.nowMs() }]);
-    const failure = (await performOne(run, planned, index)) ?? (await whyNotCutOver(run, planned.step));
+    const maySpareLegs = operation.cutOverIntended && isBuiltAgain(steps);
+    const failure =
+      (await performOne({ ...run, maySpareLegs }, planned, index)) ?? (await whyNotCutOver(run, planned.step));
     if (failure === 'interrupted') return { kind: 'interrupted' };
     const atMs = run.clock.nowMs();
     if (failure)
@@ -164,8 +168,14 @@ async function assertWhole(run: StepRun, { kind }: CardStep): Promise<void> {
   throw new DataPlaneError({ code: 'step-failed', detail }, { retryable: true });
 }
 
-function contextOf(run: StepRun) {
-  return { desired: run.desired, secrets: run.secrets, onProgress: run.onProgress, signal: run.signal };
+function contextOf({ desired, secrets, onProgress, signal, maySpareLegs = false }: StepRun): CardStepContext {
+  return { desired, secrets, onProgress, signal, maySpareLegs };
+}
+
+/** The head is put onto a stack as it is: nothing of it is written first. */
+function isBuiltAgain(steps: readonly PlannedCardStep[]): boolean {
+  const kinds = new Set(steps.map(({ step }) => step.kind));
+  return kinds.has('build-head') && !kinds.has('format-encryption') && !kinds.has('format-overlay');
 }
 
 export function failureOf(error: unknown, what: string): Failure {
@@ -178,9 +188,10 @@ export async function runHealing(
   run: StepRun,
   steps: readonly PlannedCardStep[],
 ): Promise<Failure | 'interrupted' | null> {
+  const maySpareLegs = isBuiltAgain(steps);
   for (const [index, planned] of steps.entries()) {
     if (run.signal.aborted) return 'interrupted';
-    const failure = await performOne(run, planned, index);
+    const failure = await performOne({ ...run, maySpareLegs }, planned, index);
     if (failure) return failure;
   }
   return null;

@@ -29,6 +29,8 @@ export interface VolumePorts extends OutagePorts, SayingPorts {
 
 /** A pool that is away for a moment is no reason to take a change back; four attempts are some 1.5 s. */
 const MAX_ATTEMPTS_BEFORE_UNDO = 4;
+/** Nothing carries the guest meanwhile; the pause is 5 s by then, and an attempt takes seconds too: a minute or two. */
+const MAX_ATTEMPTS_UNTOLD = 12;
 /** Decisions in one pass; a change takes five. More means that decisions contradict each other: rest, then look anew. */
 const MAX_ROUNDS = 16;
 const STEP_BACKOFF = { firstMs: 200, maxMs: 5_000 };
@@ -292,7 +294,7 @@ export class VolumeReconciler {
     desired: DesiredVolume,
     observed: ObservedVolume,
   ): LookAgain {
-    const isLasting = !retryable && this.#failures + 1 >= MAX_ATTEMPTS_BEFORE_UNDO;
+    const isLasting = this.#failures + 1 >= (retryable ? MAX_ATTEMPTS_UNTOLD : MAX_ATTEMPTS_BEFORE_UNDO);
     if (!isLasting || desired.operationId !== this.#desired.operationId)
       return this.#wait(`what was applied to be built again: ${problem.detail}`, problem, observed);
     this.#sayings.broken(problem, desired, observed);

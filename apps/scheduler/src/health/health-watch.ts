@@ -2,6 +2,7 @@ import { ProblemError } from '@flexbso/contracts';
 import type { Aggregate } from '../changes/draft.js';
 import { isFinal } from '../changes/transitions.js';
 import type { Decision, Decisions } from '../decisions.js';
+import { borrowedLegs } from '../snapshots/kept-stacks.js';
 import { accept } from '../volumes/accept.js';
 import { assertFollowed } from '../volumes/assert-followed.js';
 import { isCarriedByNobody } from '../volumes/propose-failover.js';
@@ -69,7 +70,8 @@ export class HealthWatch {
     if (!present || !this.#isDue(present, decision.deciding.nowMs)) return false;
     assertFollowed(fleet, present);
     const bad = new Set(degradedOf(present.volume, present.legs)?.legIds);
-    const badLegs = present.legs.filter(({ legId }) => bad.has(legId));
+    const carrying = [...present.legs, ...borrowedLegs(present.volume.want)];
+    const badLegs = carrying.filter(({ legId }) => bad.has(legId));
     const asking = {
       caller: { name: 'scheduler', role: 'operator' as const, tenantId: null },
       trace: tracing.headers(),

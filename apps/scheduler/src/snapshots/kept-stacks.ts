@@ -2,7 +2,7 @@ import { cardLayersOf, type PlannedStack } from '@flexbso/stack';
 import type { Draft } from '../changes/draft.js';
 import type { LegRecord } from '../legs/leg-record.js';
 import type { VolumeRecord, VolumeWant } from '../volumes/volume-record.js';
-import type { BaseStack, SnapshotRecord } from './snapshot-record.js';
+import type { BaseLeg, BaseStack, SnapshotRecord } from './snapshot-record.js';
 
 /** The stack that a volume runs on and those beneath it, the uppermost first. */
 export function stacksOf({ stackGeneration, stack, keyRef, bases = [] }: VolumeWant): BaseStack[] {
@@ -48,6 +48,13 @@ export function plannedBase(base: BaseStack, legs: readonly PlannableLeg[]): Pla
     keyRef,
     legs: plannedLegs(base.legs ?? legs, stackGeneration),
   };
+}
+
+/** The legs of another volume's snapshot that a clone reads from, and whose they are. */
+export function borrowedLegs({ bases = [] }: VolumeWant): (BaseLeg & { readonly ownerId: string })[] {
+  return bases.flatMap(({ origin, legs = [] }) =>
+    origin === undefined ? [] : legs.map((leg) => ({ ...leg, ownerId: origin.volumeId })),
+  );
 }
 
 /** The snapshot that a volume, or what is kept of it, still reads from; null: it holds everything itself. */

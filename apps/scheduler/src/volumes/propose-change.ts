@@ -206,6 +206,8 @@ function growsOntoAnotherLeg(world: World, present: Aggregate, to: VolumeWant): 
   return from.bases !== undefined || !growsInPlace(legs, poolCapabilitiesOf(world, legs));
 }
 
+type BadLeg = Pick<LegRecord, 'legId' | 'poolId'>;
+
 /**
  * A new stack of the same layers on sound legs: a mirror's leg is not made good in place. The pools of the other legs
  * are kept where there is room beside them; a pool that was named for a bad leg is named no more.
@@ -213,7 +215,7 @@ function growsOntoAnotherLeg(world: World, present: Aggregate, to: VolumeWant): 
 export function proposeReplacement(
   world: World,
   present: Aggregate,
-  badLegs: readonly LegRecord[],
+  badLegs: readonly BadLeg[],
   asking: Asking,
 ): Proposal {
   const { want } = present.volume;
@@ -250,7 +252,7 @@ function swap(
   patchedWant: VolumeWant,
   differences: Difference[],
   asking: Asking,
-  { badLegs = [], poolIds }: { badLegs?: readonly LegRecord[]; poolIds?: readonly string[] } = {},
+  { badLegs = [], poolIds }: { badLegs?: readonly BadLeg[]; poolIds?: readonly string[] } = {},
 ): Proposal {
   const { fleet, deciding } = world;
   const { volume } = present;
@@ -270,7 +272,7 @@ function swap(
     card,
     poolIds ??
       legsOfStack(present, volume.want)
-        .filter((leg) => !badLegs.includes(leg))
+        .filter(({ legId }) => !badLegs.some((bad) => bad.legId === legId))
         .map(({ poolId }) => poolId),
     seedOf(volume.volumeId),
     copyDemandOf(volume, present.legs, deciding.copyBytesPerSecond),

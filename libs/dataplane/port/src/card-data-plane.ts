@@ -54,6 +54,12 @@ export interface CardStepContext {
   readonly desired: DesiredVolume;
   readonly secrets: CardSecrets;
   readonly onProgress: OnProgress;
+  /**
+   * What is opened has carried the guest and is built again: a mirror may be built without a leg that stays away, where
+   * those that are there are a majority. It is then told of as bad (`onLegBad`), at every look, until it is replaced. A
+   * data plane that cannot do that waits for the leg.
+   */
+  readonly maySpareLegs?: boolean;
   /** Aborted when the step must stop early. Work in the data plane is then left as it is, for the next look. */
   readonly signal: AbortSignal;
 }

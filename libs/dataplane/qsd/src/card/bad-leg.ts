@@ -1,6 +1,6 @@
 import type { LegFinding } from '@flexbso/dataplane-port';
 import { z } from 'zod';
-import { stackNodes, type Graph } from '../graph/graph.js';
+import { openStacks, stackNodes, standInsOf, type Graph } from '../graph/graph.js';
 import { parseStackNode } from '../graph/node-names.js';
 
 /** What QEMU counts in, whatever a device's own sectors are (BDRV_SECTOR_SIZE). */
@@ -46,3 +46,29 @@ export function badLegOf(event: string, data: unknown): BadLeg | null {
 export function isChecked(graph: Graph, stackGeneration: number): boolean {
   return stackNodes(graph, stackGeneration).some(({ node }) => node.kind === 'raid1' && node.layer.safeRead);
 }
+
+/** Whether it is written over with the majority's content: never where the legs are open for reading only. */
+export function isRepairing(graph: Graph, stackGeneration: number): boolean {
+  const legs = stackNodes(graph, stackGeneration).filter(({ node }) => node.kind === 'leg');
+  return legs.every(({ name }) => graph.nodes.get(name)?.isReadOnly !== true);
+}
+
+/**
+ * The legs that mirrors were built again without. The daemon tells of them only while there is I/O, and to who listens;
+ * so every look tells of them too.
+ */
+export function sparedLegs(graph: Graph): LegFinding[] {
+  return openStacks(graph)
+    .filter((stackGeneration) => isMirrored(graph, stackGeneration))
+    .flatMap((stackGeneration) => standInsOf(graph, stackGeneration))
+    .map(({ name, legId }) => ({
+      legId,
+      kind: 'read-failed',
+      offsetBytes: 0,
+      lengthBytes: graph.nodes.get(name)?.sizeBytes ?? 0,
+      isWrittenOver: false,
+    }));
+}
+
+const isMirrored = (graph: Graph, stackGeneration: number): boolean =>
+  stackNodes(graph, stackGeneration).some(({ node }) => node.kind === 'raid1');

@@ -23,7 +23,7 @@ import { exportUri } from '../steps/export-steps.js';
 import { sweepLegKeys } from '../steps/leg-steps.js';
 import type { StepScene } from '../steps/step-scene.js';
 import { discoverCard } from './discover.js';
-import { badLegOf, isChecked } from './bad-leg.js';
+import { badLegOf, isChecked, isRepairing, sparedLegs } from './bad-leg.js';
 import { measureProcess } from './measure.js';
 import { StepsUnderWay } from './steps-under-way.js';
 
@@ -73,6 +73,7 @@ export class QsdCardDataPlane implements CardDataPlane {
       const graph = await this.#graphOf(daemon);
       if (graph !== null) {
         const cleared = isHeld(graph) ? await this.#letGuestGo(volumeId, daemon, graph) : graph;
+        for (const finding of sparedLegs(cleared)) this.#onLegBad(volumeId, finding);
         return observedOf(volumeId, cleared, (protocol) => exportUri(daemon, volumeId, protocol));
       }
       await this.#forget(volumeId);
@@ -173,7 +174,7 @@ export class QsdCardDataPlane implements CardDataPlane {
     // Of a daemon that does not answer nothing is known; the next read of the same place tells again.
     const [graph] = await Promise.allSettled([untraced(() => readGraph(qmp))]);
     if (graph.status === 'fulfilled' && isChecked(graph.value, stackGeneration))
-      this.#onLegBad(volumeId, { ...finding, isWrittenOver: true });
+      this.#onLegBad(volumeId, { ...finding, isWrittenOver: isRepairing(graph.value, stackGeneration) });
   }
 
   async #forget(volumeId: string): Promise<void> {

@@ -89,3 +89,16 @@ export async function waitUntilGone(pid: number, qmpSocket: string, timeoutMs: n
   }
   return true;
 }
+
+/** What times in `/proc` are counted in, whatever the kernel counts in itself (USER_HZ). */
+const TICKS_PER_SECOND = 100;
+/** Of the fields after the name, in proc(5): when it was started, after the machine was. */
+const STAT_STARTED_AT = 19;
+
+/** How long a process runs, by a clock that nobody sets; 0 of one that is gone. */
+export async function daemonAgeSeconds(pid: number): Promise<number> {
+  const [stat, uptime] = await Promise.all([readIfThere(`/proc/${pid}/stat`), readIfThere('/proc/uptime')]);
+  if (stat === null || uptime === null) return 0;
+  const startedAtTicks = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[STAT_STARTED_AT]);
+  return Number(uptime.split(' ')[0]) - startedAtTicks / TICKS_PER_SECOND;
+}

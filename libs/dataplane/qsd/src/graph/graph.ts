@@ -25,10 +25,17 @@ import {
   type StackNode,
 } from './node-names.js';
 
+export interface GraphNode {
+  readonly sizeBytes: number;
+  readonly file: string;
+  readonly driver: string;
+  readonly isReadOnly: boolean;
+}
+
 /** What a volume's daemon holds, as it was just asked. */
 export interface Graph {
   /** `file`: a path, or for a remote leg `nbd://host:port/export`. */
-  readonly nodes: ReadonlyMap<string, { readonly sizeBytes: number; readonly file: string }>;
+  readonly nodes: ReadonlyMap<string, GraphNode>;
   /** Children of each node, by name. */
   readonly children: ReadonlyMap<string, readonly string[]>;
   readonly jobs: readonly QmpJob[];
@@ -80,7 +87,10 @@ async function readOnce(qmp: QmpClient): Promise<{ graph: Graph; isSettled: bool
   ]);
   const seen: Graph = {
     nodes: new Map(
-      named.map((node) => [node['node-name'], { sizeBytes: node.image['virtual-size'], file: node.file }]),
+      named.map(({ 'node-name': name, image, file, drv, ro }) => [
+        name,
+        { sizeBytes: image['virtual-size'], file, driver: drv, isReadOnly: ro },
+      ]),
     ),
     children: childrenByName(graph),
     jobs,
@@ -158,6 +168,16 @@ export function stackNodes(
   const depth = (name: string): number =>
     Math.max(0, ...(graph.children.get(name) ?? []).map((child) => 1 + depth(child)));
   return found.toSorted((one, other) => depth(other.name) - depth(one.name));
+}
+
+/** What stands in for a leg that is away: it answers every request with an error, as a leg that fails does. */
+export const STAND_IN_DRIVER = 'blkdebug';
+
+/** The nodes of a stack that stand in for legs. */
+export function standInsOf(graph: Graph, stackGeneration: number): { readonly name: string; readonly legId: string }[] {
+  return stackNodes(graph, stackGeneration).flatMap(({ name, node }) =>
+    node.kind === 'leg' && graph.nodes.get(name)?.driver === STAND_IN_DRIVER ? [{ name, legId: node.legId }] : [],
+  );
 }
 
 /** In a stack, and nothing stands on it as on its top. */

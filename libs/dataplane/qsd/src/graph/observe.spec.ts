@@ -7,7 +7,7 @@ import { observedOf } from './observe.js';
 const [oldLeg, newLeg] = ['s1.leg-0123456789.1', 's2.leg-9876543210.3'];
 
 function graphOf(headChild: string, difference: Partial<Graph> = {}): Graph {
-  const size = { sizeBytes: 8192, file: '' };
+  const size = { sizeBytes: 8192, file: '', driver: 'file', isReadOnly: false };
   return {
     nodes: new Map([
       ['head', size],
@@ -103,7 +103,10 @@ for (const [name, limits, own, isWidened] of [
   });
 
 test('a stack that is shown through a window is observed with it, beneath the head or not', () => {
-  const nodes = new Map([...graphOf(oldLeg).nodes, ['s2.window', { sizeBytes: 4096, file: '' }]]);
+  const nodes = new Map([
+    ...graphOf(oldLeg).nodes,
+    ['s2.window', { sizeBytes: 4096, file: '', driver: 'raw', isReadOnly: false }],
+  ]);
   const windowed = { nodes, children: new Map([['s2.window', [newLeg]]]) };
   const [old, next] = observe(graphOf(oldLeg, windowed)).stacks;
   expect(old).not.toHaveProperty('windowBytes');

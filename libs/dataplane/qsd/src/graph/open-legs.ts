@@ -3,15 +3,15 @@ import type { OpenLeg } from '@flexbso/dataplane-port';
 import { isAbsolute } from 'node:path';
 import type { QmpClient } from '../qmp/qmp-client.js';
 import { usernameReply } from '../qmp/replies.js';
-import type { Graph } from './graph.js';
+import { type Graph, STAND_IN_DRIVER } from './graph.js';
 import { parseStackNode, pskObject } from './node-names.js';
 
 /** Every leg that a daemon has open, with the place and the key that it was opened with. */
 export async function openLegsOf(qmp: QmpClient, { nodes, objects }: Graph): Promise<OpenLeg[]> {
   const legs: OpenLeg[] = [];
-  for (const [name, { file }] of nodes) {
+  for (const [name, { file, driver }] of nodes) {
     const node = parseStackNode(name);
-    if (node?.kind !== 'leg') continue;
+    if (node?.kind !== 'leg' || driver === STAND_IN_DRIVER) continue;
     const { legId, epoch } = node;
     const credentials = pskObject(node.stackGeneration, legId);
     const identity = objects.includes(credentials)

@@ -14,6 +14,7 @@ export const namedBlockNodesReply = z.array(
   z.looseObject({
     'node-name': z.string(),
     drv: z.string(),
+    ro: z.boolean(),
     file: z.string(),
     image: z.looseObject({ 'virtual-size': z.int().min(0) }),
   }),

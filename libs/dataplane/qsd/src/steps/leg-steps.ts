@@ -9,6 +9,7 @@ import { headStack, stackNodes, type Graph } from '../graph/graph.js';
 import { legFileNode, legNode, pskObject } from '../graph/node-names.js';
 import { QmpCommandError } from '../qmp/errors.js';
 import { nothing } from '../qmp/replies.js';
+import { isAway, standIn } from './stand-in.js';
 import { desiredLeg, isShared, look, type StepScene } from './step-scene.js';
 
 type OpenLeg = Extract<CardStep, { kind: 'open-leg' }>;
@@ -16,6 +17,8 @@ type AddressOf<Kind extends LegAddress['kind']> = Extract<LegAddress, { kind: Ki
 
 /** Beyond what the daemon itself waits for a connection. */
 const OPEN_MARGIN_MS = 5000;
+/** How the daemon says that nobody answers; the second where it is not even refused, as of a machine that is off. */
+const NOT_CONNECTED = /^(Failed to connect|Connection attempt cancelled by timeout)/;
 /** Folders that carry a leg's key into a daemon, beside the daemons' own folders. */
 const KEY_FOLDER_PREFIX = '.psk-';
 
@@ -36,7 +39,7 @@ export async function openLeg(scene: StepScene, step: OpenLeg): Promise<void> {
     assertSize(step, (await look(scene)).nodes.get(name)?.sizeBytes);
   } catch (cause) {
     await closeLeg(scene, step);
-    throw cause;
+    if (!isAway(cause) || !(await standIn(scene, step))) throw cause;
   }
 }
 
@@ -129,7 +132,7 @@ async function addRemoteLeg(
     config.openTimeoutSeconds * 1000 + OPEN_MARGIN_MS,
   );
   await adding.catch((cause: unknown) => {
-    if (!(cause instanceof QmpCommandError) || !cause.description.startsWith('Failed to connect')) throw cause;
+    if (!(cause instanceof QmpCommandError) || !NOT_CONNECTED.test(cause.description)) throw cause;
     throw unavailable(
       `${step.legId} cannot be reached at ${address.host}:${address.port}: ${cause.description}`,
       cause,

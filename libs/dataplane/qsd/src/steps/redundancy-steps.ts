@@ -3,6 +3,7 @@ import { refused } from '../errors.js';
 import { headStack, stackNodes } from '../graph/graph.js';
 import { raid1Node, voteNode } from '../graph/node-names.js';
 import { nothing } from '../qmp/replies.js';
+import { majorityOf } from './stand-in.js';
 import { isShared, look, type StepScene } from './step-scene.js';
 
 type BuildRedundancy = Extract<CardStep, { kind: 'build-redundancy' }>;
@@ -42,15 +43,16 @@ export async function buildRedundancy(scene: StepScene, step: BuildRedundancy): 
       'step-failed',
       `the legs of stack ${stackGeneration} have ${[...sizes].join(' and ')} bytes: no mirror`,
     );
+  // Of what others read too nothing is written, also not what differs; the filter would have to be allowed to.
+  const isRepairing = layer.safeRead && !isShared(scene, stackGeneration);
   const vote = {
     driver: 'quorum',
     children,
-    'vote-threshold': Math.floor(children.length / 2) + 1,
+    'vote-threshold': majorityOf(children.length),
     'read-pattern': 'quorum',
-    // Of what others read too nothing is written, also not what differs.
-    'rewrite-corrupted': layer.safeRead && !isShared(scene, stackGeneration),
+    'rewrite-corrupted': isRepairing,
   };
-  const node = layer.safeRead ? { ...oneAtATime, file: { ...vote, 'node-name': voteNode(stackGeneration) } } : vote;
+  const node = isRepairing ? { ...oneAtATime, file: { ...vote, 'node-name': voteNode(stackGeneration) } } : vote;
   await scene.daemon.qmp.execute('blockdev-add', { ...node, 'node-name': name }, nothing);
 }
 
