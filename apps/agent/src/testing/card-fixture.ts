@@ -213,11 +213,18 @@ export class CardFixture {
     const own = () => this.#stack(generation, layers, sizeBytes);
     if (wish.snapshot) return { stack: own(), bases: present };
     const [top, ...beneath] = wish.writeBack ? present.slice(1) : present;
-    if (top && !wish.newStack) return { stack: top, bases: beneath };
+    if (top && !wish.newStack) return { stack: this.#grown(top, sizeBytes), bases: beneath };
     if (wish.upon === undefined) return { stack: own(), bases: [] };
     const base = this.#stack(1, layers, sizeBytes);
     this.#fill(base);
     return { stack: own(), bases: [wish.upon === 'clone' ? { ...base, shared: true as const } : base] };
+  }
+
+  /** Where the volume is to be larger on the same legs, their pool has made them so. */
+  #grown(stack: DesiredVolume['stack'], sizeBytes: number): DesiredVolume['stack'] {
+    const legs = stack.legs.map((leg) => ({ ...leg, sizeBytes: Math.max(leg.sizeBytes, sizeBytes) }));
+    for (const leg of legs) this.world.leg(leg.legId).sizeBytes = leg.sizeBytes;
+    return { ...stack, legs };
   }
 
   #fill({ legs, encryptionKey }: DesiredVolume['stack']): void {
