@@ -8,10 +8,11 @@ const kept = {
   undoKillsInMemory: 1100,
   poolKillsInMemory: 250,
   poolFaultsInMemory: 62,
+  poolKillsOnQsd: 12,
   killsOnQsd: 89,
   wholeKillsOnQsd: 690,
   wholeTornOnQsd: 99999,
-  faultsOnQsd: 99999,
+  faultsOnQsd: 27,
   wholeFaultsOnQsd: 99999,
 };
 
