@@ -21,6 +21,7 @@ import { Agent } from '../agent.js';
 import { CardRole } from '../card/card-role.js';
 import { nextSession } from '../identity/session.js';
 import { StateKeeper, cardStateSchema } from '../link/agent-state.js';
+import type { Journal } from '../ports/journal.js';
 import type { Sealer } from '../ports/sealer.js';
 import { Fuse } from './fuse.js';
 import { MemoryJournal, MemoryStore } from './memory-stores.js';
@@ -83,6 +84,8 @@ export class CardFixture {
   readonly scheduler = new StubScheduler('card', CARD_ID);
   readonly journal = new MemoryJournal();
   readonly store = new MemoryStore();
+  /** Each life opens it anew. */
+  openJournal: () => Journal = () => this.journal;
   wanted: DesiredVolume | null = null;
   /** What was wanted before the present change. */
   #before: DesiredVolume | null = null;
@@ -120,7 +123,7 @@ export class CardFixture {
           ...common,
           cardId: CARD_ID,
           plane,
-          journal: fuse.journal(this.journal),
+          journal: fuse.journal(this.openJournal()),
           sealer: openSealer,
           report,
           lookMs: 5_000,

@@ -7,6 +7,7 @@ const kept = {
   killsInMemory: 4032,
   faultsInMemory: 735,
   undoKillsInMemory: 1100,
+  tornInMemory: 179,
   poolKillsInMemory: 250,
   poolFaultsInMemory: 62,
   poolKillsOnQsd: 12,
