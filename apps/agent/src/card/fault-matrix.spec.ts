@@ -1,3 +1,4 @@
+import { cardStepSchema } from '@flexbso/contracts';
 import { expectedObservation, plannedVolumeOf } from '@flexbso/stack';
 import { describe, expect, it } from 'vitest';
 import { VOLUME_ID } from '../testing/card-fixture.js';
@@ -56,6 +57,7 @@ const asItShould = (end: Awaited<ReturnType<typeof endOf>>) => ({
   stillFrozen: end.frozen,
 });
 let cases = 0;
+const met = new Set<string>();
 
 describe.each(changes)('$name', (changed) => {
   const { change } = changed;
@@ -63,6 +65,7 @@ describe.each(changes)('$name', (changed) => {
 
   it.each(stepFaults)('ends in the new state or the old at each of its steps: %s', async (fault) => {
     const calm = await withFault(changed, 0, fault);
+    for (const act of calm.acts) met.add(act);
     const phases: string[] = [];
     for (let at = 1; at <= calm.acts.length; at++) {
       const end = await withFault(changed, at, fault);
@@ -84,6 +87,11 @@ describe.each(changes)('$name', (changed) => {
       cases++;
     }
   });
+});
+
+it('meets every kind of step that the planner has', () => {
+  const kinds = cardStepSchema.options.map((option) => `perform ${option.shape.kind.value}`);
+  expect([...met]).toEqual(expect.arrayContaining(kinds));
 });
 
 it('has not become smaller', () => {

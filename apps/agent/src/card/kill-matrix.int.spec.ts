@@ -1,90 +1,27 @@
 import { cardStepSchema, type CardStepKind } from '@flexbso/contracts';
-import type { CardDiscovery } from '@flexbso/dataplane-port';
-import { isQuestion, OVERLAY_CUT_OVER } from '@flexbso/dataplane-qsd/testing';
-import { expectedObservation, plannedVolumeOf } from '@flexbso/stack';
+import { OVERLAY_CUT_OVER } from '@flexbso/dataplane-qsd/testing';
 import { eventually } from '@flexbso/testkit';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { keptCount } from '../testing/kept-counts.js';
 import { NamedFuse } from '../testing/named-fuse.js';
-import type { QsdCard } from '../testing/qsd-card.js';
-import { limits, moreQsdChanges, type QsdChanged, qsdChanges } from '../testing/qsd-changes.js';
-import { QsdGuest } from '../testing/qsd-guest.js';
+import { limits, type QsdChanged, qsdChanges } from '../testing/qsd-changes.js';
+import {
+  afterDeath,
+  asks,
+  type Ended,
+  endOf,
+  momentsOf,
+  prepared,
+  sound,
+  STRUCK_MS,
+  WHOLE_MS,
+  wholeQsdChanges,
+} from '../testing/qsd-matrix.js';
 
 /** Compression is done by this data plane's pools. */
 const notDone: readonly CardStepKind[] = ['build-compression'];
-/** Until a change of seconds comes to a place in it. */
-const STRUCK_MS = 30_000;
-const asks = (moment: string) => /: (before|after) \S+$/.test(moment) && isQuestion(moment.split(' ').at(-1) ?? '');
 
-let discovery: CardDiscovery | null = null;
-async function prepared(changed: QsdChanged) {
-  const made = await QsdGuest.before(changed, discovery);
-  discovery = made[0].discovery;
-  return made;
-}
-
-/** The names of all moments of a change that nothing meets, in order. */
-async function momentsOf(changed: QsdChanged): Promise<string[]> {
-  const [card] = await prepared(changed);
-  try {
-    const fuse = new NamedFuse();
-    fuse.isArmed = true;
-    await card.start(fuse);
-    await card.settle(changed.change);
-    return [...new Set(fuse.moments)];
-  } finally {
-    await card.dispose();
-  }
-}
-
-/** One that dies while it starts never has started. */
-async function startedOrDead(card: QsdCard, fuse: NamedFuse): Promise<void> {
-  let isStarted = false;
-  void (async () => {
-    await card.start(fuse);
-    isStarted = true;
-  })();
-  await eventually('the agent is dead or has started', () => fuse.isStruck || isStarted, STRUCK_MS);
-}
-
-/** How the change ends when its agent dies at that moment and another comes; a torn journal has half a line more. */
-async function afterDeath(changed: QsdChanged, at: string, isTorn = false) {
-  const [card, guest] = await prepared(changed);
-  try {
-    const previous = changed.change.upon ? null : card.wanted;
-    const fuse = new NamedFuse(at, async () => {
-      if (isTorn) await card.tearJournal();
-      fuse.blow();
-    });
-    fuse.isArmed = true;
-    await startedOrDead(card, fuse);
-    await card.want(changed.change);
-    await eventually(
-      'the agent is dead or done',
-      () => fuse.isStruck || ['settled', 'gone'].includes(card.phase),
-      STRUCK_MS,
-    );
-    await card.stop();
-    await guest.writesWithin();
-    await card.start();
-    return { isStruck: fuse.isStruck, ...(await endOf(card, guest, previous)) };
-  } finally {
-    await card.dispose();
-  }
-}
-
-async function endOf(card: QsdCard, guest: QsdGuest, previous: QsdCard['wanted']) {
-  const phase = await card.untilEnded();
-  await card.stop();
-  const current = phase === 'undone' ? previous : card.wanted;
-  if (!current) throw new Error('it was undone, and there was nothing before');
-  const { exports: _, ...observed } = await card.observe();
-  const { exports: _e, ...expected } = expectedObservation(plannedVolumeOf(current));
-  return { phase, observed, expected, lost: await guest.lost() };
-}
-
-type Ended = Awaited<ReturnType<typeof afterDeath>>;
-const completed = ({ expected }: Ended) => ({ isStruck: true, observed: expected, lost: [] });
+const completed = (end: Ended) => ({ isStruck: true, ...sound(end) });
 
 describe.each(qsdChanges)('on the real data plane: $name', (changed) => {
   const end = changed.change.tombstone ? 'gone' : 'settled';
@@ -167,7 +104,7 @@ describe.each(killings)(
         }
         const end = await endOf(card, guest, previous);
         // Once it was ready, the copy kept both complete: before the intent either may stay, from there on only the new.
-        expect(end).toEqual({ ...end, observed: end.expected, lost: [] });
+        expect(end).toEqual({ ...end, ...sound(end) });
       } finally {
         await card.dispose();
       }
@@ -215,15 +152,16 @@ it('has not become smaller', () => {
   expect(cases).toBeGreaterThanOrEqual(keptCount('killsOnQsd'));
 });
 
+/** Comes by the clock: in another run of the change it may not. */
+const isBeat = (moment: string) => moment.endsWith(' heartbeat');
 /** Only looks: to die at one is to die before or after what comes next. */
-const isOfItsOwn = (moment: string) => !asks(moment);
-/** Left out of the ordinary run altogether: a test that is skipped counts as a failure there. */
-const whole = process.env['FLEXBSO_WHOLE_MATRIX'] === '1' ? [...qsdChanges, ...moreQsdChanges] : [];
-/** Some hundred moments of seconds each. */
-const WHOLE_MS = 3_600_000;
+const isOfItsOwn = (moment: string) => !asks(moment) && !isBeat(moment);
+/** The name of what is appended is that of its entries; other calls of the journal have one. */
+const isAppend = (moment: string) => moment.startsWith('journal: before ');
 let wholeCases = 0;
+let wholeTorn = 0;
 
-it.each(whole)(
+it.each(wholeQsdChanges)(
   'of the whole product, is completed wherever its agent dies: $name',
   { timeout: WHOLE_MS },
   async (changed) => {
@@ -236,6 +174,20 @@ it.each(whole)(
   },
 );
 
-it.each(whole.slice(0, 1))('of the whole product, has not become smaller', () => {
+it.each(wholeQsdChanges)(
+  'of the whole product, loses the last line of its journal alone wherever that is torn: $name',
+  { timeout: WHOLE_MS },
+  async (changed) => {
+    const end = changed.change.tombstone ? 'gone' : 'settled';
+    for (const at of (await momentsOf(changed)).filter(isAppend)) {
+      const after = await afterDeath(changed, at, true);
+      expect({ at, ...after }).toEqual({ at, ...after, ...completed(after), phase: end });
+      wholeTorn++;
+    }
+  },
+);
+
+it.each(wholeQsdChanges.slice(0, 1))('of the whole product, has not become smaller', () => {
   expect(wholeCases).toBeGreaterThanOrEqual(keptCount('wholeKillsOnQsd'));
+  expect(wholeTorn).toBeGreaterThanOrEqual(keptCount('wholeTornOnQsd'));
 });

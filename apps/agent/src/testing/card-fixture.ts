@@ -21,6 +21,7 @@ import { Agent } from '../agent.js';
 import { CardRole } from '../card/card-role.js';
 import { nextSession } from '../identity/session.js';
 import { StateKeeper, cardStateSchema } from '../link/agent-state.js';
+import type { Journal } from '../ports/journal.js';
 import type { Sealer } from '../ports/sealer.js';
 import { Fuse } from './fuse.js';
 import { MemoryJournal, MemoryStore } from './memory-stores.js';
@@ -83,6 +84,8 @@ export class CardFixture {
   readonly scheduler = new StubScheduler('card', CARD_ID);
   readonly journal = new MemoryJournal();
   readonly store = new MemoryStore();
+  /** Each life opens it anew. */
+  openJournal: () => Journal = () => this.journal;
   wanted: DesiredVolume | null = null;
   /** What was wanted before the present change. */
   #before: DesiredVolume | null = null;
@@ -120,7 +123,7 @@ export class CardFixture {
           ...common,
           cardId: CARD_ID,
           plane,
-          journal: fuse.journal(this.journal),
+          journal: fuse.journal(this.openJournal()),
           sealer: openSealer,
           report,
           lookMs: 5_000,
@@ -213,11 +216,18 @@ export class CardFixture {
     const own = () => this.#stack(generation, layers, sizeBytes);
     if (wish.snapshot) return { stack: own(), bases: present };
     const [top, ...beneath] = wish.writeBack ? present.slice(1) : present;
-    if (top && !wish.newStack) return { stack: top, bases: beneath };
+    if (top && !wish.newStack) return { stack: this.#grown(top, sizeBytes), bases: beneath };
     if (wish.upon === undefined) return { stack: own(), bases: [] };
     const base = this.#stack(1, layers, sizeBytes);
     this.#fill(base);
     return { stack: own(), bases: [wish.upon === 'clone' ? { ...base, shared: true as const } : base] };
+  }
+
+  /** Where the volume is to be larger on the same legs, their pool has made them so. */
+  #grown(stack: DesiredVolume['stack'], sizeBytes: number): DesiredVolume['stack'] {
+    const legs = stack.legs.map((leg) => ({ ...leg, sizeBytes: Math.max(leg.sizeBytes, sizeBytes) }));
+    for (const leg of legs) this.world.leg(leg.legId).sizeBytes = leg.sizeBytes;
+    return { ...stack, legs };
   }
 
   #fill({ legs, encryptionKey }: DesiredVolume['stack']): void {

@@ -1,6 +1,7 @@
 import type { Wish } from './card-fixture.js';
 
 const raid1 = { kind: 'raid1', legCount: 3 };
+const safeRaid1 = { ...raid1, safeRead: true };
 
 export interface Changed {
   readonly name: string;
@@ -13,6 +14,13 @@ export const changes: readonly Changed[] = [
   { name: 'create', before: [], change: {} },
   { name: 'create encrypted', before: [], change: { layers: [{ kind: 'encryption' }] } },
   { name: 'set limits', before: [{}], change: { qos: { iopsTotal: 500 } } },
+  { name: 'lift limits', before: [{ qos: { iopsTotal: 500 } }], change: { qos: null } },
+  { name: 'grow where it is', before: [{}], change: { sizeBytes: 128 * 1024 ** 2 } },
+  {
+    name: 'grow where it is, encrypted with limits',
+    before: [{ qos: { iopsTotal: 500 }, layers: [{ kind: 'encryption' }] }],
+    change: { sizeBytes: 128 * 1024 ** 2 },
+  },
   {
     name: 'swap to encrypted with limits',
     before: [{ qos: { iopsTotal: 500 } }],
@@ -24,6 +32,15 @@ export const changes: readonly Changed[] = [
     before: [{ qos: { iopsTotal: 500 } }],
     change: { newStack: true, layers: [{ kind: 'encryption' }], sizeBytes: 128 * 1024 ** 2 },
   },
+  {
+    name: 'swap to compressed',
+    before: [{ qos: { iopsTotal: 500 } }],
+    change: { newStack: true, layers: [{ kind: 'compression' }, { kind: 'encryption' }] },
+  },
+  { name: 'encryption off', before: [{ layers: [{ kind: 'encryption' }] }], change: { newStack: true, layers: [] } },
+  { name: 'from a mirror to one leg', before: [{ layers: [raid1] }], change: { newStack: true, layers: [] } },
+  { name: 'safe reads on', before: [{ layers: [raid1] }], change: { newStack: true, layers: [safeRaid1] } },
+  { name: 'safe reads off', before: [{ layers: [safeRaid1] }], change: { newStack: true, layers: [raid1] } },
   { name: 'swap to two legs', before: [{}], change: { newStack: true, layers: [{ kind: 'raid1' }] } },
   {
     name: 'take over from another card',

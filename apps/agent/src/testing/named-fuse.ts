@@ -1,6 +1,6 @@
-import type { CardDataPlane } from '@flexbso/dataplane-port';
+import type { CardDataPlane, PoolDataPlane } from '@flexbso/dataplane-port';
+import { z } from 'zod';
 import type { Journal } from '../ports/journal.js';
-import { bookEntrySchema } from '../card/book.js';
 import { Fuse } from './fuse.js';
 
 /**
@@ -51,31 +51,53 @@ export class NamedFuse extends Fuse {
   }
 
   plane(inner: CardDataPlane): CardDataPlane {
-    const within = async (step: string, work: () => Promise<void>) => {
-      const before = this.#step;
-      this.#step = step;
-      await this.moment(`${step}: before`);
-      await work();
-      await this.moment(`${step}: after`);
-      this.#step = before;
-    };
     return {
       discover: () => inner.discover(),
       list: () => inner.list(),
       observe: (volumeId) => inner.observe(volumeId),
       endedInOrder: (volumeId) => inner.endedInOrder(volumeId),
       openLegs: (volumeId) => inner.openLegs(volumeId),
-      perform: (volumeId, step, context) => within(step.kind, () => inner.perform(volumeId, step, context)),
-      undo: (volumeId, step, context) => within(`undo of ${step.kind}`, () => inner.undo(volumeId, step, context)),
+      perform: (volumeId, step, context) => this.#within(step.kind, () => inner.perform(volumeId, step, context)),
+      undo: (volumeId, step, context) =>
+        this.#within(`undo of ${step.kind}`, () => inner.undo(volumeId, step, context)),
       measure: (volumeId) => inner.measure(volumeId),
       onGone: (listener) => inner.onGone(listener),
       onLegBad: (listener) => inner.onLegBad(listener),
       close: () => inner.close(),
     };
   }
+
+  pool(inner: PoolDataPlane): PoolDataPlane {
+    return {
+      discover: () => inner.discover(),
+      list: () => inner.list(),
+      observe: (legId) => inner.observe(legId),
+      perform: (step, context) => this.#within(step.kind, () => inner.perform(step, context)),
+      undo: (step, context) => this.#within(`undo of ${step.kind}`, () => inner.undo(step, context)),
+      record: (desired) => this.#within('record', () => inner.record(desired)),
+      served: (legId) => inner.served(legId),
+      close: () => inner.close(),
+    };
+  }
+
+  async #within(step: string, work: () => Promise<void>): Promise<void> {
+    const before = this.#step;
+    this.#step = step;
+    await this.moment(`${step}: before`);
+    await work();
+    await this.moment(`${step}: after`);
+    this.#step = before;
+  }
 }
 
+/** What is looked at of an entry, of a volume's journal or a leg's. */
+const namedEntrySchema = z.looseObject({
+  kind: z.string(),
+  planned: z.looseObject({ step: z.looseObject({ kind: z.string() }) }).optional(),
+  step: z.looseObject({ kind: z.string() }).optional(),
+});
+
 function entryName(entry: unknown): string {
-  const parsed = bookEntrySchema.parse(entry);
-  return parsed.kind === 'intent' ? `intent of ${parsed.planned.step.kind}` : parsed.kind;
+  const { kind, planned, step } = namedEntrySchema.parse(entry);
+  return kind === 'intent' ? `intent of ${(planned?.step ?? step)?.kind}` : kind;
 }

@@ -15,6 +15,25 @@ export const LEG_ID = 'leg-0000000001';
 export const POOL_CAPACITY_BYTES = 64 * 1024 ** 2;
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
+/** What a pool is to make of the leg, by its n-th operation. */
+export function desiredLegOf(operation: number, difference: Partial<DesiredLeg>): DesiredLeg {
+  const number = String(operation).padStart(10, '0');
+  return {
+    legId: LEG_ID,
+    revision: 1,
+    operationId: `op-${number}`,
+    changeId: `chg-${number}`,
+    volumeId: 'vol-0000000001',
+    sizeBytes: 8 * 1024 ** 2,
+    epoch: 1,
+    holder: { cardId: 'card-1', sealingKey: openSealer.publicKey },
+    role: 'preparing',
+    tombstone: false,
+    trace: {},
+    ...difference,
+  };
+}
+
 /** One pool with its disks, its scheduler and its clock; agents come and go on it. */
 export class PoolFixture {
   readonly clock = new VirtualClock();
@@ -67,21 +86,7 @@ export class PoolFixture {
   }
 
   async want(difference: Partial<DesiredLeg> = {}): Promise<DesiredLeg> {
-    const number = String(++this.#operations).padStart(10, '0');
-    const desired: DesiredLeg = {
-      legId: LEG_ID,
-      revision: 1,
-      operationId: `op-${number}`,
-      changeId: `chg-${number}`,
-      volumeId: 'vol-0000000001',
-      sizeBytes: 8 * 1024 ** 2,
-      epoch: 1,
-      holder: { cardId: 'card-1', sealingKey: openSealer.publicKey },
-      role: 'preparing',
-      tombstone: false,
-      trace: {},
-      ...difference,
-    };
+    const desired = desiredLegOf(++this.#operations, difference);
     await this.scheduler.want(desired.legId, desired);
     return desired;
   }

@@ -10,8 +10,10 @@ export interface Prepared {
 }
 
 /** A card with the volume before the change, of which no agent runs. */
-export async function prepared({ before, change }: Omit<Changed, 'name'>): Promise<Prepared> {
-  const card = new CardFixture();
+export async function prepared(
+  { before, change }: Omit<Changed, 'name'>,
+  card: CardFixture = new CardFixture(),
+): Promise<Prepared> {
   const agent = await card.start();
   let written = change.carried || change.upon ? CARRIED_WRITES : 0;
   for (const wish of before) {

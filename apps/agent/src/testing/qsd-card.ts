@@ -30,6 +30,8 @@ import { systemClock } from '../ports/clock.js';
 import { openSealer, VOLUME_ID } from './card-fixture.js';
 import { FileJournal } from '../journal/file-journal.js';
 import { MemoryStore } from './memory-stores.js';
+import type { Fuse } from './fuse.js';
+import { type ActHooks, hookedPlane } from './hooked-plane.js';
 import { NamedFuse } from './named-fuse.js';
 import { StubScheduler } from './stub-scheduler.js';
 
@@ -39,6 +41,7 @@ const COPY_BYTES_PER_SECOND = 32 * 1024 ** 2;
 /** For one change of a small volume, with the life of an agent after it. */
 const DEADLINE_MS = 30_000;
 
+const soundDisk: Pick<Fuse, 'journal'> = { journal: (inner) => inner };
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const idOf = (prefix: string, number: number) => `${prefix}-${String(number).padStart(10, '0')}`;
 
@@ -52,12 +55,19 @@ export interface QsdWish {
   readonly protocol?: 'virtio-blk';
   /** Where the new stack's legs lie; on the card's own host without it. */
   readonly reach?: 'host' | 'network';
+  readonly functionId?: string;
   /** An overlay on what the volume runs on now, which is a snapshot from then on. */
   readonly snapshot?: true;
   /** Onto the stack right beneath, where the volume is an overlay: the newest snapshot is deleted. */
   readonly writeBack?: true;
   /** An overlay on the newest snapshot: of another volume, or of this one, of which nothing runs any more. */
   readonly upon?: 'clone' | 'rolled-back';
+}
+
+/** What goes wrong while the agent lives. */
+export interface CardFaults {
+  readonly hooks?: ActHooks;
+  readonly disk?: Pick<Fuse, 'journal'>;
 }
 
 const CLONE_ID = 'vol-0000000002';
@@ -107,10 +117,10 @@ export class QsdCard {
     return this.#discovery;
   }
 
-  async start(fuse = new NamedFuse()): Promise<void> {
+  async start(fuse = new NamedFuse(), { hooks = {}, disk = soundDisk }: CardFaults = {}): Promise<void> {
     const keeper = await StateKeeper.open(fuse.store(this.#store), cardStateSchema, systemClock, silent);
     const plane = new QsdCardDataPlane(this.site.cardOptions, fuse.onCommand);
-    const known = { ...fuse.plane(plane), discover: () => Promise.resolve(this.#discovery) };
+    const known = { ...hookedPlane(fuse.plane(plane), hooks), discover: () => Promise.resolve(this.#discovery) };
     await mkdir(this.journalFolder, { recursive: true });
     // Each life opens it anew: a torn last line is found by the next one.
     const journal = new FileJournal(this.journalFolder);
@@ -138,7 +148,7 @@ export class QsdCard {
           ...common,
           cardId: testCardId,
           plane: known,
-          journal: fuse.journal(journal),
+          journal: fuse.journal(disk.journal(journal)),
           sealer: openSealer,
           report,
           lookMs: 1_000,
@@ -180,6 +190,11 @@ export class QsdCard {
     return this.scheduler.said(this.wanted?.operationId ?? '')?.phase ?? 'nothing said';
   }
 
+  /** Why it was undone or does not go on, as last said. */
+  get problem() {
+    return this.scheduler.said(this.wanted?.operationId ?? '')?.problem ?? null;
+  }
+
   async untilEnded(): Promise<string> {
     await eventually('it ended', () => ['settled', 'gone', 'undone'].includes(this.phase), DEADLINE_MS);
     return this.phase;
@@ -217,7 +232,10 @@ export class QsdCard {
       tombstone: wish.tombstone ?? false,
       sizeBytes,
       qos: wish.qos === undefined ? (before?.qos ?? null) : wish.qos,
-      export: before?.export ?? { protocol: wish.protocol ?? 'nbd', functionId: 'fn-1' },
+      export: {
+        protocol: before?.export.protocol ?? wish.protocol ?? 'nbd',
+        functionId: wish.functionId ?? before?.export.functionId ?? 'fn-1',
+      },
       stack,
       ...(bases.length === 0 ? {} : { bases }),
       copyBytesPerSecond: COPY_BYTES_PER_SECOND,
@@ -242,7 +260,8 @@ export class QsdCard {
   async #stacks(wish: QsdWish, generation: number, layers: Layer[], sizeBytes: number) {
     const present = this.wanted ? desiredStacks(this.wanted) : [];
     const [top, ...beneath] = wish.writeBack ? present.slice(1) : present;
-    if (top && !wish.newStack && !wish.snapshot && !wish.upon) return { stack: top, bases: beneath };
+    if (top && !wish.newStack && !wish.snapshot && !wish.upon)
+      return { stack: await this.#grown(top, sizeBytes), bases: beneath };
     const bases = wish.snapshot ? present : wish.upon ? beneath : [];
     const ownBytes = bases.length === 0 ? sizeBytes : overlayBytes(sizeBytes, this.#capabilities);
     const stack = await this.#stack(generation, layers, ownBytes, wish);
@@ -264,6 +283,15 @@ export class QsdCard {
     const keyRef = idOf('key', stackGeneration);
     const encryptionKey = isEncrypted ? { keyRef, sealedKey: openSealer.seal(testVolumeKey(), '') } : null;
     return { stackGeneration, layers, encryptionKey, legs };
+  }
+
+  /** Where the volume is to be larger on the same legs, their pool makes them so. */
+  async #grown(stack: DesiredVolume['stack'], sizeBytes: number): Promise<DesiredVolume['stack']> {
+    const moreBytes = sizeBytes - (this.wanted?.sizeBytes ?? sizeBytes);
+    if (moreBytes <= 0) return stack;
+    const legs = stack.legs.map((leg) => ({ ...leg, sizeBytes: leg.sizeBytes + moreBytes }));
+    for (const { legId, sizeBytes: legBytes } of legs) await this.site.growLeg(legId, legBytes - moreBytes, legBytes);
+    return { ...stack, legs };
   }
 
   async #leg(reach: 'host' | 'network', legId: string, sizeBytes: number): Promise<DesiredCardLeg> {

@@ -72,8 +72,40 @@ const snapshotChanges: readonly QsdChanged[] = [
 /** Together they have every kind of step that this data plane does. */
 export const qsdChanges: readonly QsdChanged[] = [...plainChanges, ...snapshotChanges];
 
+const raid1 = { kind: 'raid1', legCount: 3 } as const;
+const safeRaid1 = { ...raid1, safeRead: true } as const;
+
+/** Other ways between stacks, of the same steps. */
+const otherChanges: readonly QsdChanged[] = [
+  { name: 'lift limits', before: [{ qos: limits }], change: { qos: null }, kinds: [] },
+  {
+    name: 'grow where it is',
+    before: [{ protocol: 'virtio-blk' }],
+    change: { sizeBytes: 2 * SIZE_BYTES },
+    kinds: [],
+  },
+  {
+    name: 'grow where it is, encrypted with limits',
+    before: [{ protocol: 'virtio-blk', layers: [encryption], qos: limits }],
+    change: { sizeBytes: 2 * SIZE_BYTES },
+    kinds: [],
+  },
+  { name: 're-key', before: [{ layers: [encryption] }], change: { newStack: true }, kinds: [] },
+  { name: 'encryption off', before: [{ layers: [encryption] }], change: { newStack: true, layers: [] }, kinds: [] },
+  {
+    name: 'from a mirror to one leg',
+    before: [{ layers: [raid1] }],
+    change: { newStack: true, layers: [] },
+    kinds: [],
+  },
+  { name: 'safe reads on', before: [{ layers: [raid1] }], change: { newStack: true, layers: [safeRaid1] }, kinds: [] },
+  { name: 'safe reads off', before: [{ layers: [safeRaid1] }], change: { newStack: true, layers: [raid1] }, kinds: [] },
+  { name: 'move to another function', before: [{ qos: limits }], change: { functionId: 'fn-2' }, kinds: [] },
+];
+
 /** Of which a few moments say enough, or that have no step of their own: in the whole product alone. */
 export const moreQsdChanges: readonly QsdChanged[] = [
+  ...otherChanges,
   {
     name: 'take a second snapshot, of an encrypted mirror on a remote pool',
     before: [{ layers: [encryption, { kind: 'raid1', legCount: 3 }] }, { snapshot: true }],

@@ -13,6 +13,9 @@ type Place = keyof typeof PLACES;
 const pattern = (text: string) => Buffer.alloc(PLACE_BYTES, text);
 const offsetOf = (place: Place) => PLACES[place] * PLACE_BYTES;
 
+/** What runs after a change: when it was undone, what did before it, or nothing. */
+type VolumeEnd = 'as-wanted' | 'as-before' | 'none';
+
 /** Whether there is a volume that these specs can be the client of. */
 const isClient = ({ wanted }: QsdCard) => wanted?.tombstone === false && wanted.export.protocol === 'nbd';
 
@@ -22,11 +25,19 @@ export class QsdGuest {
   readonly #content = new Map<Place, Buffer>();
   /** By leg: a digest of all but the place that is written to while a change is under way. */
   readonly #frozen: ReadonlyMap<string, string>;
+  /** Legs of what the change makes a snapshot of: it takes the guest's writes until then, and when it is undone, on. */
+  readonly #becoming: readonly string[];
 
-  private constructor(card: QsdCard, content: Iterable<readonly [Place, Buffer]>, frozen: ReadonlyMap<string, string>) {
+  private constructor(
+    card: QsdCard,
+    content: Iterable<readonly [Place, Buffer]>,
+    frozen: ReadonlyMap<string, string>,
+    becoming: readonly string[],
+  ) {
     this.#card = card;
     this.#content = new Map(content);
     this.#frozen = frozen;
+    this.#becoming = becoming;
   }
 
   /** A card with the volume before the change, of which no agent runs, and its guest. */
@@ -49,7 +60,9 @@ export class QsdGuest {
             ['once', once],
             ['each', last],
           ] as const);
-    return [card, new QsdGuest(card, content, await digestsOf(card, keptLegs(card, change)))];
+    const becoming = becomingLegs(card, change);
+    const kept = keptLegs(card, change).filter((legId) => isPlain(card) || !becoming.includes(legId));
+    return [card, new QsdGuest(card, content, await digestsOf(card, kept), becoming)];
   }
 
   /** Where it is served, it writes. */
@@ -65,10 +78,11 @@ export class QsdGuest {
   }
 
   /** What is not as it was written, by name: of the volume, and of what its snapshots are to hold for ever. */
-  async lost(): Promise<string[]> {
-    const isServed = this.#content.size > 0 && isClient(this.#card);
+  async lost(end: VolumeEnd = 'as-wanted'): Promise<string[]> {
+    const isServed = this.#content.size > 0 && isClient(this.#card) && end !== 'none';
     const lost: string[] = [];
     const { guest } = this.#card.site;
+    const frozen = await this.#toStay(end !== 'as-wanted');
     if (isServed) {
       for (const [place, bytes] of this.#content) {
         const read = await guest.read(this.#card.volumeId, offsetOf(place), PLACE_BYTES);
@@ -76,10 +90,24 @@ export class QsdGuest {
       }
       await guest.write(this.#card.volumeId, offsetOf('afterwards'), pattern('afterwards'));
     }
-    const now = await digestsOf(this.#card, this.#frozen.keys());
-    for (const [legId, digest] of this.#frozen) if (now.get(legId) !== digest) lost.push(`snapshot on ${legId}`);
+    const now = await digestsOf(this.#card, frozen.keys());
+    for (const [legId, digest] of frozen) if (now.get(legId) !== digest) lost.push(`snapshot on ${legId}`);
     return lost;
   }
+
+  /** What it cannot be compared with from before the change stays from now on. */
+  async #toStay(isUndone: boolean): Promise<ReadonlyMap<string, string>> {
+    const isOpen = (legId: string) => isUndone && this.#becoming.includes(legId);
+    const before = [...this.#frozen].filter(([legId]) => !isOpen(legId));
+    const since = this.#becoming.filter((legId) => !this.#frozen.has(legId) && !isOpen(legId));
+    return new Map([...before, ...(await digestsOf(this.#card, since))]);
+  }
+}
+
+/** The legs of what becomes a snapshot by the change. */
+function becomingLegs({ wanted }: QsdCard, { snapshot }: QsdChanged['change']): string[] {
+  const [top] = snapshot && wanted ? desiredStacks(wanted) : [];
+  return (top?.legs ?? []).map(({ legId }) => legId);
 }
 
 /** The legs of what is a snapshot from the change on, or was one before and is to stay. */
@@ -87,6 +115,12 @@ function keptLegs({ wanted }: QsdCard, { snapshot, writeBack }: QsdChanged['chan
   const stacks = wanted === null ? [] : desiredStacks(wanted);
   const kept = stacks.slice(snapshot ? 0 : writeBack ? 2 : 1);
   return kept.flatMap(({ legs }) => legs.map(({ legId }) => legId));
+}
+
+/** An overlay puts what is written where it has room, and encryption beyond its header. */
+function isPlain({ wanted }: QsdCard): boolean {
+  const [top, ...beneath] = wanted ? desiredStacks(wanted) : [];
+  return beneath.length === 0 && top?.encryptionKey === null;
 }
 
 async function digestsOf({ site }: QsdCard, legIds: Iterable<string>): Promise<Map<string, string>> {

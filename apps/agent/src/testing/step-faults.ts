@@ -7,25 +7,34 @@ import { Fuse } from './fuse.js';
 export const stepFaults = ['answer-lost', 'fails-once', 'fails-for-good', 'past-its-limit'] as const;
 export type StepFault = (typeof stepFaults)[number];
 
-/** Beyond every step's limit, and not so long that a copy beside it is. */
-const LATE_MS = 120_000;
-/** What fails for good is tried for as long as this, in whatever way it is; then somebody mends it. */
-const UNMENDED_MS = 60_000;
+/** How long faults last, in ms of the card's clock. */
+export interface FaultPace {
+  /** A step that is past its limit is not begun before that. */
+  readonly lateMs: number;
+  /** What fails for good is tried for as long as this, in whatever way it is; then somebody mends it. */
+  readonly unmendedMs: number;
+}
+/** Late: beyond every step's limit, and not so long that a copy beside it is. */
+const virtualPace: FaultPace = { lateMs: 120_000, unmendedMs: 60_000 };
 
-const isAct = ({ method, step }: Call) => step !== null && (method === 'perform' || method === 'undo');
+/** What is looked at of a call. */
+type Act = Pick<Call, 'method'> & { readonly step: { readonly kind: string } | null };
+const isAct = ({ method, step }: Act) => step !== null && (method === 'perform' || method === 'undo');
 
 /** Counts what is performed and undone, and has the n-th go wrong, from 1; 0: none does. */
 export class FaultyPlane implements CallHooks {
   readonly #at: number;
   readonly #fault: StepFault;
   readonly #clock: MemoryClock;
+  readonly #pace: FaultPace;
   #hit: { readonly kind: string; readonly atMs: number } | null = null;
   /** Before they are counted. */
   isArmed = false;
   readonly acts: string[] = [];
 
-  constructor(at: number, fault: StepFault, clock: MemoryClock) {
+  constructor(at: number, fault: StepFault, clock: MemoryClock, pace = virtualPace) {
     this.#at = at;
+    this.#pace = pace;
     this.#fault = fault;
     this.#clock = clock;
   }
@@ -35,7 +44,7 @@ export class FaultyPlane implements CallHooks {
     return this.#hit?.kind ?? null;
   }
 
-  async before(call: Call): Promise<void> {
+  async before(call: Act): Promise<void> {
     if (!this.isArmed || !isAct(call)) return;
     const kind = `${call.method} ${call.step?.kind}`;
     this.acts.push(kind);
@@ -43,12 +52,12 @@ export class FaultyPlane implements CallHooks {
     if (isHit) this.#hit = { kind, atMs: this.#clock.nowMs() };
     if (isHit && this.#fault === 'fails-once')
       throw new DataPlaneError({ code: 'data-plane-failed', detail: 'not now' }, { retryable: true });
-    if (isHit && this.#fault === 'past-its-limit') await this.#clock.sleep(LATE_MS);
+    if (isHit && this.#fault === 'past-its-limit') await this.#clock.sleep(this.#pace.lateMs);
     if (this.#fault === 'fails-for-good' && this.#hit?.kind === kind && !this.#isMended())
       throw new DataPlaneError({ code: 'step-failed', detail: 'never' });
   }
 
-  after(call: Call): void {
+  after(call: Act): void {
     if (!this.isArmed || !isAct(call) || this.#fault !== 'answer-lost' || this.acts.length !== this.#at) return;
     if (this.#isAnswered) return;
     this.#isAnswered = true;
@@ -58,7 +67,7 @@ export class FaultyPlane implements CallHooks {
   #isAnswered = false;
 
   #isMended(): boolean {
-    return this.#clock.nowMs() - (this.#hit?.atMs ?? 0) > UNMENDED_MS;
+    return this.#clock.nowMs() - (this.#hit?.atMs ?? 0) > this.#pace.unmendedMs;
   }
 }
 
@@ -66,12 +75,14 @@ export class FaultyPlane implements CallHooks {
 export class FullDisk extends Fuse {
   readonly #at: number;
   readonly #clock: MemoryClock;
+  readonly #pace: FaultPace;
   #fullSinceMs: number | null = null;
   isArmed = false;
   appends = 0;
 
-  constructor(at: number, clock: MemoryClock) {
+  constructor(at: number, clock: MemoryClock, pace = virtualPace) {
     super();
+    this.#pace = pace;
     this.#at = at;
     this.#clock = clock;
   }
@@ -83,7 +94,7 @@ export class FullDisk extends Fuse {
   override journal(inner: Journal): Journal {
     const write = async (work: () => Promise<void>) => {
       if (this.isArmed && ++this.appends === this.#at) this.#fullSinceMs = this.#clock.nowMs();
-      const isFull = this.#fullSinceMs !== null && this.#clock.nowMs() - this.#fullSinceMs < UNMENDED_MS;
+      const isFull = this.#fullSinceMs !== null && this.#clock.nowMs() - this.#fullSinceMs < this.#pace.unmendedMs;
       if (isFull) throw new Error('ENOSPC: no space left on device');
       await work();
     };

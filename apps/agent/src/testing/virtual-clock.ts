@@ -9,6 +9,8 @@ interface Sleeper {
 export class VirtualClock implements Clock {
   #nowMs = 1_700_000_000_000;
   #sleepers: Sleeper[] = [];
+  /** Whether something goes on that needs real time, as a real disk does: no virtual time passes meanwhile. */
+  isBusy: () => boolean = () => false;
 
   nowMs(): number {
     return this.#nowMs;
@@ -27,7 +29,8 @@ export class VirtualClock implements Clock {
   async runUntil(what: string, condition: () => boolean, withinMs = 120_000): Promise<void> {
     const deadlineMs = this.#nowMs + withinMs;
     for (;;) {
-      await quiet();
+      do await quiet();
+      while (this.isBusy());
       if (condition()) return;
       const next = this.#sleepers.reduce<Sleeper | null>(
         (first, one) => (first === null || one.atMs < first.atMs ? one : first),

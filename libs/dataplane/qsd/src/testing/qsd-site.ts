@@ -137,6 +137,12 @@ export class QsdSite {
     };
   }
 
+  async growLeg(legId: string, fromSizeBytes: number, sizeBytes: number): Promise<void> {
+    const pool = this.#networkLegs.has(legId) ? this.networkPool : this.hostPool;
+    const context = { desired: desiredLeg(legId, sizeBytes), signal: new AbortController().signal };
+    await pool.perform({ kind: 'grow-leg', legId, fromSizeBytes, sizeBytes }, context);
+  }
+
   legFile(legId: string): string {
     const { directory } = this.#networkLegs.has(legId) ? this.networkPoolOptions : this.hostPoolOptions;
     return dataPath(directory, { legId, compression: this.#compressed.get(legId) ?? null });
