@@ -159,9 +159,7 @@ async function endOf({ api, tally }: SoakScene, kind: string, { changeId }: Chan
     tally.complain(`${kind} of ${ended.volumeId}: change ${changeId} needs an operator: ${problem?.detail ?? ''}`);
     return null;
   }
-  tally.ended(kind);
-  if (state === 'undone') tally.undoneBecause(problem?.code ?? 'no reason');
-  if (state === 'refused') tally.refusedWith(kind, problem?.code ?? 'no reason');
+  tally.change(kind, state, problem?.code ?? 'no reason');
   return state;
 }
 
