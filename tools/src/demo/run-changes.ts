@@ -55,6 +55,7 @@ async function eachChange(of: ChangesToRun, volumeId: string, target: LoadTarget
   await fillVolume(target, ledger);
   const rows: ChangeUnderLoad[] = [];
   for (const change of changes) {
+    await change.prepare?.({ cluster, api, volumeId }, target, ledger);
     say(`under verified I/O: ${change.name}`);
     const fault = planted !== null && rows.length === 0 ? { planted } : {};
     const setting = { target, ledger, warmUpMs, baselineMs, expectedMs: expectedMs?.get(change.name) ?? 0, ...fault };
