@@ -38,6 +38,8 @@ interface Scene {
 
 interface Fault {
   readonly name: string;
+  /** A guest keeps its device for as long as it runs: what takes that away waits for it. */
+  readonly cutsOff?: true;
   readonly reachMs: number;
   /** Puts the fault in. @returns how long I/O was away, in ms */
   readonly awayMs: (scene: Scene) => Promise<number>;
@@ -87,6 +89,19 @@ async function duringSwap({ api, volumeId }: Scene, fault: () => Promise<void>):
 async function killedAndRestarted(cluster: Cluster, name: string): Promise<void> {
   await cluster.kill(name, 'SIGKILL');
   await cluster.restart(name);
+}
+
+const OTHER_FUNCTIONS = ['vf-14', 'vf-15'];
+
+async function movedToOtherFunction({ api, volumeId }: Scene): Promise<void> {
+  const { functionId: here } = await api.volume(volumeId);
+  const functionId = OTHER_FUNCTIONS.find((other) => other !== here);
+  await completed(api, (await api.attachVolume(volumeId, { functionId: String(functionId) })).change);
+}
+
+async function detachedAndAttached({ api, volumeId }: Scene): Promise<void> {
+  await completed(api, (await api.detachVolume(volumeId)).change);
+  await completed(api, (await api.attachVolume(volumeId)).change);
 }
 
 /** Each begins with the volume on pool-5. */
@@ -143,9 +158,21 @@ const faults: readonly Fault[] = [
       await cluster.restart('agent-card-1');
     }),
   },
+  {
+    name: 'moved to another function, until the next I/O of an idle client',
+    cutsOff: true,
+    reachMs: UNNOTICED_MS,
+    awayMs: untilNextIo(movedToOtherFunction),
+  },
+  {
+    name: 'detached and attached again, until the next I/O of an idle client',
+    cutsOff: true,
+    reachMs: REBUILD_MS,
+    awayMs: untilNextIo(detachedAndAttached),
+  },
 ];
 
-/** For how long the I/O of a client was away after each fault. */
+/** For how long the I/O of a client was away after each fault, and after what takes its device away. */
 export const awayFrom =
   (client: DemoClient): Bench =>
   async (setting) => {
@@ -170,7 +197,7 @@ export const awayFrom =
 
 async function eachFault(scene: Scene, client: DemoClient, { say }: BenchSetting): Promise<Measurement[]> {
   const measurements: Measurement[] = [];
-  for (const { name, reachMs, awayMs } of faults) {
+  for (const { name, reachMs, awayMs } of faults.filter(({ cutsOff }) => client === 'nbd' || !cutsOff)) {
     const repeats: number[] = [];
     while (repeats.length < REPEATS) {
       repeats.push(await awayMs(scene));

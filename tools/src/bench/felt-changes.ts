@@ -1,7 +1,9 @@
 import type { ApiClient, Changed } from '../api/client.js';
 import { changesFor } from '../demo/changes.js';
 import type { DemoChange, DemoClient } from '../demo/changes.js';
+import { legReplaced } from './self-heal.js';
 
+const MiB = 1024 ** 2;
 const encryption = { kind: 'encryption', cipher: 'aes-xts-256' } as const;
 const compression = { kind: 'compression', algorithm: 'zstd' } as const;
 const mirror = (safeRead: boolean) => ({ kind: 'raid1', legCount: 3, safeRead }) as const;
@@ -22,7 +24,7 @@ const mirrored: readonly DemoChange[] = [
   { name: 'encryption on, above the mirror', patch: { stack: { layers: [encryption, mirror(false)] } } },
 ];
 
-/** What the demo shows to nobody; they begin on any stack and end on one leg on pool-4. */
+/** What the demo shows to nobody; they begin on any stack and end on one leg on the card's own pool. */
 const further: readonly DemoChange[] = [
   {
     name: 'one leg and encryption in one change: pool-4',
@@ -34,7 +36,21 @@ const further: readonly DemoChange[] = [
     patch: { stack: { layers: [mirror(true)] }, placement: threePools },
   },
   { name: 'safe read off', patch: { stack: { layers: [mirror(false)] } } },
+  legReplaced,
   { name: 'one leg again: pool-4', patch: { stack: { layers: [] }, placement: { poolIds: ['pool-4'] } } },
+  // The one in the card's own host, where all have as much left.
+  { name: 'moved to where placement prefers', patch: { placement: { poolIds: [] } } },
+];
+
+/** What NBD cannot tell a client. They begin on the card's own pool. */
+const grown: readonly DemoChange[] = [
+  { name: 'grown in place: 384 MiB', patch: { sizeBytes: 384 * MiB } },
+  { name: 'mirrored, to be grown', patch: { stack: { layers: [mirror(false)] }, placement: threePools } },
+  { name: 'grown by way of one leg, mirror: 448 MiB', patch: { sizeBytes: 448 * MiB } },
+  {
+    name: 'one leg once it has grown: pool-4',
+    patch: { stack: { layers: [] }, placement: { poolIds: ['pool-4'] } },
+  },
 ];
 
 const compressed: readonly DemoChange[] = [
@@ -48,14 +64,28 @@ const compressed: readonly DemoChange[] = [
   },
 ];
 
-/** The second leads to where the first began. */
+const taken = (name: string, snapshot: string): DemoChange => ({
+  name,
+  ask: (api, volumeId) => api.createSnapshot(volumeId, snapshot),
+});
+const deleted = (name: string, snapshot: string): DemoChange => ({
+  name,
+  ask: (api, volumeId) => api.deleteSnapshot(volumeId, snapshot),
+});
+
+/** They begin anywhere and end on one leg on pool-5. */
 const snapshots: readonly DemoChange[] = [
-  { name: 'snapshot taken', ask: (api, volumeId) => api.createSnapshot(volumeId, 'felt') },
-  { name: 'snapshot deleted, by writing back', ask: (api, volumeId) => api.deleteSnapshot(volumeId, 'felt') },
+  taken('snapshot taken', 'first'),
+  taken('snapshot taken, upon another', 'second'),
+  deleted('snapshot deleted that another lies on', 'first'),
+  deleted('snapshot deleted, by writing back', 'second'),
+  taken('snapshot taken, to be left behind', 'third'),
+  { name: 'moved off its snapshot, flat: pool-5', patch: { placement: { poolIds: ['pool-5'] } } },
+  deleted('snapshot deleted that nothing lies on, with its legs', 'third'),
 ];
 
 /** Every kind of change that this client can be shown, each on what the one before left; those of compression where a pool can. */
 export function feltChanges(client: DemoClient, canCompress: boolean): readonly DemoChange[] {
-  const own = client === 'nbd' ? mirrored : [];
-  return [...changesFor(client), ...own, ...further, ...snapshots, ...(canCompress ? compressed : [])];
+  const [own, last] = client === 'nbd' ? [mirrored, []] : [[], grown];
+  return [...changesFor(client), ...own, ...further, ...last, ...snapshots, ...(canCompress ? compressed : [])];
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { feltTable } from './felt-table.js';
 import { feltMeasurements } from './felt.js';
 
 const row = (longestIoMs: number, more: object = {}) => ({
@@ -28,6 +29,17 @@ describe('what a change made a client feel', () => {
 
   it('does not hold when one repeat had a failed I/O, a wrong byte, or an I/O over a second', () => {
     for (const bad of [row(10, { failedIo: 1 }), row(10, { wrongBytes: 4096 }), row(1001)])
-      expect(feltMeasurements('a change', [row(10), row(10), bad]).map(({ holds }) => holds)).toEqual([false, false]);
+      for (const measured of [
+        feltMeasurements('a change', [row(10), row(10), bad]),
+        feltMeasurements('a change', [row(10), row(10)], [bad]),
+      ])
+        expect(measured.map(({ holds }) => holds)).toEqual([false, false]);
+  });
+
+  it('is a table of every longest I/O and every p99.9, with their medians', () => {
+    const rows = [row(30), row(40, { p999IoMs: 7 }), row(50, { p999IoMs: 6 })];
+    const table = feltTable([{ name: 'a change', rows, measurements: feltMeasurements('a change', rows) }]).split('\n');
+    expect(table[0]).toContain('| p99.9 |');
+    expect(table[2]).toBe('| a change | 30.0, 40.0, 50.0 | 40.0 | 5.0, 7.0, 6.0 | 6.0 | 20.0 | holds |');
   });
 });

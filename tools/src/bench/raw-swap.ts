@@ -4,7 +4,9 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, open, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { InstalledTools } from '@flexbso/testkit';
+import { z } from 'zod';
 import { until } from '../api/until.js';
 import { RawQmp } from './raw-qmp.js';
 
@@ -17,10 +19,21 @@ export interface RawSwapSetting {
   readonly port: number;
 }
 
+/** The pieces of a copy that goes along with its guest, and what is copied in a moment: as a card's own copy has them. */
+const PIECE_BYTES = 256 * 1024;
+const SMALL_BYTES = 4 * 1024 ** 2;
+const BEHIND_GRANULARITY_BYTES = 4096;
+const LOOK_EVERY_MS = 250;
+
+const jobsReply = z.array(
+  z.looseObject({ status: z.string(), 'current-progress': z.number(), 'total-progress': z.number() }),
+);
+
 /**
  * A local file swapped for a file on an NBD server over TLS, beneath a head, by raw calls to the data plane: the
- * same bytes by the same way as a volume's move from its own pool to a remote one. Returns the seconds from
- * the first call that makes the target until the old file is gone.
+ * same bytes by the same way as a volume's move from its own pool to a remote one (`docs/design/copies.md`): behind the
+ * guest in the background, and along with it when little is left. Returns the seconds from the first call that makes
+ * the target until the old file is gone.
  */
 export async function rawSwapSeconds(setting: RawSwapSetting): Promise<number> {
   const { folder, sizeBytes } = setting;
@@ -128,16 +141,33 @@ async function swap(qmp: RawQmp, { folder, port, copyBytesPerSecond }: RawSwapSe
     target: 'new',
     replaces: 'old',
     sync: 'full',
-    'copy-mode': 'write-blocking',
+    'copy-mode': 'background',
     speed: copyBytesPerSecond,
-    granularity: 256 * 1024,
-    'buf-size': 256 * 1024,
+    granularity: BEHIND_GRANULARITY_BYTES,
+    'buf-size': PIECE_BYTES,
     'filter-node-name': 'filter',
   });
+  await littleIsLeft(qmp, ready);
+  await qmp.execute('block-job-change', { id: 'copy', type: 'mirror', 'copy-mode': 'write-blocking' });
+  // What was asked of the daemon before is done then: a write that began before the copy went along, too.
+  await qmp.execute('transaction', { actions: [] });
   await ready;
   await qmp.execute('job-complete', { id: 'copy' });
   await completed;
   await qmp.execute('blockdev-del', { 'node-name': 'old' });
+}
+
+/** Nobody writes meanwhile: one round over everything is all that there is to copy. */
+async function littleIsLeft(qmp: RawQmp, ready: Promise<void>): Promise<void> {
+  const isReady = ready.then(() => true);
+  for (;;) {
+    const [job] = jobsReply.parse(await qmp.execute('query-jobs'));
+    if (job === undefined || job.status === 'ready' || job.status === 'concluded') return;
+    const [done, total] = [job['current-progress'], job['total-progress']];
+    // While it clears its target it has no total yet.
+    if (done > 0 && total - done <= SMALL_BYTES) return;
+    if (await Promise.race([isReady, delay(LOOK_EVERY_MS, false)])) return;
+  }
 }
 
 /** Random bytes, so that no layer finds zeros that it need not copy. */

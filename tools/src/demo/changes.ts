@@ -1,15 +1,31 @@
-import type { VolumePatch } from '@flexbso/contracts';
+import type { Change, VolumePatch } from '@flexbso/contracts';
 import type { ApiClient, Changed } from '../api/client.js';
+import type { Cluster } from '../cluster/cluster.js';
+import type { BlockLedger } from '../load/block-ledger.js';
+import type { LoadTarget } from '../load/target.js';
 
 /** Who uses the demo's volume: a virtual machine as its disk, or fio on this machine over NBD. */
 export const demoClients = ['guest', 'nbd'] as const;
 export type DemoClient = (typeof demoClients)[number];
 
+/** What a change is made in. */
+export interface ChangeScene {
+  readonly cluster: Cluster;
+  readonly api: ApiClient;
+  readonly volumeId: string;
+}
+
 /** One change of the demo or a benchmark: as it is asked of the API, or a process of the system that is restarted. */
-export type DemoChange = { readonly name: string } & (
+export type DemoChange = {
+  readonly name: string;
+  /** What must have happened before, which is not looked at. */
+  readonly prepare?: (scene: ChangeScene, target: LoadTarget, ledger: BlockLedger) => Promise<void>;
+} & (
   | { readonly patch: VolumePatch }
   /** What depends on the volume as it is by then, or is no patch. */
   | { readonly ask: (api: ApiClient, volumeId: string) => Promise<Changed> }
+  /** What the system begins by itself. */
+  | { readonly cause: (scene: ChangeScene) => Promise<Change> }
   | { readonly restart: string }
 );
 

@@ -22,6 +22,8 @@ export interface ChangesToRun extends Pick<LoadSetting, 'warmUpMs' | 'baselineMs
   /** Put in at the first change. */
   readonly planted: Planted | null;
   readonly say: Say;
+  /** How long each change took when it was tried, by its name. */
+  readonly expectedMs?: ReadonlyMap<string, number>;
 }
 
 /** Makes a volume, attaches a client to it, makes the changes beneath its verified load one by one, and deletes it. */
@@ -46,16 +48,17 @@ export async function runChanges(of: ChangesToRun): Promise<ChangeUnderLoad[]> {
 }
 
 async function eachChange(of: ChangesToRun, volumeId: string, target: LoadTarget): Promise<ChangeUnderLoad[]> {
-  const { cluster, changes, warmUpMs, baselineMs, planted, say } = of;
+  const { cluster, changes, warmUpMs, baselineMs, expectedMs, planted, say } = of;
   const api = new ApiClient(cluster.address);
   const ledger = new BlockLedger(target.sizeBytes);
   say('filling it with blocks that tell which write they are');
   await fillVolume(target, ledger);
   const rows: ChangeUnderLoad[] = [];
   for (const change of changes) {
+    await change.prepare?.({ cluster, api, volumeId }, target, ledger);
     say(`under verified I/O: ${change.name}`);
     const fault = planted !== null && rows.length === 0 ? { planted } : {};
-    const setting = { target, ledger, warmUpMs, baselineMs, ...fault };
+    const setting = { target, ledger, warmUpMs, baselineMs, expectedMs: expectedMs?.get(change.name) ?? 0, ...fault };
     rows.push(await changeUnderLoad(change.name, setting, () => makeChange(change, volumeId, cluster)));
     const { sizeBytes } = await api.volume(volumeId);
     if (target.sizeBytes !== sizeBytes)

@@ -16,6 +16,8 @@ export interface LoadSetting {
   readonly warmUpMs: number;
   /** At least this long is the baseline. */
   readonly baselineMs: number;
+  /** How long the change took when it was tried; the load runs longer before it where its baseline needs that. */
+  readonly expectedMs?: number;
   readonly planted?: Planted;
 }
 
@@ -38,9 +40,20 @@ export interface ChangeUnderLoad extends Made {
   readonly wrongBytes: number;
 }
 
+/** A change that takes longer than it did when it was tried still has a baseline of its own length. */
+const EXPECTED_MARGIN = 1.5;
+
+/** For how long the load runs before a change, after its warm-up. */
+export const loadedMsBefore = ({ baselineMs, expectedMs = 0 }: Pick<LoadSetting, 'baselineMs' | 'expectedMs'>) =>
+  Math.max(baselineMs, EXPECTED_MARGIN * expectedMs);
+
+/** How much of that, up to the change, is its baseline: as long as the change took, and no part of the warm-up. */
+export const baselineMsOf = (setting: Pick<LoadSetting, 'baselineMs' | 'expectedMs'>, tookMs: number): number =>
+  Math.min(loadedMsBefore(setting), Math.max(setting.baselineMs, tookMs));
+
 /**
- * Runs a verified load, makes one change beneath it, and reads the whole volume afterwards. The time
- * just before the change, as long as the change took where that is longer than the least, is its baseline.
+ * Runs a verified load, makes one change beneath it, and reads the whole volume afterwards. The time just before the
+ * change is its baseline.
  * Where the client sees that the volume has grown, what is new must be zeros, and is filled for what comes next.
  */
 export async function changeUnderLoad(
@@ -50,7 +63,7 @@ export async function changeUnderLoad(
 ): Promise<ChangeUnderLoad> {
   const { target, ledger } = setting;
   const load = await RunningLoad.start(target);
-  await delay(setting.warmUpMs + setting.baselineMs);
+  await delay(setting.warmUpMs + loadedMsBefore(setting));
   const fromMs = Date.now();
   const outcome = await settle(make);
   const toMs = Date.now();
@@ -63,10 +76,7 @@ export async function changeUnderLoad(
   const stale = await checkWholeVolume(target, ledger);
   if (target.sizeBytes > filledBytes) await fillVolume(target, ledger, filledBytes);
   const felt = feltBetween(result.ios, fromMs, toMs);
-  const baselineMs = Math.max(
-    setting.baselineMs,
-    Math.min(toMs - fromMs, setting.warmUpMs + setting.baselineMs - 1000),
-  );
+  const baselineMs = baselineMsOf(setting, toMs - fromMs);
   return {
     name,
     ...outcome.made,

@@ -1,13 +1,12 @@
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { checkReportSchema, volumeSchema } from '@flexbso/contracts';
 import type { CheckReport, Volume } from '@flexbso/contracts';
 import { z } from 'zod';
 import { until } from '../api/until.js';
-import type { PlantedIo } from './guest.js';
 import { forEachInLanes } from './lanes.js';
 import { descriptorsByProgram, idsOf, keptPaths, strayFiles, strayProcesses, strayReservations } from './leaks.js';
+import { plantedIos, plantLeaks, UNRECKONED_VOLUME } from './plants.js';
+import type { Planted } from './plants.js';
 import { deleteSnapshots } from './snapshots.js';
 import { CHANGE_DEADLINE_MS, changed, end, planeDescriptors } from './subject.js';
 import type { SoakScene, Subject } from './subject.js';
@@ -21,9 +20,6 @@ export interface Before {
   /** By program. */
   readonly descriptors: ReadonlyMap<string, number>;
 }
-
-/** A fault put in on purpose, to show that it is found. */
-export type Planted = PlantedIo | 'leak';
 
 /** One line for each thing that leaked. */
 type Leaked = Readonly<Record<keyof Leaks, readonly string[]>>;
@@ -50,12 +46,16 @@ export async function endAll(
   await settled(scene);
   await stopGuests(there, planted);
   await complainOfBadLegs(scene);
-  if (planted.includes('leak')) await plantLeak(scene);
-  const beside = await leftBeside(scene, there, before);
-  await forEachInLanes(await volumesOf(scene), ({ volumeId }) => end(scene, volumeId));
-  await settled(scene);
-  const after = await leftAfter(scene, before, beside);
-  return told(scene, [beside, after]);
+  const uproot = await plantLeaks(scene, there[0], planted);
+  try {
+    const beside = await leftBeside(scene, there, before);
+    await forEachInLanes(await volumesOf(scene), ({ volumeId }) => end(scene, volumeId));
+    await settled(scene);
+    const after = await leftAfter(scene, before, beside);
+    return told(scene, [beside, after]);
+  } finally {
+    uproot();
+  }
 }
 
 /** Nothing is under way, and every card and pool observes what is recorded. */
@@ -82,7 +82,7 @@ async function complainOfBadLegs(scene: SoakScene): Promise<void> {
 }
 
 async function stopGuests(subjects: readonly Subject[], planted: readonly Planted[]): Promise<void> {
-  const faults = planted.filter((fault) => fault !== 'leak');
+  const faults = plantedIos(planted);
   for (const [index, { guest }] of subjects.entries()) await guest.stop(index === 0 ? faults : []);
 }
 
@@ -98,20 +98,20 @@ async function volumesOf({ api }: SoakScene): Promise<Volume[]> {
   return (await api.get('/v1/volumes', z.object({ items: z.array(volumeSchema) }))).items;
 }
 
-/** A file as a leg would leave it. */
-async function plantLeak({ cluster }: SoakScene): Promise<void> {
-  await writeFile(join(cluster.folders.pools, 'pool-1', 'leg-planted000.raw'), '');
-}
-
 async function leftBeside(scene: SoakScene, subjects: readonly Subject[], before: Before): Promise<Leaked> {
   const volumes = await volumesOf(scene);
   const descriptors: string[] = [];
   for (const { volume, beginning } of subjects) {
-    const open = await planeDescriptors(scene.cluster, volume);
-    descriptors.push(...oneEach(`data plane of ${volume.volumeId}`, beginning.descriptors, open));
+    const open = await planeDescriptors(scene.cluster, volumes.find(isThat(volume)) ?? volume);
+    descriptors.push(...oneEach(`data planes of ${volume.volumeId}`, beginning.descriptors, open));
   }
   return { ...(await leftOver(scene, volumes, before, nothing)), descriptors };
 }
+
+const isThat =
+  ({ volumeId }: Volume) =>
+  (other: Volume): boolean =>
+    other.volumeId === volumeId;
 
 /** `found`: what leaked before; it is not waited for again. */
 async function leftAfter(scene: SoakScene, before: Before, found: Leaked): Promise<Leaked> {
@@ -131,6 +131,7 @@ async function leftOver(
   found: Leaked,
 ): Promise<Omit<Leaked, 'descriptors'>> {
   const known = idsOf(volumes);
+  const reckoned = volumes.filter(({ name }) => name !== UNRECKONED_VOLUME);
   return {
     files: await leastOf(
       leftoverMs,
@@ -142,7 +143,7 @@ async function leftOver(
       async () => strayProcesses(cluster, volumes).map(({ pid }) => `process ${pid}`),
       found.processes,
     ),
-    reservations: await leastOf(leftoverMs, () => strayReservations(cluster, api, volumes), found.reservations),
+    reservations: await leastOf(leftoverMs, () => strayReservations(cluster, api, reckoned), found.reservations),
   };
 }
 

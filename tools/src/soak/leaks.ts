@@ -38,15 +38,23 @@ export const idsOf = (volumes: readonly Volume[]): Set<string> =>
   new Set(volumes.flatMap(({ volumeId, legs }) => [volumeId, ...legs.map(({ legId }) => legId)]));
 
 /** Every process that names a folder of this system and is neither one that was started for it nor a data plane that it needs. */
-export function strayProcesses({ processes, folders }: Cluster, volumes: readonly Volume[]): ProcessRecord[] {
+export function strayProcesses(
+  { processes, folders }: Pick<Cluster, 'processes' | 'folders'>,
+  volumes: readonly Needed[],
+): ProcessRecord[] {
   const needed = neededDataPlanes(folders, volumes).flatMap((folder) => dataPlanesIn(folder).slice(0, 1));
   const known = new Set([process.pid, ...[...processes, ...needed].map(({ pid }) => pid)]);
   const ours = (line: string): boolean => line.includes(`${folders.root}/`) || line.includes(`${folders.run}/`);
   return processesWhose(ours, 'not needed').filter(({ pid }) => !known.has(pid));
 }
 
+/** What of a volume says which data planes it needs. */
+type Needed = Pick<Volume, 'cardId' | 'volumeId'> & {
+  readonly legs: readonly Pick<Volume['legs'][number], 'poolId' | 'legId'>[];
+};
+
 /** Where each of them runs: one for a volume on its card, and one for a leg that its pool serves over the network. */
-function neededDataPlanes({ run }: ClusterFolders, volumes: readonly Volume[]): string[] {
+export function neededDataPlanes({ run }: Pick<ClusterFolders, 'run'>, volumes: readonly Needed[]): string[] {
   return volumes.flatMap(({ cardId, volumeId, legs }) => [
     join(run, cardId, volumeId),
     ...legs.map(({ poolId, legId }) => join(run, poolId, legId)),
@@ -77,9 +85,9 @@ const healthSchema = z.looseObject({ health: z.strictObject({ host: z.string(), 
 
 /** Reservations that the scheduler holds for nothing, or fails to hold, and what a check finds of them. */
 export async function strayReservations(
-  cluster: Cluster,
-  api: ApiClient,
-  volumes: readonly Volume[],
+  cluster: Pick<Cluster, 'processes' | 'folders'>,
+  api: Pick<ApiClient, 'get'>,
+  volumes: readonly { readonly legs: readonly unknown[] }[],
 ): Promise<string[]> {
   const held = heldReservations(await textOf(`${await activeScheduler(cluster)}/metrics`));
   const legs = volumes.flatMap((volume) => volume.legs).length;
@@ -92,7 +100,7 @@ export async function strayReservations(
 }
 
 /** Where the scheduler tells of itself that is active; a standby has no books. @throws where none is */
-async function activeScheduler({ processes, folders }: Cluster): Promise<string> {
+async function activeScheduler({ processes, folders }: Pick<Cluster, 'processes' | 'folders'>): Promise<string> {
   for (const { name } of processes.filter((one) => one.name.startsWith('scheduler'))) {
     const file = join(folders.configurations, `${name}.json`);
     const { health } = healthSchema.parse(JSON.parse(await readFile(file, 'utf8')));

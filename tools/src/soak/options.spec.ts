@@ -16,6 +16,8 @@ describe("a soak's options", () => {
     });
     expect(parsed('--minutes', '0.5', '--seed', '0')).toMatchObject({ minutes: 0.5, seed: 0 });
     expect(parsed('--minutes', '1', '--plant', 'leak', '--plant', 'failed-io')?.planted).toEqual(['leak', 'failed-io']);
+    for (const leak of ['process', 'descriptor', 'reservation'])
+      expect(parsed('--minutes', '1', '--plant', `leaked-${leak}`)?.planted).toEqual([`leaked-${leak}`]);
   });
 
   it.each([
@@ -24,7 +26,7 @@ describe("a soak's options", () => {
     [['--minutes', 'an hour'], '--minutes an hour'],
     [['--minutes', '1', '--volumes', '46'], '--volumes 46'],
     [['--minutes', '1', '--seed', '1.5'], '--seed 1.5'],
-    [['--minutes', '1', '--plant', 'frost'], 'wrong-byte, failed-io or leak'],
+    [['--minutes', '1', '--plant', 'frost'], 'one of wrong-byte, failed-io, leak'],
     [['--minutes', '1', '--database', 'oracle'], 'sqlite or postgresql'],
     [['--hours', '1'], '--hours'],
   ])('are refused as %j', (argv, says) => {

@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util';
 import { databaseKindOf } from '../cluster/database-kind.js';
 import type { DatabaseKind } from '../cluster/database-kind.js';
-import type { Planted } from './ending.js';
+import { plants } from './plants.js';
+import type { Planted } from './plants.js';
 
 export interface SoakCommand {
   readonly minutes: number;
@@ -18,7 +19,7 @@ const MOST_VOLUMES = 45;
 const SEEDS = 2 ** 32;
 
 export const soakHelp = `npm run soak -- --minutes N [--json FILE] [--seed N] [--volumes N] [--database sqlite|postgresql]
-                   [--plant wrong-byte|failed-io|leak]… [--keep]
+                   [--plant FAULT]… [--keep]
 
 Starts a system of its own, changes its volumes at random under verified I/O while agents and services are killed
 at random and started again, then reads every byte and looks for what is left over. Exits 0 only when no I/O
@@ -29,7 +30,8 @@ failed, no byte was wrong, every change ended or was refused, and nothing leaked
   --seed N         the same choices as a run before; without it one is taken and printed. Timing is the machine's
   --volumes N      20 without it, ${MOST_VOLUMES} at most
   --database KIND  what the services keep their state in: sqlite (the default), or postgresql, with standbys
-  --plant FAULT    puts one such fault in on purpose; the exit status must then be 1
+  --plant FAULT    puts one such fault in on purpose; the exit status must then be 1. One of: wrong-byte, failed-io,
+                   leak (a file), leaked-process, leaked-descriptor, leaked-reservation
   --keep           leaves the system's files, its logs among them, in .flexbso/soak`;
 
 export class UsageError extends Error {}
@@ -56,8 +58,9 @@ export function parseSoakOptions(argv: readonly string[], anySeed: () => number)
 }
 
 function plantedOf(named: string): Planted {
-  if (named === 'wrong-byte' || named === 'failed-io' || named === 'leak') return named;
-  throw new UsageError(`--plant ${named}: wrong-byte, failed-io or leak`);
+  const planted = plants.find((one) => one === named);
+  if (planted === undefined) throw new UsageError(`--plant ${named}: one of ${plants.join(', ')}`);
+  return planted;
 }
 
 function numberOf(

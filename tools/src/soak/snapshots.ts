@@ -12,7 +12,7 @@ const BETWEEN_ATTEMPTS_MS = 1_000;
 type Meanwhile = (change: Change) => Promise<void>;
 type Ended = Change['state'] | null;
 
-/** Takes a snapshot, deletes one, or takes the volume off its card and shows it again; at random, as far as it makes sense. */
+/** Takes a snapshot, deletes one, or takes the volume off its card, or its function, and shows it again; at random, as far as it makes sense. */
 export function snapshotRound(
   scene: SoakScene,
   subject: Subject,
@@ -25,6 +25,7 @@ export function snapshotRound(
     ...(snapshots.length < MOST_SNAPSHOTS ? [() => taken(scene, subject, before, meanwhile)] : []),
     ...(snapshots.length > 0 ? [() => deleted(scene, subject, random.pick(snapshots), meanwhile)] : []),
     () => subject.guest.awayFor(() => detachedAndAttached(scene, subject.volume)),
+    () => subject.guest.awayFor(() => onOtherFunction(scene, subject.volume, random)),
   ];
   return random.pick(acts)();
 }
@@ -58,6 +59,15 @@ export async function deleteSnapshots(scene: SoakScene, subject: Subject): Promi
   for (const snapshot of snapshots.toReversed())
     if ((await deleted(scene, subject, snapshot)) !== 'settled') return false;
   return true;
+}
+
+/** Of those that each card has. One that another volume has is refused; on its own a volume is already. */
+const FUNCTIONS = 16;
+
+/** Cuts its client off for a moment. */
+async function onOtherFunction(scene: SoakScene, { volumeId }: Volume, random: Random): Promise<Ended> {
+  const functionId = `vf-${random.between(0, FUNCTIONS)}`;
+  return followed(scene, 'other function', () => scene.api.attachVolume(volumeId, { functionId }));
 }
 
 /** Shown again for as long as it takes: whom a kill has just hit cannot be attached to for a while. */

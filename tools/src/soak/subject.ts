@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Change, Volume, VolumePatch } from '@flexbso/contracts';
 import { ApiError } from '../api/client.js';
@@ -6,7 +5,7 @@ import type { ApiClient, Changed } from '../api/client.js';
 import type { Cluster } from '../cluster/cluster.js';
 import { dataPlanesIn } from '../cluster/data-planes.js';
 import { Guest } from './guest.js';
-import { descriptorsOf } from './leaks.js';
+import { descriptorsOf, neededDataPlanes } from './leaks.js';
 import type { Random } from './random.js';
 import { SnapshotBook } from './snapshot-book.js';
 import type { Tally } from './tally.js';
@@ -146,7 +145,11 @@ export async function unlessRefused<T>(tally: Tally, kind: string, ask: () => Pr
 }
 
 /** Null, with a complaint: it did not end by the deadline, or waits for an operator. */
-async function endOf({ api, tally }: SoakScene, kind: string, { changeId }: Change): Promise<Change['state'] | null> {
+export async function endOf(
+  { api, tally }: SoakScene,
+  kind: string,
+  { changeId }: Change,
+): Promise<Change['state'] | null> {
   let ended: Change;
   try {
     ended = await api.ended(changeId, CHANGE_DEADLINE_MS);
@@ -159,19 +162,17 @@ async function endOf({ api, tally }: SoakScene, kind: string, { changeId }: Chan
     tally.complain(`${kind} of ${ended.volumeId}: change ${changeId} needs an operator: ${problem?.detail ?? ''}`);
     return null;
   }
-  tally.ended(kind);
-  if (state === 'undone') tally.undoneBecause(problem?.code ?? 'no reason');
-  if (state === 'refused') tally.refusedWith(kind, problem?.code ?? 'no reason');
+  tally.change(kind, state, problem?.code ?? 'no reason');
   return state;
 }
 
-/** What the data plane of a volume has open, between two looks of its agent. */
-export async function planeDescriptors({ folders }: Cluster, { cardId, volumeId }: Volume): Promise<number> {
-  let least = Number.POSITIVE_INFINITY;
+/** What the data plane of a volume and those of its legs have open, each between two looks of its agent. */
+export async function planeDescriptors({ folders }: Pick<Cluster, 'folders'>, volume: Volume): Promise<number> {
+  const planes = neededDataPlanes(folders, [volume]).flatMap((folder) => dataPlanesIn(folder).slice(0, 1));
+  const least = planes.map(() => Number.POSITIVE_INFINITY);
   for (let look = 0; look < LOOKS; look += 1) {
-    const [plane] = dataPlanesIn(join(folders.run, cardId, volumeId));
-    least = Math.min(least, plane === undefined ? least : (descriptorsOf(plane.pid) ?? least));
+    for (const [at, { pid }] of planes.entries()) least[at] = Math.min(least[at] ?? 0, descriptorsOf(pid) ?? 0);
     await delay(BETWEEN_LOOKS_MS);
   }
-  return least;
+  return least.reduce((sum, open) => sum + open, 0);
 }

@@ -5,7 +5,7 @@ const none = { files: 0, processes: 0, descriptors: 0, reservations: 0 };
 
 function tally(): Tally {
   const made = new Tally(() => undefined);
-  made.ended('move');
+  made.change('move', 'settled', 'no reason');
   return made;
 }
 
@@ -31,16 +31,19 @@ describe("a soak's verdict", () => {
     }
   });
 
-  it('counts changes by kind and refusals by kind and code', () => {
+  it('counts changes by kind, and refusals by kind and code, whenever they were refused', () => {
     const counted = tally();
-    counted.ended('move');
-    counted.ended('grow');
+    counted.change('move', 'undone', 'cancelled');
+    counted.change('grow', 'settled', 'no reason');
+    counted.change('grow', 'refused', 'plan-changed');
     counted.refusedWith('grow', 'change-refused');
     expect(counted.result(none, 7, 60)).toMatchObject({
       changes: 3,
-      refused: 1,
+      undone: 1,
+      refused: 2,
       byKind: { move: 2, grow: 1 },
-      byRefusal: { 'grow: change-refused': 1 },
+      byRefusal: { 'grow: change-refused': 1, 'grow: plan-changed': 1 },
+      byUndoing: { cancelled: 1 },
       seed: 7,
     });
   });

@@ -1,3 +1,5 @@
+import type { Change } from '@flexbso/contracts';
+
 /** What a soak came to; the field names are those of its JSON. */
 export interface Leaks {
   readonly files: number;
@@ -7,10 +9,10 @@ export interface Leaks {
 }
 
 export interface SoakResult {
-  /** Changes that were accepted and ended, undone ones among them. */
+  /** Changes that were accepted and ended, undone ones among them, refused ones not. */
   readonly changes: number;
   readonly undone: number;
-  /** Requests that were refused, and changes that ended as refused. */
+  /** Requests that were refused, and changes that ended as refused; none of them is among `changes`. */
   readonly refused: number;
   readonly kills: number;
   readonly failedIo: number;
@@ -20,7 +22,7 @@ export interface SoakResult {
   readonly seconds: number;
   readonly ios: number;
   readonly longestIoMs: number;
-  /** How many changes of each kind ended. */
+  /** How many of `changes` were of each kind. */
   readonly byKind: Readonly<Record<string, number>>;
   /** How many refusals there were of each kind with each code. */
   readonly byRefusal: Readonly<Record<string, number>>;
@@ -62,16 +64,15 @@ export class Tally {
     return sumOf(this.byRefusal);
   }
 
-  ended(kind: string): void {
+  /** A change that ended: as `refused` it counts as the refusal of a request does, and as nothing else. */
+  change(kind: string, state: Change['state'], code: string): void {
+    if (state === 'refused') return this.refusedWith(kind, code);
     addTo(this.byKind, kind);
+    if (state === 'undone') addTo(this.byUndoing, code);
   }
 
   refusedWith(kind: string, code: string): void {
     addTo(this.byRefusal, `${kind}: ${code}`);
-  }
-
-  undoneBecause(code: string): void {
-    addTo(this.byUndoing, code);
   }
 
   io(durationMs: number): void {
