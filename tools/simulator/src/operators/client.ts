@@ -78,6 +78,8 @@ export class Client {
       return this.#ask('create-volume', { spec: newVolume(chance, name, poolIds, other) });
     }
     const wish = { volume: volume.volumeId, basedOnGeneration: volume.generation };
+    // Nothing else can be wanted of one that could not be made.
+    if (volume.state === 'failed' && !chance.isOneIn(4)) return this.#ask('delete-volume', wish);
     const snapshot = volume.snapshots.length === 0 ? null : chance.pick(volume.snapshots).snapshotId;
     if (snapshot !== null && !volume.attached && chance.isOneIn(2))
       return this.#ask('rollback-volume', { ...wish, snapshot });

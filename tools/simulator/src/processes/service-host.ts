@@ -38,14 +38,23 @@ const RESTART = { leastMs: 100, mostMs: 2_000 };
 
 /** The processes of a service of which one is active: whoever ends or stands still is followed by another, on one database. */
 export class ServiceHost<Contents extends MemoryContents<Contents>> {
+  readonly name: ServiceParts<Contents>['name'];
   /** The newest: it is active, or waits to be. */
   process: SimProcess;
   readonly #parts: ServiceParts<Contents>;
   #lives = 0;
+  /** Who took the lease last. */
+  #holder: SimProcess | null = null;
 
   constructor(parts: ServiceParts<Contents>) {
     this.#parts = parts;
+    this.name = parts.name;
     this.process = this.#newProcess();
+  }
+
+  /** Whether it is this process that works, and nobody has begun to take over from it. */
+  isActive(process: SimProcess): boolean {
+    return process === this.process && process === this.#holder && process.isAlive;
   }
 
   start(): void {
@@ -82,6 +91,7 @@ export class ServiceHost<Contents extends MemoryContents<Contents>> {
       onLost: () => process.kill(),
     });
     held.token = lease.token;
+    this.#holder = process;
     await run({ process, connection, lease });
   }
 

@@ -1,5 +1,5 @@
 import { checkReportSchema, type Caller, finalChangeStates, pauseListSchema, ProblemError } from '@flexbso/contracts';
-import { MemoryWorld } from '@flexbso/dataplane-memory';
+import { type MemoryCard, MemoryWorld } from '@flexbso/dataplane-memory';
 import { InventoryContents } from '@flexbso/inventory/deciding';
 import { MemoryDatabase, type MemoryDatabaseCopy } from '@flexbso/persistence/memory';
 import { MemoryLifeStore, SchedulerContents } from '@flexbso/scheduler/deciding';
@@ -28,12 +28,18 @@ export interface RunResult {
   readonly events: number;
   readonly faults: number;
   readonly changes: number;
+  /** That a guest was served. */
+  readonly volumes: number;
+  /** It has all that a schedule is to have: volumes, events, faults, one of them within a copy. */
+  readonly isEnough: boolean;
   readonly violations: readonly Violation[];
   readonly coverage: readonly Hits[];
 }
 
 /** Is told what happens. */
 export type Trace = (line: string) => void;
+
+type AnyServiceHost = Pick<ServiceHost<InventoryContents>, 'name' | 'process' | 'isActive' | 'replace'>;
 
 interface OlderCopy {
   readonly database: MemoryDatabaseCopy<SchedulerContents>;
@@ -50,10 +56,14 @@ const CARDS = 3;
 const POOLS = 3;
 const MIN_EVENTS = 200;
 const MIN_FAULTS = 3;
+/** Of which each was served to a guest. */
+const MIN_VOLUMES = 5;
 /** Some faults wait for steps that the run never comes to. */
 const ENOUGH_EVENTS = 700;
-/** A run that did not even come to a fault within a copy by then ends without. */
-const MAX_EVENTS = 3_000;
+/** A run that has not come to enough by then ends without, and says so. */
+const MAX_EVENTS = 10_000;
+const COPY_AGAIN_EVERY = 100;
+const withinAnyCopy = ['step-fails', 'crash-before', 'data-plane-lies', 'message-delayed'] as const;
 /** Longer than every patience in the system; what is not over then never is. */
 const REST_WITHIN_MS = 900_000;
 /** A guest writes this often, in events. */
@@ -67,6 +77,7 @@ const admin: Caller = { name: 'operator', role: 'admin', tenantId: null };
 /** One run of the whole system by one seed: services, bus, agents, clients and faults in this process, under one clock. */
 export class Run {
   readonly #seed: number;
+  readonly #say: Trace;
   readonly #chance: Chance;
   readonly #timeline = new Timeline();
   readonly #faults: Faults;
@@ -101,6 +112,7 @@ export class Run {
     this.#copyAt = this.#chance.int(1, COPIED_BY);
     this.#cardAwayAt = this.#chance.isOneIn(CARD_AWAY.oneIn) ? this.#chance.int(CARD_AWAY.least, CARD_AWAY.most) : null;
     const said = (line: string): void => trace(`${this.#timeline.count} ${this.#timeline.elapsedMs} ms: ${line}`);
+    this.#say = said;
     this.#faults = new Faults(said);
     const common = { timeline: this.#timeline, chance: this.#chance, faults: this.#faults, trace: said };
     this.#bus = new SimBus(common);
@@ -153,6 +165,8 @@ export class Run {
       events: this.#timeline.count,
       faults: this.#faults.coverage.total,
       changes: this.#books.changes.length,
+      volumes: this.#judge.guests.volumeIds().length,
+      isEnough: this.#isEnough,
       violations: this.#judge.violations,
       coverage: this.#faults.coverage.list(),
     };
@@ -202,14 +216,27 @@ export class Run {
       this.#copy = { database: this.#database.copy(), accepted: new Map(this.#judge.accepted) };
     if (this.#isEnding) return;
     if (count === this.#cardAwayAt) this.#chance.pick(this.#agents.filter(({ card }) => card !== null)).goAwayForLong();
-    const { coverage } = this.#faults;
-    const isEnough =
-      !this.#agents.some(({ isAway }) => isAway) &&
-      count >= MIN_EVENTS &&
-      coverage.total >= MIN_FAULTS &&
-      coverage.of('copy') > 0;
-    const isOver = isEnough && (this.#faults.waiting.length === 0 || count >= ENOUGH_EVENTS);
+    const isBack = !this.#agents.some(({ isAway }) => isAway);
+    const isOver = isBack && this.#isEnough && (this.#faults.waiting.length === 0 || count >= ENOUGH_EVENTS);
     if (isOver || count >= MAX_EVENTS) void this.#end();
+    else if (count >= ENOUGH_EVENTS && count % COPY_AGAIN_EVERY === 0) this.#strikeWithinACopy();
+  }
+
+  /** As much as every schedule is to have. */
+  get #isEnough(): boolean {
+    const { coverage } = this.#faults;
+    return (
+      this.#timeline.count >= MIN_EVENTS &&
+      coverage.total >= MIN_FAULTS &&
+      coverage.of('copy') > 0 &&
+      this.#judge.guests.volumeIds().length >= MIN_VOLUMES
+    );
+  }
+
+  /** The one that was to strike within a copy waits for what does not happen there. */
+  #strikeWithinACopy(): void {
+    if (this.#faults.coverage.of('copy') === 0)
+      this.#faults.arm({ kind: this.#chance.pick(withinAnyCopy), step: 'copy', skip: 0 });
   }
 
   async #end(): Promise<void> {
@@ -255,33 +282,46 @@ export class Run {
     return first ? `${first.where} ${first.id}: ${first.what}` : null;
   }
 
-  #endsAt({ process, phase, call }: Moment): boolean {
+  #endsAt(moment: Moment): boolean {
+    const { process } = moment;
     const faults = this.#faults;
-    if (process.startsWith('agent card') && faults.strikes('data-plane-killed', process)) this.#killOne(process);
-    // Not within a commit: a whole database would stand still with it.
-    if (call !== 'commit' && faults.strikes('lease-lost', process)) this.#standStill(process);
-    if (process === 'scheduler' && this.#copy !== null && faults.strikes('database-restored', process)) {
+    const host = [this.#scheduler, this.#inventory].find(({ name }) => name === process.name) ?? null;
+    this.#harm(moment, host);
+    // One that only waits to take over is missed by nobody.
+    if (host?.isActive(process) === false) return false;
+    if (host === this.#scheduler && this.#copy !== null && faults.strikes('database-restored', process.name)) {
       this.#restore(this.#copy);
       return true;
     }
-    return faults.strikes(phase === 'before' ? 'crash-before' : 'crash-after', process);
+    return faults.strikes(moment.phase === 'before' ? 'crash-before' : 'crash-after', process.name);
   }
 
-  #killOne(process: string): void {
-    const card = this.#agents.find(({ name }) => name === process)?.card;
-    const running = card?.volumeIds() ?? [];
-    if (!card || running.length === 0) return;
-    const volumeId = this.#chance.pick(running);
+  /** What strikes a process, or what it has in its hands, without ending it. */
+  #harm({ process, call }: Moment, host: AnyServiceHost | null): void {
+    const { card } = this.#agents.find(({ name }) => name === process.name) ?? {};
+    if (card) this.#killOne(card, process.name);
+    // Not within a commit: a whole database would stand still with it.
+    if (call !== 'commit' && host?.isActive(process) && this.#faults.strikes('lease-lost', process.name))
+      this.#standStill(host);
+  }
+
+  /** The data plane of the volume whose step it is; between steps, of any that runs. */
+  #killOne(card: MemoryCard, process: string): void {
+    const step = this.#faults.progress.of(process);
+    const running = card.volumeIds();
+    const struck = step === null ? running : running.filter((volumeId) => volumeId === step.subjectId);
+    if (struck.length === 0 || !this.#faults.strikes('data-plane-killed', process)) return;
+    const volumeId = this.#chance.pick(struck);
     card.kill(volumeId);
+    this.#say(`${volumeId} on ${card.cardId} runs no more`);
     this.#judge.killed(card.cardId, volumeId);
   }
 
-  #standStill(service: string): void {
-    const host = [this.#scheduler, this.#inventory].find(({ process }) => process.name === service);
-    if (!host) return;
+  #standStill(host: AnyServiceHost): void {
     const { process } = host;
     this.#still.push(process);
     process.stop();
+    this.#say(`${host.name} stands still`);
     host.replace();
     this.#timeline.after(this.#chance.int(STOPPED.leastMs, STOPPED.mostMs), () => process.goOn());
   }
