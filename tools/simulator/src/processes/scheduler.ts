@@ -33,6 +33,8 @@ export interface SchedulerParts {
   /** The file beside the key file: outlives the processes. */
   readonly written: MemoryLifeStore;
   readonly restoring: Restoring;
+  /** Is told with which books it counts what is free. */
+  readonly onFleet: (fleet: Fleet) => void;
 }
 
 /** Of a copy of the database that was put back and has not begun a life of its own yet. */
@@ -67,22 +69,28 @@ export async function runScheduler(life: ServiceLife<SchedulerContents>, parts: 
   await lookNowAndThen(process, scheduler);
 }
 
-/** As the service's timer: what could not begin when its turn came does so later. */
+/** As the service's timer: what lasts too long is flagged, what could not begin does so later, bad legs are replaced. */
 async function lookNowAndThen({ clock }: SimProcess, scheduler: Scheduler): Promise<never> {
   for (;;) {
     await clock.sleep(LOOK_EVERY_MS);
     // One that failed is followed by another.
-    await scheduler.followUps.look().catch(() => undefined);
+    await scheduler.waits
+      .look()
+      .then(() => scheduler.followUps.look())
+      .then(() => scheduler.health.look())
+      .catch(() => undefined);
   }
 }
 
 async function made(
   { process, connection, lease }: ServiceLife<SchedulerContents>,
-  { bus, chance, written, restoring }: SchedulerParts,
+  { bus, chance, written, restoring, onFleet }: SchedulerParts,
 ): Promise<Scheduler> {
   const options = { randomness: chance, fence: lease.fence };
   const store = storeThrough(process, new MemoryStore(connection, options));
   const revisions = await lifeOf(throughProcess(written, process), store, process, restoring);
+  const fleet = new Fleet();
+  onFleet(fleet);
   return new Scheduler(
     {
       store,
@@ -96,7 +104,7 @@ async function made(
       backups: new MemoryBackups(connection, options),
       alarms: { warn: () => undefined },
       vault: new Vault({ wrapKey: new Uint8Array(32), randomness: chance, seal }),
-      fleet: new Fleet(),
+      fleet,
     },
     { copyBytesPerSecond: COPY_BYTES_PER_SECOND, replaceLegAfterMs: 600_000, term: lease.token },
   );

@@ -2,6 +2,7 @@ import { checkReportSchema, type Caller, finalChangeStates, pauseListSchema, Pro
 import { type MemoryCard, MemoryWorld } from '@flexbso/dataplane-memory';
 import { InventoryContents } from '@flexbso/inventory/deciding';
 import { MemoryDatabase, type MemoryDatabaseCopy } from '@flexbso/persistence/memory';
+import type { Fleet } from '@flexbso/placement';
 import { MemoryLifeStore, SchedulerContents } from '@flexbso/scheduler/deciding';
 import { SimBus } from '../bus/sim-bus.js';
 import { Snapshots } from '../bus/snapshots.js';
@@ -19,6 +20,7 @@ import { Chance } from '../time/chance.js';
 import { Timeline } from '../time/timeline.js';
 import { Books } from '../truth/books.js';
 import { Judge } from '../truth/judge.js';
+import type { Promises } from '../truth/promises.js';
 import { CLIENT } from '../truth/requests.js';
 import type { Violation } from '../truth/violation.js';
 import { faultsOf } from './faults-of-run.js';
@@ -72,6 +74,7 @@ const WRITE_EVERY = 3;
 const STOPPED = { leastMs: 6_500, mostMs: 15_000 };
 
 const tenant: Caller = { name: CLIENT, role: 'operator', tenantId: 'acme' };
+const fleetOperator: Caller = { name: 'fleet operator', role: 'operator', tenantId: null };
 const admin: Caller = { name: 'operator', role: 'admin', tenantId: null };
 
 /** One run of the whole system by one seed: services, bus, agents, clients and faults in this process, under one clock. */
@@ -104,6 +107,8 @@ export class Run {
   /** The event after which a card's machine is off for long. */
   readonly #cardAwayAt: number | null;
   #settler: Settler | null = null;
+  /** With which the newest scheduler counts. */
+  #fleet: Fleet | null = null;
 
   /** @param trace is told what happens, a line each */
   constructor(seed: number, trace: Trace = () => undefined) {
@@ -146,7 +151,13 @@ export class Run {
       ...services,
       name: 'scheduler',
       database: this.#database,
-      run: (life) => runScheduler(life, { ...services, written, restoring: this.#restoring }),
+      run: (life) =>
+        runScheduler(life, {
+          ...services,
+          written,
+          restoring: this.#restoring,
+          onFleet: (fleet) => (this.#fleet = fleet),
+        }),
     });
     this.#inventory = new ServiceHost({
       ...services,
@@ -188,7 +199,9 @@ export class Run {
         asker,
         chance: this.#chance,
         books: this.#books,
+        fleetAsker: this.#asker(`fleet operator of ${name}`, fleetOperator),
         requests: this.#judge.requests,
+        promises: this.#judge.promises,
         poolIds,
         restOneIn: this.#cardAwayAt === null ? REST_ONE_IN.otherwise : REST_ONE_IN.aroundAnOutage,
         cardIds,
@@ -245,12 +258,13 @@ export class Run {
     for (const client of this.#clients) client.stop();
     const asker = this.#asker('operator', admin);
     this.#timeline.after(REST_WITHIN_MS, () => this.#judge.violated(atRest, this.#unrested));
-    await resumeAll(asker);
+    await resumeAll(asker, this.#judge.promises);
     do {
       await asker.process.clock.sleep(5_000);
       await this.#failOverAgain(asker);
       this.#unrested = this.#unrest() ?? (await this.#differences(asker)) ?? '';
     } while (this.#unrested !== '');
+    this.#judge.lookAtTheEnd(this.#fleet);
     this.#isOver = true;
   }
 
@@ -331,6 +345,7 @@ export class Run {
     for (const process of [this.#scheduler.process, ...this.#still])
       if (process.name === this.#scheduler.process.name) process.kill();
     this.#books.restored();
+    this.#judge.promises.forget();
     this.#database.putBack(database);
     this.#judge.isRestored = true;
     this.#restoring.isSaid = this.#chance.isOneIn(2);
@@ -352,9 +367,12 @@ const fenced = 'fenced: nothing is written under a lease that is past';
 const atRest = 'rest: when all is over, everything agrees and nothing is left';
 
 /** Those who paused have resumed; a copy that was put back may hold what they paused before. */
-async function resumeAll(asker: Asker): Promise<void> {
+async function resumeAll(asker: Asker, promises: Promises): Promise<void> {
   const { items } = pauseListSchema.parse(await asker.read('list-pauses', {}));
-  for (const { cardId } of items) await asker.read('resume', { cardId });
+  for (const { cardId } of items) {
+    promises.resumed(cardId);
+    await asker.read('resume', { cardId });
+  }
 }
 
 function machines(): Machine[] {
