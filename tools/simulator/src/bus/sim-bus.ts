@@ -54,6 +54,8 @@ export class SimBus {
   readonly #services = new Map<RpcService, Serving[]>();
   readonly #agents = new Map<string, Listener>();
   #awayUntilMs = 0;
+  /** Of services that mind whether they are connected: the newest. */
+  #onAway: (isAway: boolean) => void = () => undefined;
 
   constructor(parts: { timeline: Timeline; chance: Chance; faults: Faults }) {
     this.#timeline = parts.timeline;
@@ -65,6 +67,12 @@ export class SimBus {
   serve(service: RpcService, serving: Serving): void {
     const alive = (this.#services.get(service) ?? []).filter(({ process }) => process.isAlive);
     this.#services.set(service, [...alive, serving]);
+  }
+
+  /** Tells a service's process that nothing reaches it, and that it is reached again. */
+  whenAway(process: SimProcess, listener: (isAway: boolean) => void): void {
+    this.#onAway = (isAway) => void process.running().then(() => listener(isAway));
+    if (this.#timeline.nowMs < this.#awayUntilMs) listener(true);
   }
 
   listen(role: AgentRole, id: string, process: SimProcess): Listener {
@@ -113,7 +121,9 @@ export class SimBus {
   goAway(): void {
     const forMs = this.#chance.int(AWAY.least, AWAY.most);
     this.#awayUntilMs = this.#timeline.nowMs + forMs;
+    this.#onAway(true);
     this.#timeline.after(forMs, () => {
+      this.#onAway(false);
       for (const { process, onReconnect } of this.#agents.values())
         if (process.isAlive && !process.isStopped) for (const act of onReconnect) act();
     });

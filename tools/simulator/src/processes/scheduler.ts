@@ -47,6 +47,8 @@ export interface Restoring {
 const COPY_BYTES_PER_SECOND = 16 * 1024 ** 2;
 
 const LOOK_EVERY_MS = 5_000;
+/** Ten minutes by default: longer than most runs. */
+const REPLACE_LEG_AFTER_MS = 15_000;
 
 const seal: Seal = (_plain, recipient) => ({ from: 'scheduler', sealed: `for ${recipient.slice(0, 4)}` });
 
@@ -54,7 +56,8 @@ const seal: Seal = (_plain, recipient) => ({ from: 'scheduler', sealed: `for ${r
 export async function runScheduler(life: ServiceLife<SchedulerContents>, parts: SchedulerParts): Promise<void> {
   const { process, lease } = life;
   const { bus, snapshots } = parts;
-  const scheduler = await made(life, parts);
+  const fleet = new Fleet();
+  const scheduler = await made(life, parts, fleet);
   snapshots.follow(process, {
     card: (snapshot) => scheduler.hearCardSnapshot(snapshot),
     pool: (snapshot) => scheduler.hearPoolSnapshot(snapshot),
@@ -65,6 +68,8 @@ export async function runScheduler(life: ServiceLife<SchedulerContents>, parts: 
     isServing: () => lease.isHeld,
     answer: (question) => answer(scheduler, question),
   });
+  // One that stood still while it was starting counts with what the database had.
+  if (lease.isHeld) parts.onFleet(fleet);
   await scheduler.wakeAgents();
   await lookNowAndThen(process, scheduler);
 }
@@ -84,13 +89,12 @@ async function lookNowAndThen({ clock }: SimProcess, scheduler: Scheduler): Prom
 
 async function made(
   { process, connection, lease }: ServiceLife<SchedulerContents>,
-  { bus, chance, written, restoring, onFleet }: SchedulerParts,
+  { bus, chance, written, restoring }: SchedulerParts,
+  fleet: Fleet,
 ): Promise<Scheduler> {
   const options = { randomness: chance, fence: lease.fence };
   const store = storeThrough(process, new MemoryStore(connection, options));
   const revisions = await lifeOf(throughProcess(written, process), store, process, restoring);
-  const fleet = new Fleet();
-  onFleet(fleet);
   return new Scheduler(
     {
       store,
@@ -106,7 +110,7 @@ async function made(
       vault: new Vault({ wrapKey: new Uint8Array(32), randomness: chance, seal }),
       fleet,
     },
-    { copyBytesPerSecond: COPY_BYTES_PER_SECOND, replaceLegAfterMs: 600_000, term: lease.token },
+    { copyBytesPerSecond: COPY_BYTES_PER_SECOND, replaceLegAfterMs: REPLACE_LEG_AFTER_MS, term: lease.token },
   );
 }
 

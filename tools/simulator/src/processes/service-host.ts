@@ -31,6 +31,8 @@ export interface ServiceLife<Contents extends MemoryContents<Contents>> {
   readonly process: SimProcess;
   readonly connection: MemoryConnection<Contents>;
   readonly lease: ServiceLease<unknown>;
+  /** Whether the process trusts its lease, each time that this changes. */
+  readonly onTrust: (listener: (isHeld: boolean) => void) => void;
 }
 
 /** A process that ended is started again by its machine. */
@@ -82,6 +84,7 @@ export class ServiceHost<Contents extends MemoryContents<Contents>> {
   async #live(process: SimProcess, connection: MemoryConnection<Contents>, held: Held): Promise<void> {
     const { name, timeline, run } = this.#parts;
     const row = new MemoryLeaseStore(connection, { name, nowMs: () => timeline.nowMs });
+    const listeners: ((isHeld: boolean) => void)[] = [];
     const lease = await ServiceLease.take(row, {
       name,
       holder: `${name} ${++this.#lives}`,
@@ -89,10 +92,13 @@ export class ServiceHost<Contents extends MemoryContents<Contents>> {
       onStandby: () => undefined,
       onFailed: () => undefined,
       onLost: () => process.kill(),
+      onTrust: (isHeld) => {
+        for (const tell of listeners) tell(isHeld);
+      },
     });
     held.token = lease.token;
     this.#holder = process;
-    await run({ process, connection, lease });
+    await run({ process, connection, lease, onTrust: (listener) => void listeners.push(listener) });
   }
 
   #connect(process: SimProcess, held: Held): MemoryConnection<Contents> {

@@ -16,6 +16,8 @@ import { runInventory } from '../processes/inventory.js';
 import { type Restoring, runScheduler } from '../processes/scheduler.js';
 import { ServiceHost } from '../processes/service-host.js';
 import { type Moment, SimProcess } from '../processes/sim-process.js';
+import { legGoesBad } from '../site/bad-leg.js';
+import { machines } from '../site/machines.js';
 import { Chance } from '../time/chance.js';
 import { Timeline } from '../time/timeline.js';
 import { Books } from '../truth/books.js';
@@ -52,10 +54,10 @@ interface OlderCopy {
 const COPIED_BY = 300;
 /** In some runs; by then there are volumes on it, and while it is away enough is left of the run. */
 const CARD_AWAY = { oneIn: 5, least: 100, most: 300 };
+/** In some runs, as soon as there is a redundant volume. */
+const LEG_BAD = { oneIn: 3, least: 100, most: 400, tryEvery: 25 };
 const REST_ONE_IN = { aroundAnOutage: 2, otherwise: 20 };
 const VOLUMES = 5;
-const CARDS = 3;
-const POOLS = 3;
 const MIN_EVENTS = 200;
 const MIN_FAULTS = 3;
 /** Of which each was served to a guest. */
@@ -106,6 +108,8 @@ export class Run {
   readonly #copyAt: number;
   /** The event after which a card's machine is off for long. */
   readonly #cardAwayAt: number | null;
+  /** The event after which a leg goes bad; null: none does, or one has. */
+  #legBadAt: number | null;
   #settler: Settler | null = null;
   /** With which the newest scheduler counts. */
   #fleet: Fleet | null = null;
@@ -116,6 +120,7 @@ export class Run {
     this.#chance = new Chance(seed);
     this.#copyAt = this.#chance.int(1, COPIED_BY);
     this.#cardAwayAt = this.#chance.isOneIn(CARD_AWAY.oneIn) ? this.#chance.int(CARD_AWAY.least, CARD_AWAY.most) : null;
+    this.#legBadAt = this.#chance.isOneIn(LEG_BAD.oneIn) ? this.#chance.int(LEG_BAD.least, LEG_BAD.most) : null;
     const said = (line: string): void => trace(`${this.#timeline.count} ${this.#timeline.elapsedMs} ms: ${line}`);
     this.#say = said;
     this.#faults = new Faults(said);
@@ -228,11 +233,20 @@ export class Run {
     if (count === this.#copyAt)
       this.#copy = { database: this.#database.copy(), accepted: new Map(this.#judge.accepted) };
     if (this.#isEnding) return;
+    if (this.#legBadAt !== null && count >= this.#legBadAt && count % LEG_BAD.tryEvery === 0) this.#spoilALeg();
     if (count === this.#cardAwayAt) this.#chance.pick(this.#agents.filter(({ card }) => card !== null)).goAwayForLong();
     const isBack = !this.#agents.some(({ isAway }) => isAway);
     const isOver = isBack && this.#isEnough && (this.#faults.waiting.length === 0 || count >= ENOUGH_EVENTS);
     if (isOver || count >= MAX_EVENTS) void this.#end();
     else if (count >= ENOUGH_EVENTS && count % COPY_AGAIN_EVERY === 0) this.#strikeWithinACopy();
+  }
+
+  #spoilALeg(): void {
+    const cards = this.#agents.flatMap(({ card }) => card ?? []);
+    const legId = legGoesBad(cards, this.#chance);
+    if (legId === null) return;
+    this.#say(`${legId} goes bad`);
+    this.#legBadAt = null;
   }
 
   /** As much as every schedule is to have. */
@@ -373,21 +387,4 @@ async function resumeAll(asker: Asker, promises: Promises): Promise<void> {
     promises.resumed(cardId);
     await asker.read('resume', { cardId });
   }
-}
-
-function machines(): Machine[] {
-  const cards = Array.from({ length: CARDS }, (_, index) => ({
-    role: 'card' as const,
-    id: `card-${index + 1}`,
-    host: `host-${index + 1}`,
-    rack: `rack-${index + 1}`,
-  }));
-  const pools = Array.from({ length: POOLS }, (_, index) => ({
-    role: 'pool' as const,
-    id: `pool-${index + 1}`,
-    host: `target-${index + 1}`,
-    rack: `rack-${index + 11}`,
-  }));
-  const local = { role: 'pool' as const, id: 'pool-local', host: 'host-1', rack: 'rack-1', reach: 'host' as const };
-  return [...pools, local, ...cards];
 }
