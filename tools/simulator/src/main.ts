@@ -6,6 +6,10 @@ import { rareCells } from './faults/cells.js';
 import { plants } from './plants/plants.js';
 import { simulate } from './run/simulation.js';
 
+/** As many as are played before a release, and how often each pair of a step and a fault is to be met in them. */
+const RELEASE_RUNS = 100_000;
+const ENOUGH_HITS = 20;
+
 const help = `npm run simulate -- [--schedules N] [--seed S] [--json FILE] [--trace] [--plant NAME]
 
 Runs the scheduler, the bus and the agents of cards and pools in one process, under a virtual clock and a schedule of
@@ -17,15 +21,12 @@ faults that the seed decides, and checks after every event that nothing that mus
   --json FILE    what was found, as JSON too
   --plant NAME   puts a known defect into the code and runs until it is found: ${Object.keys(plants).join(', ')}
 
-The exit status is 1 when anything was violated (with --plant: when nothing was).`;
+The exit status is 1 when anything was violated, or a run had less in it than a schedule is to have, or in ${RELEASE_RUNS}
+runs a pair of a step and a fault was met fewer than ${ENOUGH_HITS} times (with --plant: when nothing was violated).`;
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 /** A line every so many runs, so that a long one is seen to go on. */
 const TELL_EVERY = 500;
-
-/** As many as are played before a release, and how often each pair of a step and a fault is to be met in them. */
-const RELEASE_RUNS = 100_000;
-const ENOUGH_HITS = 20;
 
 const options = {
   schedules: { type: 'string', default: '200' },
@@ -87,11 +88,15 @@ async function main(): Promise<number> {
   const seeds = new Set(found.violations.map(({ seed }) => seed));
   say(`${found.schedules} runs, ${found.events} events, ${found.faults} faults: ${seeds.size} runs with a violation`);
   const rare = rareCells(found.coverage, ENOUGH_HITS);
-  const rarest = rare.slice(0, 5).map(({ step, fault, hits }) => `${fault} at ${step} ${hits} times`);
-  if (schedules >= RELEASE_RUNS && rare.length > 0)
-    say(`${rare.length} pairs of a step and a fault were met fewer than ${ENOUGH_HITS} times: ${rarest.join(', ')}`);
-  const isFound = seeds.size > 0;
-  return isFound === (planted !== null) ? 0 : 1;
+  const isRare = schedules >= RELEASE_RUNS && rare.length > 0;
+  if (isRare) {
+    const named = rare.map(({ step, fault, hits }) => `${fault} at ${step} ${hits} times`);
+    say(`${rare.length} pairs of a step and a fault were met fewer than ${ENOUGH_HITS} times: ${named.join(', ')}`);
+  }
+  if (found.tooSmall.length > 0)
+    say(`${found.tooSmall.length} runs had less in them than a schedule is to have: ${found.tooSmall.join(', ')}`);
+  if (planted !== null) return seeds.size > 0 ? 0 : 1;
+  return seeds.size > 0 || found.tooSmall.length > 0 || isRare ? 1 : 0;
 }
 
 try {

@@ -25,6 +25,15 @@ export interface Serving {
   readonly isServing: () => boolean;
 }
 
+/** Of one message. */
+interface Way {
+  readonly from: string;
+  readonly to: string;
+  /** Whom it goes to is there: what happens to it has an effect. */
+  readonly isHeard: boolean;
+  readonly isAnswer: boolean;
+}
+
 interface Listener {
   readonly process: SimProcess;
   readonly verbs: Map<DownVerb, Heard>;
@@ -45,6 +54,8 @@ export class SimBus {
   readonly #services = new Map<RpcService, Serving[]>();
   readonly #agents = new Map<string, Listener>();
   #awayUntilMs = 0;
+  /** Of services that mind whether they are connected: the newest. */
+  #onAway: (isAway: boolean) => void = () => undefined;
 
   constructor(parts: { timeline: Timeline; chance: Chance; faults: Faults }) {
     this.#timeline = parts.timeline;
@@ -56,6 +67,12 @@ export class SimBus {
   serve(service: RpcService, serving: Serving): void {
     const alive = (this.#services.get(service) ?? []).filter(({ process }) => process.isAlive);
     this.#services.set(service, [...alive, serving]);
+  }
+
+  /** Tells a service's process that nothing reaches it, and that it is reached again. */
+  whenAway(process: SimProcess, listener: (isAway: boolean) => void): void {
+    this.#onAway = (isAway) => void process.running().then(() => listener(isAway));
+    if (this.#timeline.nowMs < this.#awayUntilMs) listener(true);
   }
 
   listen(role: AgentRole, id: string, process: SimProcess): Listener {
@@ -91,7 +108,9 @@ export class SimBus {
   /** Sends and forgets. */
   tell(teller: SimProcess, to: { role: AgentRole; id: string }, verb: DownVerb, payload: unknown): void {
     const message = carried(payload);
-    this.#send(teller.name, `agent ${to.role} ${to.id}`, () => {
+    const listening = this.#agents.get(`${to.role} ${to.id}`)?.process ?? null;
+    const way = { from: teller.name, to: `agent ${to.role} ${to.id}`, isHeard: listening?.isAlive === true };
+    this.#send({ ...way, isAnswer: false }, () => {
       const listener = this.#agents.get(`${to.role} ${to.id}`);
       const heard = listener?.verbs.get(verb);
       if (heard && listener?.process.isAlive) void listener.process.running().then(() => heard(message));
@@ -102,7 +121,9 @@ export class SimBus {
   goAway(): void {
     const forMs = this.#chance.int(AWAY.least, AWAY.most);
     this.#awayUntilMs = this.#timeline.nowMs + forMs;
+    this.#onAway(true);
     this.#timeline.after(forMs, () => {
+      this.#onAway(false);
       for (const { process, onReconnect } of this.#agents.values())
         if (process.isAlive && !process.isStopped) for (const act of onReconnect) act();
     });
@@ -121,11 +142,12 @@ export class SimBus {
       ),
     );
     const back = (settle: () => void) =>
-      this.#send(to?.name ?? 'nobody', asker.name, () => {
+      this.#send({ from: to?.name ?? 'nobody', to: asker.name, isHeard: asker.isAlive, isAnswer: true }, () => {
         takeBack();
         end(settle);
       });
-    this.#send(asker.name, to?.name ?? 'nobody', () => {
+    const way = { from: asker.name, to: to?.name ?? 'nobody', isHeard: to?.isAlive === true };
+    this.#send({ ...way, isAnswer: false }, () => {
       if (to !== null && !to.isAlive) return;
       const answering = (to === null ? Promise.resolve() : to.running()).then(work);
       answering.then(
@@ -136,17 +158,19 @@ export class SimBus {
     return promise;
   }
 
-  #send(from: string, to: string, deliver: () => void): void {
-    if (this.#strikes('bus-away', from, to)) this.goAway();
-    if (this.#timeline.nowMs < this.#awayUntilMs || this.#strikes('message-lost', from, to)) return;
-    const times = this.#strikes('message-doubled', from, to) ? 2 : 1;
-    for (let time = 0; time < times; time += 1) this.#timeline.after(this.#latencyMs(from, to), deliver);
+  #send(way: Way, deliver: () => void): void {
+    const isAway = (): boolean => this.#timeline.nowMs < this.#awayUntilMs;
+    if (!isAway() && this.#strikes('bus-away', way)) this.goAway();
+    if (isAway() || this.#strikes('message-lost', way)) return;
+    // Nobody waits for an answer any more once it is there.
+    const times = !way.isAnswer && this.#strikes('message-doubled', way) ? 2 : 1;
+    for (let time = 0; time < times; time += 1) this.#timeline.after(this.#latencyMs(way), deliver);
   }
 
-  #latencyMs(from: string, to: string): number {
-    const range = this.#strikes('message-delayed', from, to)
+  #latencyMs(way: Way): number {
+    const range = this.#strikes('message-delayed', way)
       ? DELAYED
-      : this.#strikes('message-reordered', from, to)
+      : this.#strikes('message-reordered', way)
         ? REORDERED
         : LATENCY;
     return this.#chance.int(range.least, range.most);
@@ -154,11 +178,12 @@ export class SimBus {
 
   #strikes(
     kind: 'bus-away' | 'message-lost' | 'message-doubled' | 'message-delayed' | 'message-reordered',
-    from: string,
-    to: string,
+    { from, to, isHeard }: Way,
   ): boolean {
-    // A message is of the agent that it comes from or goes to: services take no steps.
-    return this.#faults.strikes(kind, to.startsWith('agent ') ? to : from);
+    if (!isHeard) return false;
+    // A message is of the agent that it comes from or goes to: services take no steps, and clients neither.
+    const agent = [to, from].find((name) => name.startsWith('agent '));
+    return agent === undefined ? this.#faults.strikes(kind, from, null) : this.#faults.strikes(kind, agent);
   }
 }
 

@@ -1,14 +1,15 @@
-import { ProblemError, type Volume, volumeSchema } from '@flexbso/contracts';
+import { ProblemError, type Volume, changeStateSchema, volumePatchSchema, volumeSchema } from '@flexbso/contracts';
 import { z } from 'zod';
 import type { Books } from '../truth/books.js';
 import type { Chance } from '../time/chance.js';
+import type { Promises } from '../truth/promises.js';
 import type { Requests } from '../truth/requests.js';
 import type { Asker } from './asker.js';
 import { attachmentOf, limitsOf, newVolume, patchOf } from './wishes.js';
 
 const acceptedSchema = z.looseObject({
-  volume: z.looseObject({ volumeId: z.string() }),
-  change: z.looseObject({ changeId: z.string() }),
+  volume: z.looseObject({ volumeId: z.string(), generation: z.int() }),
+  change: z.looseObject({ changeId: z.string(), state: changeStateSchema }),
 });
 
 export interface ClientParts {
@@ -16,9 +17,12 @@ export interface ClientParts {
   /** Of all clients' volumes: one that has a snapshot may be cloned. */
   readonly names: readonly string[];
   readonly asker: Asker;
+  /** Asks for what concerns all tenants. */
+  readonly fleetAsker: Asker;
   readonly chance: Chance;
   readonly books: Books;
   readonly requests: Requests;
+  readonly promises: Promises;
   readonly poolIds: readonly string[];
   /** How often it leaves its volume at rest: only such a one is failed over when its card goes away. */
   readonly restOneIn: number;
@@ -78,6 +82,8 @@ export class Client {
       return this.#ask('create-volume', { spec: newVolume(chance, name, poolIds, other) });
     }
     const wish = { volume: volume.volumeId, basedOnGeneration: volume.generation };
+    // Nothing else can be wanted of one that could not be made.
+    if (volume.state === 'failed' && !chance.isOneIn(4)) return this.#ask('delete-volume', wish);
     const snapshot = volume.snapshots.length === 0 ? null : chance.pick(volume.snapshots).snapshotId;
     if (snapshot !== null && !volume.attached && chance.isOneIn(2))
       return this.#ask('rollback-volume', { ...wish, snapshot });
@@ -115,16 +121,21 @@ export class Client {
 
   /** The changes of a card, or of all, are held for a while. */
   async #pauseFor(cardId: string | null): Promise<void> {
-    const { asker, chance } = this.#parts;
+    const { fleetAsker: asker, chance, promises } = this.#parts;
     await asker.read('pause', { cardId });
+    promises.paused(cardId);
     await asker.process.clock.sleep(chance.int(PAUSED.leastMs, PAUSED.mostMs));
+    promises.resumed(cardId);
     await asker.read('resume', { cardId });
+    promises.resumed(cardId);
   }
 
   async #cancel(changeId: string): Promise<void> {
-    const { asker, chance } = this.#parts;
+    const { asker, chance, books, promises } = this.#parts;
     await asker.process.clock.sleep(chance.int(0, CANCELLED_WITHIN_MS));
+    const { lives } = books;
     await asker.write('cancel-change', { changeId });
+    if (lives === books.lives) promises.cancelled(changeId);
   }
 
   async #volume(name: string): Promise<Volume | null> {
@@ -151,9 +162,12 @@ export class Client {
 
   /** Most wait for the end of what they asked for; some ask for the next thing at once, and are refused or overtake it. */
   async #ask(verb: string, fields: Record<string, unknown>): Promise<void> {
-    const { asker, chance, books, onAccepted } = this.#parts;
+    const { asker, chance, books, promises, onAccepted } = this.#parts;
+    const { lives } = books;
     const { volume, change } = acceptedSchema.parse(await this.#answered(verb, fields));
     onAccepted({ volumeId: volume.volumeId, changeId: change.changeId });
+    const { success, data: patch } = volumePatchSchema.safeParse(fields['patch']);
+    if (success && lives === books.lives) promises.patched(change, `${volume.volumeId} ${volume.generation}`, patch);
     if (chance.isOneIn(6)) return;
     if (chance.isOneIn(8)) await this.#cancel(change.changeId);
     const waiting = new AbortController();

@@ -34,6 +34,41 @@ export const plants: Readonly<Record<string, readonly Plant[]>> = {
         'delete volume.want.neverBuilt;\n    draft.reservations = draft.reservations.filter((one) => one.ownerRole === "card" || draft.legs.some((leg) => leg.legId === one.reservationId && leg.stackGeneration === volume.want.stackGeneration));\n    if (change.state !==',
     },
   ],
+  'reservation-kept-for-ever': [
+    {
+      file: 'apps/scheduler/dist/changes/saga.js',
+      find: 'draft.reservations = [];',
+      replace: "if (change.kind !== 'delete') draft.reservations = [];",
+    },
+  ],
+  'rates-not-counted': [
+    {
+      file: 'apps/scheduler/dist/placement/books.js',
+      find: 'return { legId: reservationId, poolId: ownerId, capacityBytes, iops, bytesPerSecond };',
+      replace: 'return { legId: reservationId, poolId: ownerId, capacityBytes, iops: 0, bytesPerSecond: 0 };',
+    },
+  ],
+  'limits-forgotten': [
+    {
+      file: 'apps/scheduler/dist/volumes/differences.js',
+      find: 'qos: patch.qos === undefined ? want.qos : limitsOrNone(patch.qos),',
+      replace: 'qos: want.qos,',
+    },
+  ],
+  'cancel-ignored': [
+    {
+      file: 'apps/scheduler/dist/changes/change-requests.js',
+      find: 'cancel(draft, caller.name, decision.deciding);\n',
+      replace: 'void 0;\n',
+    },
+  ],
+  'pause-ignored': [
+    {
+      file: 'apps/scheduler/dist/pauses/pause-book.js',
+      find: 'return this.#fleet ?? this.#cards.get(cardId) ?? null;\n    }\n    /** The one',
+      replace: 'return null;\n    }\n    /** The one',
+    },
+  ],
   'duplicate-applied-twice': [
     {
       file: 'apps/scheduler/dist/volumes/volume-requests.js',

@@ -89,7 +89,7 @@ export class AgentHost {
     const { process } = this;
     process.onEnd(() => {
       this.disk.lastSignMs = this.#parts.timeline.nowMs;
-      this.#parts.faults.progress.ended(process.name);
+      this.#parts.faults.progress.allEnded(process.name);
       this.#parts.timeline.after(this.#awayMs(), () => {
         this.#isAway = false;
         this.process = this.#newProcess();

@@ -22,7 +22,7 @@ const BACKOFF_MS = 500;
 
 /** Starts inventory in a process that holds the lease, in the order of the production's start. */
 export async function runInventory(
-  { process, connection, lease }: ServiceLife<InventoryContents>,
+  { process, connection, lease, onTrust }: ServiceLife<InventoryContents>,
   { chance, bus, snapshots }: InventoryParts,
 ): Promise<void> {
   const permission = { require: () => lease.requireHeld(), confirm: () => lease.confirm() };
@@ -38,6 +38,10 @@ export async function runInventory(
     },
     SETTINGS,
   );
+  const hearsAgain = (reason: 'bus' | 'lease', isHeard: boolean): void =>
+    isHeard ? inventory.hears(reason) : inventory.deaf(reason);
+  onTrust((isHeld) => hearsAgain('lease', isHeld));
+  bus.whenAway(process, (isAway) => hearsAgain('bus', !isAway));
   await inventory.start();
   bus.serve('inventory', {
     process,

@@ -33,6 +33,8 @@ export interface SchedulerParts {
   /** The file beside the key file: outlives the processes. */
   readonly written: MemoryLifeStore;
   readonly restoring: Restoring;
+  /** Is told with which books it counts what is free. */
+  readonly onFleet: (fleet: Fleet) => void;
 }
 
 /** Of a copy of the database that was put back and has not begun a life of its own yet. */
@@ -45,6 +47,8 @@ export interface Restoring {
 const COPY_BYTES_PER_SECOND = 16 * 1024 ** 2;
 
 const LOOK_EVERY_MS = 5_000;
+/** Ten minutes by default: longer than most runs. */
+const REPLACE_LEG_AFTER_MS = 15_000;
 
 const seal: Seal = (_plain, recipient) => ({ from: 'scheduler', sealed: `for ${recipient.slice(0, 4)}` });
 
@@ -52,7 +56,8 @@ const seal: Seal = (_plain, recipient) => ({ from: 'scheduler', sealed: `for ${r
 export async function runScheduler(life: ServiceLife<SchedulerContents>, parts: SchedulerParts): Promise<void> {
   const { process, lease } = life;
   const { bus, snapshots } = parts;
-  const scheduler = await made(life, parts);
+  const fleet = new Fleet();
+  const scheduler = await made(life, parts, fleet);
   snapshots.follow(process, {
     card: (snapshot) => scheduler.hearCardSnapshot(snapshot),
     pool: (snapshot) => scheduler.hearPoolSnapshot(snapshot),
@@ -63,22 +68,29 @@ export async function runScheduler(life: ServiceLife<SchedulerContents>, parts: 
     isServing: () => lease.isHeld,
     answer: (question) => answer(scheduler, question),
   });
+  // One that stood still while it was starting counts with what the database had.
+  if (lease.isHeld) parts.onFleet(fleet);
   await scheduler.wakeAgents();
   await lookNowAndThen(process, scheduler);
 }
 
-/** As the service's timer: what could not begin when its turn came does so later. */
+/** As the service's timer: what lasts too long is flagged, what could not begin does so later, bad legs are replaced. */
 async function lookNowAndThen({ clock }: SimProcess, scheduler: Scheduler): Promise<never> {
   for (;;) {
     await clock.sleep(LOOK_EVERY_MS);
     // One that failed is followed by another.
-    await scheduler.followUps.look().catch(() => undefined);
+    await scheduler.waits
+      .look()
+      .then(() => scheduler.followUps.look())
+      .then(() => scheduler.health.look())
+      .catch(() => undefined);
   }
 }
 
 async function made(
   { process, connection, lease }: ServiceLife<SchedulerContents>,
   { bus, chance, written, restoring }: SchedulerParts,
+  fleet: Fleet,
 ): Promise<Scheduler> {
   const options = { randomness: chance, fence: lease.fence };
   const store = storeThrough(process, new MemoryStore(connection, options));
@@ -96,9 +108,9 @@ async function made(
       backups: new MemoryBackups(connection, options),
       alarms: { warn: () => undefined },
       vault: new Vault({ wrapKey: new Uint8Array(32), randomness: chance, seal }),
-      fleet: new Fleet(),
+      fleet,
     },
-    { copyBytesPerSecond: COPY_BYTES_PER_SECOND, replaceLegAfterMs: 600_000, term: lease.token },
+    { copyBytesPerSecond: COPY_BYTES_PER_SECOND, replaceLegAfterMs: REPLACE_LEG_AFTER_MS, term: lease.token },
   );
 }
 

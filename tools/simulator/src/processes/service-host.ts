@@ -31,6 +31,8 @@ export interface ServiceLife<Contents extends MemoryContents<Contents>> {
   readonly process: SimProcess;
   readonly connection: MemoryConnection<Contents>;
   readonly lease: ServiceLease<unknown>;
+  /** Whether the process trusts its lease, each time that this changes. */
+  readonly onTrust: (listener: (isHeld: boolean) => void) => void;
 }
 
 /** A process that ended is started again by its machine. */
@@ -38,14 +40,23 @@ const RESTART = { leastMs: 100, mostMs: 2_000 };
 
 /** The processes of a service of which one is active: whoever ends or stands still is followed by another, on one database. */
 export class ServiceHost<Contents extends MemoryContents<Contents>> {
+  readonly name: ServiceParts<Contents>['name'];
   /** The newest: it is active, or waits to be. */
   process: SimProcess;
   readonly #parts: ServiceParts<Contents>;
   #lives = 0;
+  /** Who took the lease last. */
+  #holder: SimProcess | null = null;
 
   constructor(parts: ServiceParts<Contents>) {
     this.#parts = parts;
+    this.name = parts.name;
     this.process = this.#newProcess();
+  }
+
+  /** Whether it is this process that works, and nobody has begun to take over from it. */
+  isActive(process: SimProcess): boolean {
+    return process === this.process && process === this.#holder && process.isAlive;
   }
 
   start(): void {
@@ -73,6 +84,7 @@ export class ServiceHost<Contents extends MemoryContents<Contents>> {
   async #live(process: SimProcess, connection: MemoryConnection<Contents>, held: Held): Promise<void> {
     const { name, timeline, run } = this.#parts;
     const row = new MemoryLeaseStore(connection, { name, nowMs: () => timeline.nowMs });
+    const listeners: ((isHeld: boolean) => void)[] = [];
     const lease = await ServiceLease.take(row, {
       name,
       holder: `${name} ${++this.#lives}`,
@@ -80,9 +92,13 @@ export class ServiceHost<Contents extends MemoryContents<Contents>> {
       onStandby: () => undefined,
       onFailed: () => undefined,
       onLost: () => process.kill(),
+      onTrust: (isHeld) => {
+        for (const tell of listeners) tell(isHeld);
+      },
     });
     held.token = lease.token;
-    await run({ process, connection, lease });
+    this.#holder = process;
+    await run({ process, connection, lease, onTrust: (listener) => void listeners.push(listener) });
   }
 
   #connect(process: SimProcess, held: Held): MemoryConnection<Contents> {

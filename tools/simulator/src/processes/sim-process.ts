@@ -2,7 +2,7 @@ import type { Timeline } from '../time/timeline.js';
 
 /** One side of one call of a port: where a process can end. */
 export interface Moment {
-  readonly process: string;
+  readonly process: SimProcess;
   readonly phase: 'before' | 'after';
   /** Port and method: `journal.append`. */
   readonly call: string;
@@ -68,7 +68,7 @@ export class SimProcess {
 
   async moment(phase: Moment['phase'], call: string): Promise<void> {
     await this.running();
-    if (this.#endsAt({ process: this.name, phase, call })) this.kill();
+    if (this.#endsAt({ process: this, phase, call })) this.kill();
     await this.running();
   }
 

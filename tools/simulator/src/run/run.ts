@@ -1,7 +1,8 @@
 import { checkReportSchema, type Caller, finalChangeStates, pauseListSchema, ProblemError } from '@flexbso/contracts';
-import { MemoryWorld } from '@flexbso/dataplane-memory';
+import { type MemoryCard, MemoryWorld } from '@flexbso/dataplane-memory';
 import { InventoryContents } from '@flexbso/inventory/deciding';
 import { MemoryDatabase, type MemoryDatabaseCopy } from '@flexbso/persistence/memory';
+import type { Fleet } from '@flexbso/placement';
 import { MemoryLifeStore, SchedulerContents } from '@flexbso/scheduler/deciding';
 import { SimBus } from '../bus/sim-bus.js';
 import { Snapshots } from '../bus/snapshots.js';
@@ -15,10 +16,13 @@ import { runInventory } from '../processes/inventory.js';
 import { type Restoring, runScheduler } from '../processes/scheduler.js';
 import { ServiceHost } from '../processes/service-host.js';
 import { type Moment, SimProcess } from '../processes/sim-process.js';
+import { legGoesBad } from '../site/bad-leg.js';
+import { machines } from '../site/machines.js';
 import { Chance } from '../time/chance.js';
 import { Timeline } from '../time/timeline.js';
 import { Books } from '../truth/books.js';
 import { Judge } from '../truth/judge.js';
+import type { Promises } from '../truth/promises.js';
 import { CLIENT } from '../truth/requests.js';
 import type { Violation } from '../truth/violation.js';
 import { faultsOf } from './faults-of-run.js';
@@ -28,12 +32,18 @@ export interface RunResult {
   readonly events: number;
   readonly faults: number;
   readonly changes: number;
+  /** That a guest was served. */
+  readonly volumes: number;
+  /** It has all that a schedule is to have: volumes, events, faults, one of them within a copy. */
+  readonly isEnough: boolean;
   readonly violations: readonly Violation[];
   readonly coverage: readonly Hits[];
 }
 
 /** Is told what happens. */
 export type Trace = (line: string) => void;
+
+type AnyServiceHost = Pick<ServiceHost<InventoryContents>, 'name' | 'process' | 'isActive' | 'replace'>;
 
 interface OlderCopy {
   readonly database: MemoryDatabaseCopy<SchedulerContents>;
@@ -44,16 +54,20 @@ interface OlderCopy {
 const COPIED_BY = 300;
 /** In some runs; by then there are volumes on it, and while it is away enough is left of the run. */
 const CARD_AWAY = { oneIn: 5, least: 100, most: 300 };
+/** In some runs, as soon as there is a redundant volume. */
+const LEG_BAD = { oneIn: 3, least: 100, most: 400, tryEvery: 25 };
 const REST_ONE_IN = { aroundAnOutage: 2, otherwise: 20 };
 const VOLUMES = 5;
-const CARDS = 3;
-const POOLS = 3;
 const MIN_EVENTS = 200;
 const MIN_FAULTS = 3;
+/** Of which each was served to a guest. */
+const MIN_VOLUMES = 5;
 /** Some faults wait for steps that the run never comes to. */
 const ENOUGH_EVENTS = 700;
-/** A run that did not even come to a fault within a copy by then ends without. */
-const MAX_EVENTS = 3_000;
+/** A run that has not come to enough by then ends without, and says so. */
+const MAX_EVENTS = 10_000;
+const COPY_AGAIN_EVERY = 100;
+const withinAnyCopy = ['step-fails', 'crash-before', 'data-plane-lies', 'message-delayed'] as const;
 /** Longer than every patience in the system; what is not over then never is. */
 const REST_WITHIN_MS = 900_000;
 /** A guest writes this often, in events. */
@@ -62,11 +76,13 @@ const WRITE_EVERY = 3;
 const STOPPED = { leastMs: 6_500, mostMs: 15_000 };
 
 const tenant: Caller = { name: CLIENT, role: 'operator', tenantId: 'acme' };
+const fleetOperator: Caller = { name: 'fleet operator', role: 'operator', tenantId: null };
 const admin: Caller = { name: 'operator', role: 'admin', tenantId: null };
 
 /** One run of the whole system by one seed: services, bus, agents, clients and faults in this process, under one clock. */
 export class Run {
   readonly #seed: number;
+  readonly #say: Trace;
   readonly #chance: Chance;
   readonly #timeline = new Timeline();
   readonly #faults: Faults;
@@ -92,7 +108,11 @@ export class Run {
   readonly #copyAt: number;
   /** The event after which a card's machine is off for long. */
   readonly #cardAwayAt: number | null;
+  /** The event after which a leg goes bad; null: none does, or one has. */
+  #legBadAt: number | null;
   #settler: Settler | null = null;
+  /** With which the newest scheduler counts. */
+  #fleet: Fleet | null = null;
 
   /** @param trace is told what happens, a line each */
   constructor(seed: number, trace: Trace = () => undefined) {
@@ -100,7 +120,9 @@ export class Run {
     this.#chance = new Chance(seed);
     this.#copyAt = this.#chance.int(1, COPIED_BY);
     this.#cardAwayAt = this.#chance.isOneIn(CARD_AWAY.oneIn) ? this.#chance.int(CARD_AWAY.least, CARD_AWAY.most) : null;
+    this.#legBadAt = this.#chance.isOneIn(LEG_BAD.oneIn) ? this.#chance.int(LEG_BAD.least, LEG_BAD.most) : null;
     const said = (line: string): void => trace(`${this.#timeline.count} ${this.#timeline.elapsedMs} ms: ${line}`);
+    this.#say = said;
     this.#faults = new Faults(said);
     const common = { timeline: this.#timeline, chance: this.#chance, faults: this.#faults, trace: said };
     this.#bus = new SimBus(common);
@@ -134,7 +156,13 @@ export class Run {
       ...services,
       name: 'scheduler',
       database: this.#database,
-      run: (life) => runScheduler(life, { ...services, written, restoring: this.#restoring }),
+      run: (life) =>
+        runScheduler(life, {
+          ...services,
+          written,
+          restoring: this.#restoring,
+          onFleet: (fleet) => (this.#fleet = fleet),
+        }),
     });
     this.#inventory = new ServiceHost({
       ...services,
@@ -153,6 +181,8 @@ export class Run {
       events: this.#timeline.count,
       faults: this.#faults.coverage.total,
       changes: this.#books.changes.length,
+      volumes: this.#judge.guests.volumeIds().length,
+      isEnough: this.#isEnough,
       violations: this.#judge.violations,
       coverage: this.#faults.coverage.list(),
     };
@@ -174,7 +204,9 @@ export class Run {
         asker,
         chance: this.#chance,
         books: this.#books,
+        fleetAsker: this.#asker(`fleet operator of ${name}`, fleetOperator),
         requests: this.#judge.requests,
+        promises: this.#judge.promises,
         poolIds,
         restOneIn: this.#cardAwayAt === null ? REST_ONE_IN.otherwise : REST_ONE_IN.aroundAnOutage,
         cardIds,
@@ -201,15 +233,37 @@ export class Run {
     if (count === this.#copyAt)
       this.#copy = { database: this.#database.copy(), accepted: new Map(this.#judge.accepted) };
     if (this.#isEnding) return;
+    if (this.#legBadAt !== null && count >= this.#legBadAt && count % LEG_BAD.tryEvery === 0) this.#spoilALeg();
     if (count === this.#cardAwayAt) this.#chance.pick(this.#agents.filter(({ card }) => card !== null)).goAwayForLong();
-    const { coverage } = this.#faults;
-    const isEnough =
-      !this.#agents.some(({ isAway }) => isAway) &&
-      count >= MIN_EVENTS &&
-      coverage.total >= MIN_FAULTS &&
-      coverage.of('copy') > 0;
-    const isOver = isEnough && (this.#faults.waiting.length === 0 || count >= ENOUGH_EVENTS);
+    const isBack = !this.#agents.some(({ isAway }) => isAway);
+    const isOver = isBack && this.#isEnough && (this.#faults.waiting.length === 0 || count >= ENOUGH_EVENTS);
     if (isOver || count >= MAX_EVENTS) void this.#end();
+    else if (count >= ENOUGH_EVENTS && count % COPY_AGAIN_EVERY === 0) this.#strikeWithinACopy();
+  }
+
+  #spoilALeg(): void {
+    const cards = this.#agents.flatMap(({ card }) => card ?? []);
+    const legId = legGoesBad(cards, this.#chance);
+    if (legId === null) return;
+    this.#say(`${legId} goes bad`);
+    this.#legBadAt = null;
+  }
+
+  /** As much as every schedule is to have. */
+  get #isEnough(): boolean {
+    const { coverage } = this.#faults;
+    return (
+      this.#timeline.count >= MIN_EVENTS &&
+      coverage.total >= MIN_FAULTS &&
+      coverage.of('copy') > 0 &&
+      this.#judge.guests.volumeIds().length >= MIN_VOLUMES
+    );
+  }
+
+  /** The one that was to strike within a copy waits for what does not happen there. */
+  #strikeWithinACopy(): void {
+    if (this.#faults.coverage.of('copy') === 0)
+      this.#faults.arm({ kind: this.#chance.pick(withinAnyCopy), step: 'copy', skip: 0 });
   }
 
   async #end(): Promise<void> {
@@ -218,12 +272,13 @@ export class Run {
     for (const client of this.#clients) client.stop();
     const asker = this.#asker('operator', admin);
     this.#timeline.after(REST_WITHIN_MS, () => this.#judge.violated(atRest, this.#unrested));
-    await resumeAll(asker);
+    await resumeAll(asker, this.#judge.promises);
     do {
       await asker.process.clock.sleep(5_000);
       await this.#failOverAgain(asker);
       this.#unrested = this.#unrest() ?? (await this.#differences(asker)) ?? '';
     } while (this.#unrested !== '');
+    this.#judge.lookAtTheEnd(this.#fleet);
     this.#isOver = true;
   }
 
@@ -255,33 +310,46 @@ export class Run {
     return first ? `${first.where} ${first.id}: ${first.what}` : null;
   }
 
-  #endsAt({ process, phase, call }: Moment): boolean {
+  #endsAt(moment: Moment): boolean {
+    const { process } = moment;
     const faults = this.#faults;
-    if (process.startsWith('agent card') && faults.strikes('data-plane-killed', process)) this.#killOne(process);
-    // Not within a commit: a whole database would stand still with it.
-    if (call !== 'commit' && faults.strikes('lease-lost', process)) this.#standStill(process);
-    if (process === 'scheduler' && this.#copy !== null && faults.strikes('database-restored', process)) {
+    const host = [this.#scheduler, this.#inventory].find(({ name }) => name === process.name) ?? null;
+    this.#harm(moment, host);
+    // One that only waits to take over is missed by nobody.
+    if (host?.isActive(process) === false) return false;
+    if (host === this.#scheduler && this.#copy !== null && faults.strikes('database-restored', process.name)) {
       this.#restore(this.#copy);
       return true;
     }
-    return faults.strikes(phase === 'before' ? 'crash-before' : 'crash-after', process);
+    return faults.strikes(moment.phase === 'before' ? 'crash-before' : 'crash-after', process.name);
   }
 
-  #killOne(process: string): void {
-    const card = this.#agents.find(({ name }) => name === process)?.card;
-    const running = card?.volumeIds() ?? [];
-    if (!card || running.length === 0) return;
-    const volumeId = this.#chance.pick(running);
+  /** What strikes a process, or what it has in its hands, without ending it. */
+  #harm({ process, call }: Moment, host: AnyServiceHost | null): void {
+    const { card } = this.#agents.find(({ name }) => name === process.name) ?? {};
+    if (card) this.#killOne(card, process.name);
+    // Not within a commit: a whole database would stand still with it.
+    if (call !== 'commit' && host?.isActive(process) && this.#faults.strikes('lease-lost', process.name))
+      this.#standStill(host);
+  }
+
+  /** The data plane of the volume whose step it is; between steps, of any that runs. */
+  #killOne(card: MemoryCard, process: string): void {
+    const step = this.#faults.progress.of(process);
+    const running = card.volumeIds();
+    const struck = step === null ? running : running.filter((volumeId) => volumeId === step.subjectId);
+    if (struck.length === 0 || !this.#faults.strikes('data-plane-killed', process)) return;
+    const volumeId = this.#chance.pick(struck);
     card.kill(volumeId);
+    this.#say(`${volumeId} on ${card.cardId} runs no more`);
     this.#judge.killed(card.cardId, volumeId);
   }
 
-  #standStill(service: string): void {
-    const host = [this.#scheduler, this.#inventory].find(({ process }) => process.name === service);
-    if (!host) return;
+  #standStill(host: AnyServiceHost): void {
     const { process } = host;
     this.#still.push(process);
     process.stop();
+    this.#say(`${host.name} stands still`);
     host.replace();
     this.#timeline.after(this.#chance.int(STOPPED.leastMs, STOPPED.mostMs), () => process.goOn());
   }
@@ -291,6 +359,7 @@ export class Run {
     for (const process of [this.#scheduler.process, ...this.#still])
       if (process.name === this.#scheduler.process.name) process.kill();
     this.#books.restored();
+    this.#judge.promises.forget();
     this.#database.putBack(database);
     this.#judge.isRestored = true;
     this.#restoring.isSaid = this.#chance.isOneIn(2);
@@ -312,24 +381,10 @@ const fenced = 'fenced: nothing is written under a lease that is past';
 const atRest = 'rest: when all is over, everything agrees and nothing is left';
 
 /** Those who paused have resumed; a copy that was put back may hold what they paused before. */
-async function resumeAll(asker: Asker): Promise<void> {
+async function resumeAll(asker: Asker, promises: Promises): Promise<void> {
   const { items } = pauseListSchema.parse(await asker.read('list-pauses', {}));
-  for (const { cardId } of items) await asker.read('resume', { cardId });
-}
-
-function machines(): Machine[] {
-  const cards = Array.from({ length: CARDS }, (_, index) => ({
-    role: 'card' as const,
-    id: `card-${index + 1}`,
-    host: `host-${index + 1}`,
-    rack: `rack-${index + 1}`,
-  }));
-  const pools = Array.from({ length: POOLS }, (_, index) => ({
-    role: 'pool' as const,
-    id: `pool-${index + 1}`,
-    host: `target-${index + 1}`,
-    rack: `rack-${index + 11}`,
-  }));
-  const local = { role: 'pool' as const, id: 'pool-local', host: 'host-1', rack: 'rack-1', reach: 'host' as const };
-  return [...pools, local, ...cards];
+  for (const { cardId } of items) {
+    promises.resumed(cardId);
+    await asker.read('resume', { cardId });
+  }
 }

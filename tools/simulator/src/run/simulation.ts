@@ -8,6 +8,8 @@ export interface Simulation {
   readonly events: number;
   readonly faults: number;
   readonly violations: readonly ({ readonly seed: number } & Violation)[];
+  /** Seeds of runs that ended with less than a schedule is to have. */
+  readonly tooSmall: readonly number[];
   readonly coverage: readonly Hits[];
 }
 
@@ -72,6 +74,10 @@ function summed(results: readonly RunResult[]): Simulation {
     events: results.reduce((sum, { events }) => sum + events, 0),
     faults: coverage.total,
     violations: results.flatMap(({ seed, violations }) => violations.map((violation) => ({ seed, ...violation }))),
+    tooSmall: results.filter(isTooSmall).map(({ seed }) => seed),
     coverage: coverage.list(),
   };
 }
+
+/** One that was ended by a violation shows what it is for. */
+const isTooSmall = ({ isEnough, violations }: RunResult): boolean => !isEnough && violations.length === 0;

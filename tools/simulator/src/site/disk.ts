@@ -1,6 +1,17 @@
+import { z } from 'zod';
 import { type Journal, MemoryJournal, MemoryStore, type ValueStore } from '@flexbso/agent';
+import { stepKinds } from '../faults/cells.js';
 import type { Faults } from '../faults/faults.js';
+import type { StepKind } from '../faults/fault.js';
 import type { SimProcess } from '../processes/sim-process.js';
+
+/** Of a journal's entry, all that is looked at: a leg's has the step, a volume's what is planned. */
+const stepSchema = z.object({ kind: z.enum(stepKinds) });
+const intentSchema = z.object({
+  kind: z.literal('intent'),
+  step: stepSchema.optional(),
+  planned: z.object({ step: stepSchema }).optional(),
+});
 
 /** What outlives an agent on its machine. */
 export class Disk {
@@ -18,8 +29,12 @@ export function journalOf(disk: Disk, process: SimProcess, faults: Faults): Jour
     names: () => process.call('journal.names', () => journal.names()),
     read: (name) => process.call('journal.read', () => journal.read(name)),
     append: async (name, entries) => {
+      const kind = intended(entries);
+      const step = kind === null ? null : { kind, subjectId: name };
+      if (step === null) faults.progress.ended(process.name, name);
+      else faults.progress.began(process.name, step);
       await process.moment('before', 'journal.append');
-      if (faults.strikes('disk-full', process.name)) throw new Error('ENOSPC: no space left on device');
+      if (faults.strikes('disk-full', process.name, step)) throw new Error('ENOSPC: no space left on device');
       await journal.append(name, entries.slice(0, 1));
       await process.moment('before', 'journal.append of the rest');
       await journal.append(name, entries.slice(1));
@@ -29,6 +44,12 @@ export function journalOf(disk: Disk, process: SimProcess, faults: Faults): Jour
     remove: (name) => process.call('journal.remove', () => journal.remove(name)),
     close: () => journal.close(),
   };
+}
+
+/** The step that is entered to be begun; null: none is. */
+function intended(entries: readonly unknown[]): StepKind | null {
+  const { data } = intentSchema.safeParse(entries.at(-1));
+  return (data?.step ?? data?.planned?.step)?.kind ?? null;
 }
 
 export function stateOf(disk: Disk, process: SimProcess): ValueStore {

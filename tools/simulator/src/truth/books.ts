@@ -12,7 +12,9 @@ export class Books {
   /** Called for each entry of desired state that is committed. */
   onDesired: (entry: DesiredEntry) => void = () => undefined;
   /** Called for each state of a change that is committed. */
-  onChange: (change: ChangeRecord) => void = () => undefined;
+  onChange: (change: ChangeRecord, from: ChangeRecord['state'] | null) => void = () => undefined;
+  /** Called for each volume that is committed, before what is said of its changes. */
+  onVolume: (volume: VolumeRecord, change: ChangeRecord | null) => void = () => undefined;
   /** Grows with every commit. */
   commits = 0;
   #contents = new SchedulerContents();
@@ -28,10 +30,13 @@ export class Books {
       const key = `${entry.role}/${entry.agentId}/${entry.itemId}`;
       if (before.desired.get(key) !== entry) this.onDesired(entry);
     }
+    for (const volume of now.volumes.all())
+      if (before.volumes.get(volume.volumeId) !== volume)
+        this.onVolume(volume, volume.changeId === null ? null : now.changes.get(volume.changeId));
     for (const change of now.changes.all()) {
       const known = before.changes.get(change.changeId);
       if (known === change) continue;
-      if (known?.state !== change.state) this.onChange(change);
+      if (known?.state !== change.state) this.onChange(change, known?.state ?? null);
       if (isOver(change)) this.#ended(change.changeId);
     }
   }
@@ -46,6 +51,15 @@ export class Books {
 
   get reservations(): readonly ReservationRecord[] {
     return this.#contents.reservations.all();
+  }
+
+  volume(volumeId: string): VolumeRecord | null {
+    return this.#contents.volumes.get(volumeId);
+  }
+
+  /** Where the leg is recorded to be. */
+  poolOf(legId: string): string | null {
+    return this.#contents.legs.get(legId)?.poolId ?? null;
   }
 
   /** The legs of snapshots that are whole. */
@@ -81,8 +95,12 @@ export class Books {
 
   /** To be told just before an older copy is put back. */
   restored(): void {
+    this.lives += 1;
     for (const { changeId } of this.changes) this.#former.add(changeId);
   }
+
+  /** Lives of the database so far. */
+  lives = 1;
 
   /** It was committed, and only in a life that the present copy knows nothing of. */
   isOfFormerLife(changeId: string): boolean {

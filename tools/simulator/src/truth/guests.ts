@@ -23,6 +23,7 @@ export class Guests {
     this.#rolledBack.add(volumeId);
   }
 
+  /** Those that were ever served. */
   volumeIds(): string[] {
     return [...this.#last.keys()];
   }

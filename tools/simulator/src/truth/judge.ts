@@ -1,11 +1,14 @@
 import type { ObservedVolume } from '@flexbso/contracts';
 import type { Call, MemoryCard, MemoryWorld } from '@flexbso/dataplane-memory';
+import type { Fleet } from '@flexbso/placement';
 import type { VolumeRecord } from '@flexbso/scheduler/deciding';
 import type { Timeline } from '../time/timeline.js';
 import type { Books } from './books.js';
 import { Guests } from './guests.js';
 import { Orders } from './orders.js';
+import { Promises } from './promises.js';
 import { Requests } from './requests.js';
+import { miscounted, reservedForNothing, unreserved } from './reservations.js';
 import type { Invariant, Violation } from './violation.js';
 
 export interface JudgeParts {
@@ -24,6 +27,7 @@ export class Judge {
   readonly orders = new Orders();
   readonly guests = new Guests();
   readonly requests = new Requests();
+  readonly promises: Promises;
   readonly violations: Violation[] = [];
   /** Accepted requests, by change; those that the database was put back behind are no longer owed. */
   accepted = new Map<string, string>();
@@ -41,6 +45,7 @@ export class Judge {
 
   constructor(parts: JudgeParts) {
     this.#parts = parts;
+    this.promises = new Promises(parts.timeline, (what) => this.violated(acknowledged, what));
     const { books } = parts;
     books.onDesired = (entry) => {
       this.orders.note(entry);
@@ -52,7 +57,10 @@ export class Judge {
         `ordered of ${role} ${agentId}: ${itemId} ${what}${item.tombstone ? ', to go' : ''} (${item.operationId})`,
       );
     };
-    books.onChange = ({ changeId, kind, state, volumeId }) => {
+    books.onVolume = (volume, change) => this.promises.committed(volume, change);
+    books.onChange = (change, from) => {
+      const { changeId, kind, state, volumeId } = change;
+      this.promises.moved(change, from, books.volume(volumeId));
       this.orders.noteEnd({ kind, state, volumeId });
       if (kind === 'rollback' && state === 'retiring') this.#noteRollback(volumeId);
       parts.trace(`${changeId}, ${kind} of ${volumeId}: ${state}`);
@@ -230,26 +238,22 @@ export class Judge {
 
   #lookAtReservations(): void {
     if (this.isRestored) return;
+    const { books, world, cards } = this.#parts;
+    for (const what of [...unreserved(books, world, cards), ...reservedForNothing(books)])
+      this.violated(reserved, what);
+  }
+
+  /** In the end, when everything has come to rest. */
+  lookAtTheEnd(fleet: Fleet | null): void {
     const { books } = this.#parts;
-    for (const { legId, poolId, sizeBytes } of this.#parts.world.legs.values()) {
-      const held = books.reservation(legId);
-      if (held?.ownerId === poolId && held.capacityBytes >= sizeBytes) continue;
-      const what = held ? `${held.capacityBytes} bytes on ${held.ownerId}` : 'nothing';
-      this.violated(reserved, `${legId} has ${sizeBytes} bytes on ${poolId}, and ${what} is reserved for it`);
-    }
-    for (const card of this.#parts.cards)
-      for (const volumeId of card.volumeIds()) {
-        const held = books.reservations.some(
-          (one) => one.ownerRole === 'card' && one.ownerId === card.cardId && one.volumeId === volumeId,
-        );
-        if (!held) this.violated(reserved, `${volumeId} runs on ${card.cardId}, and nothing is reserved for it`);
-      }
+    this.promises.look(books.changes);
+    for (const what of fleet === null ? [] : miscounted(books, fleet)) this.violated(reserved, what);
   }
 }
 
 const oneWriter: Invariant = 'one writer: no writable leg serves two volumes or two holders';
 const echo: Invariant = 'echo: applied is never ahead of what the data plane ran';
-const reserved: Invariant = 'reservations: whatever is in use is reserved';
+const reserved: Invariant = 'reservations: what is reserved is what is in use';
 const acknowledged: Invariant = 'acknowledged: a request that was accepted is not forgotten';
 const once: Invariant = 'once: a request is carried out at most once, and one that was refused is not carried out';
 const completeness: Invariant = 'complete: every volume has one complete current stack';

@@ -2,7 +2,7 @@
 export const invariants = [
   'one writer: no writable leg serves two volumes or two holders',
   'echo: applied is never ahead of what the data plane ran',
-  'reservations: whatever is in use is reserved',
+  'reservations: what is reserved is what is in use',
   'acknowledged: a request that was accepted is not forgotten',
   'once: a request is carried out at most once, and one that was refused is not carried out',
   'complete: every volume has one complete current stack',
