@@ -93,16 +93,19 @@ export class Daemon {
           `qemu-storage-daemon (pid ${pid}) was told to quit and still runs after ${QUIT_TIMEOUT_MS} ms`,
         );
     }
-    await this.qmp.close();
-    await rm(this.directory, { recursive: true, force: true });
+    await this.#clear();
   }
 
   /** Ends the daemon whatever it does: for a server whose clients are to be cut off. */
   async kill(): Promise<void> {
+    await this.#clear();
+  }
+
+  /** Nobody is left behind: of two that were started for one monitor, one alone could be told to quit. */
+  async #clear(): Promise<void> {
     await this.qmp.close();
-    const pid = await daemonByScan(this.#qmpSocket);
-    if (pid !== null) {
-      process.kill(pid, 'SIGKILL');
+    for (let pid = await daemonByScan(this.#qmpSocket); pid !== null; pid = await daemonByScan(this.#qmpSocket)) {
+      endAtOnce(pid);
       if (!(await waitUntilGone(pid, this.#qmpSocket, QUIT_TIMEOUT_MS)))
         throw unavailable(`qemu-storage-daemon (pid ${pid}) was killed and is still there after ${QUIT_TIMEOUT_MS} ms`);
     }
@@ -207,6 +210,15 @@ export class Daemon {
       if (text !== '') return text.slice(-LOG_TAIL_CHARACTERS);
     }
     return '';
+  }
+}
+
+function endAtOnce(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (cause) {
+    // It went by itself since it was seen.
+    if (!(cause instanceof Error && 'code' in cause && cause.code === 'ESRCH')) throw cause;
   }
 }
 

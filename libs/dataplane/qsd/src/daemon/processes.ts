@@ -1,10 +1,12 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, readlink } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 function isMissing(cause: unknown): boolean {
   // A process that ends while it is looked at answers with either.
   return cause instanceof Error && 'code' in cause && (cause.code === 'ENOENT' || cause.code === 'ESRCH');
 }
+
+const isForbidden = (cause: unknown): boolean => cause instanceof Error && 'code' in cause && cause.code === 'EACCES';
 
 /** Text of a file; null when the file, or the process that it tells of, is not there. */
 export async function readIfThere(path: string): Promise<string | null> {
@@ -29,14 +31,42 @@ export async function entriesOf(directory: string): Promise<string[]> {
 /** The one argument that a daemon is known by: its monitor's socket, which no other daemon has. */
 export const monitorArgument = (qmpSocket: string): string => `socket,id=qmp,path=${qmpSocket},server=on,wait=off`;
 
+/** A process becomes another program within microseconds; on a machine that is short of all, somewhat later. */
+const EXEC_TIMEOUT_MS = 1000;
+
 /**
  * Whether the process is the daemon that serves this monitor. A pid may have been given to another
  * process, so the pid alone says nothing; the monitor's path on its command line names one daemon only.
  * A process that ended and waits to be reaped has no command line.
  */
 export async function isDaemonOf(pid: number, qmpSocket: string): Promise<boolean> {
-  const commandLine = await readIfThere(`/proc/${pid}/cmdline`);
-  return commandLine?.split('\0').includes(monitorArgument(qmpSocket)) ?? false;
+  return (await commandLineOf(pid)).includes(monitorArgument(qmpSocket));
+}
+
+/**
+ * Empty for a process that is gone or ended, and for the kernel's own. A daemon is started by programs that become it:
+ * each time that one becomes the next its command line is empty for a moment, while it has a program. Taken for nobody's
+ * then, it would be left running, and another be started beside it.
+ */
+async function commandLineOf(pid: number): Promise<readonly string[]> {
+  const deadline = performance.now() + EXEC_TIMEOUT_MS;
+  for (;;) {
+    const text = await readIfThere(`/proc/${pid}/cmdline`);
+    if (text === null) return [];
+    if (text !== '' || performance.now() > deadline || !(await hasProgram(pid))) return text.split('\0');
+    await sleep(1);
+  }
+}
+
+async function hasProgram(pid: number): Promise<boolean> {
+  try {
+    await readlink(`/proc/${pid}/exe`);
+    return true;
+  } catch (cause) {
+    // Of another user's processes, in a container, not even this may be looked at: none of ours.
+    if (isMissing(cause) || isForbidden(cause)) return false;
+    throw cause;
+  }
 }
 
 /** The daemon of this monitor by its pid file; null when it does not run. */
