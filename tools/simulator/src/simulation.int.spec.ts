@@ -65,7 +65,7 @@ describe('the simulation', () => {
   });
 
   it.each(Object.keys(plants))('finds the planted defect %s', { timeout: TIMEOUT_MS }, async (name) => {
-    const { status, found } = await simulated('--schedules', '600', '--plant', name);
+    const { status, found } = await simulated('--schedules', '2000', '--plant', name);
     expect(status).toBe(0);
     const broken = found.violations.map(({ invariant }) => invariant.slice(0, invariant.indexOf(':')));
     expect(brokenBy[name]).toContain(broken[0]);
