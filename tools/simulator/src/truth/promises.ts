@@ -17,6 +17,8 @@ export class Promises {
   /** Patches of changes that wait for the one before them. */
   readonly #queued = new Map<string, VolumePatch>();
   readonly #cancelled = new Set<string>();
+  /** Changes of two stages that were cancelled in the first: where that came too late, the second knows nothing of it. */
+  readonly #cancelledBefore = new Set<string>();
   readonly #paused = new Set<string | null>();
   readonly #resumedAtMs = new Map<string | null, number>();
 
@@ -29,6 +31,7 @@ export class Promises {
   /** A volume was committed, with its latest change. */
   committed(volume: VolumeRecord, change: ChangeRecord | null): void {
     this.#wants.set(`${volume.volumeId} ${volume.generation}`, goalOf(volume, change));
+    if (change?.cancel && change.next?.isBegun === false) this.#cancelledBefore.add(change.changeId);
   }
 
   /** A change has come from one state to another; `from` is null where it is new. */
@@ -80,7 +83,8 @@ export class Promises {
   look(changes: readonly ChangeRecord[]): void {
     for (const { changeId, volumeId, state, cancel } of changes) {
       if (!this.#cancelled.has(changeId) || !finalChangeStates.includes(state)) continue;
-      const isKept = state !== 'settled' || cancel?.outcome === 'cut-over-passed';
+      const isTooLate = cancel === null ? this.#cancelledBefore.has(changeId) : cancel.outcome === 'cut-over-passed';
+      const isKept = state !== 'settled' || isTooLate;
       if (!isKept) this.#broken(`the cancel of ${changeId} of ${volumeId} was accepted, and it is ${state}`);
     }
   }
