@@ -33,10 +33,12 @@ export function hearCard(draft: Draft, report: VolumeReport, deciding: Deciding)
     hearBetweenChanges(draft, report);
     return;
   }
-  noteSteps(draft, { role: 'card', id: volume.cardId }, report.steps, {
+  const isOvertaken = noteSteps(draft, { role: 'card', id: volume.cardId }, report.steps, {
     legId: null,
     problem: report.problem,
   });
+  // It stopped since, and said so once: by what it did before, the change would be waited for for ever.
+  if (isOvertaken && report.phase === 'working' && change.state === 'needs-operator') return;
   change.progress = report.progress;
   change.bytesCopied = Math.max(change.bytesCopied, report.bytesCopied);
   const before = waitNow(change);
@@ -76,8 +78,10 @@ function hearBetweenChanges(draft: Draft, report: VolumeReport): void {
 }
 
 /** I/O goes on, and yet what runs is not as it should be: the card waits for somebody to mend it, or tries by itself. */
-function noteAtRest({ change, legs }: Draft, { phase, problem }: VolumeReport): void {
+function noteAtRest({ change, legs }: Draft, { phase, problem, steps }: VolumeReport): void {
   if (phase !== 'working' && phase !== 'settled') return;
+  // From before it ended, and overtaken by that.
+  if (steps.some(({ outcome }) => outcome === 'running')) return;
   const isPassing = problem?.facts?.['lookAgain'] === true;
   const isOfALeg = legs.some((leg) => isOfLeg(change.problem, leg));
   if (problem !== null && !isPassing) change.problem = problem;

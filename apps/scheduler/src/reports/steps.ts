@@ -12,22 +12,28 @@ const maxToldText = 200;
 /**
  * Takes an agent's step outcomes over into the change. `index` becomes the step's place in the whole plan; a step that
  * the plan does not have (an undo, a healing) is kept after the plan's end.
+ *
+ * @returns whether the outcomes were overtaken: a message that was under way for long tells of a step as running of which
+ * another has told the end since
  */
 export function noteSteps(
   draft: Draft,
   actor: ChangeStep['actor'],
   outcomes: readonly StepOutcome[],
   { legId, problem }: { legId: string | null; problem: Problem | null },
-): void {
+): boolean {
   const { change } = draft;
+  let isOvertaken = false;
   const places = placesOf(change.plan.steps, actor, legId).filter(({ index }) => isOfStage(change, actor, index));
   for (const outcome of outcomes) {
     const index = placeOf(places, outcome, change.plan.steps.length);
-    noteStep(draft, { actor, ...outcome, index }, problem);
+    if (!noteStep(draft, { actor, ...outcome, index }, problem)) isOvertaken = true;
   }
+  return isOvertaken;
 }
 
-function noteStep(draft: Draft, step: ChangeStep, problem: Problem | null): void {
+/** False: its end was heard before. */
+function noteStep(draft: Draft, step: ChangeStep, problem: Problem | null): boolean {
   const { change } = draft;
   const at = change.steps.findIndex(
     (one) =>
@@ -37,10 +43,13 @@ function noteStep(draft: Draft, step: ChangeStep, problem: Problem | null): void
       one.kind === step.kind,
   );
   const before = change.steps[at];
-  if (before?.outcome === step.outcome && before.endedAtMs === step.endedAtMs) return;
+  if (before?.outcome === step.outcome && before.endedAtMs === step.endedAtMs) return true;
+  const hasEnded = before !== undefined && before.endedAtMs !== null && before.startedAtMs === step.startedAtMs;
+  if (hasEnded && step.outcome === 'running') return false;
   if (before) change.steps[at] = step;
   else if (change.steps.length < maxSteps) change.steps.push(step);
   if (step.outcome !== 'running') tell(draft, step, problem);
+  return true;
 }
 
 /** Steps past the cut-over are tried for as long as it takes: the same failure again is told once. */
