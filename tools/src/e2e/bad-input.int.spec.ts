@@ -100,7 +100,11 @@ describe('bytes that are not what they should be, beneath one volume beside anot
     const [leg] = volume.legs;
     const words = new RegExp(`${volume.keyRef} does not open the encryption of ${volume.volumeId} on ${leg?.legId}`);
     await until('it is said', DEADLINE_MS, async () => words.test(await said(volume)));
-    expect((await system.api.volume(volume.volumeId)).state).toBe('needs-operator');
+    // Said at the first attempt; after some of them somebody is asked for.
+    await until('it needs an operator', DEADLINE_MS, async () => {
+      const { state } = await system.api.volume(volume.volumeId);
+      return state === 'needs-operator';
+    });
     await neighbourGoesOn();
     expect(await system.isServed(volume)).toBe(false);
     expect((await readFile(file)).equals(spoilt)).toBe(true);

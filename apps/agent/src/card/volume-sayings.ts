@@ -118,6 +118,8 @@ export class VolumeSayings {
     const desired = operation?.desired ?? wanted;
     if (this.#isBroken) return;
     if (desired.operationId !== wanted.operationId || stoppedBy(this.#journal.book, desired.operationId)) return;
+    // Of one that had ended: that it is over is to be heard, too.
+    if (more.problem) this.#saidFor = null;
     const nowMs = this.#ports.clock.nowMs();
     this.#waitingSinceMs = more.waitingFor ? (this.#waitingSinceMs ?? nowMs) : null;
     const situation = {
