@@ -12,11 +12,18 @@ export interface ActHooks {
 }
 
 export function hookedPlane(inner: CardDataPlane, hooks: ActHooks): CardDataPlane {
-  const hooked = async (act: Act, work: () => Promise<void>) => {
+  return wrappedPlane(inner, async (act, work) => {
     await hooks.before?.(act);
     await work();
     await hooks.after?.(act);
-  };
+  });
+}
+
+/** The data plane with something around each of its acts. */
+export function wrappedPlane(
+  inner: CardDataPlane,
+  around: (act: Act, work: () => Promise<void>) => Promise<void>,
+): CardDataPlane {
   return {
     discover: () => inner.discover(),
     list: () => inner.list(),
@@ -24,8 +31,8 @@ export function hookedPlane(inner: CardDataPlane, hooks: ActHooks): CardDataPlan
     endedInOrder: (volumeId) => inner.endedInOrder(volumeId),
     openLegs: (volumeId) => inner.openLegs(volumeId),
     perform: (volumeId, step, context) =>
-      hooked({ method: 'perform', step }, () => inner.perform(volumeId, step, context)),
-    undo: (volumeId, step, context) => hooked({ method: 'undo', step }, () => inner.undo(volumeId, step, context)),
+      around({ method: 'perform', step }, () => inner.perform(volumeId, step, context)),
+    undo: (volumeId, step, context) => around({ method: 'undo', step }, () => inner.undo(volumeId, step, context)),
     measure: (volumeId) => inner.measure(volumeId),
     onGone: (listener) => inner.onGone(listener),
     onLegBad: (listener) => inner.onLegBad(listener),

@@ -2,6 +2,7 @@ import type { CardDataPlane, PoolDataPlane } from '@flexbso/dataplane-port';
 import { z } from 'zod';
 import type { Journal } from '../ports/journal.js';
 import { Fuse } from './fuse.js';
+import { wrappedPlane } from './hooked-plane.js';
 
 /**
  * A fuse whose moments are named by what the agent is about, so that a moment of one run is found in another although
@@ -51,20 +52,9 @@ export class NamedFuse extends Fuse {
   }
 
   plane(inner: CardDataPlane): CardDataPlane {
-    return {
-      discover: () => inner.discover(),
-      list: () => inner.list(),
-      observe: (volumeId) => inner.observe(volumeId),
-      endedInOrder: (volumeId) => inner.endedInOrder(volumeId),
-      openLegs: (volumeId) => inner.openLegs(volumeId),
-      perform: (volumeId, step, context) => this.#within(step.kind, () => inner.perform(volumeId, step, context)),
-      undo: (volumeId, step, context) =>
-        this.#within(`undo of ${step.kind}`, () => inner.undo(volumeId, step, context)),
-      measure: (volumeId) => inner.measure(volumeId),
-      onGone: (listener) => inner.onGone(listener),
-      onLegBad: (listener) => inner.onLegBad(listener),
-      close: () => inner.close(),
-    };
+    return wrappedPlane(inner, ({ method, step }, work) =>
+      this.#within(method === 'undo' ? `undo of ${step.kind}` : step.kind, work),
+    );
   }
 
   pool(inner: PoolDataPlane): PoolDataPlane {
