@@ -218,7 +218,15 @@ const answerCommon = {
  * Answers and nudges have one shape. `items` holds the entries with a revision above `sinceRevision`;
  * with `sinceRevision` 0 it is the whole state. What is not named is not thereby to be deleted.
  */
-export const cardDesiredSchema = z.strictObject({ ...answerCommon, items: z.array(desiredVolumeSchema).max(1000) });
+export const cardDesiredSchema = z.strictObject({
+  ...answerCommon,
+  /**
+   * To a card that follows another life of the database: nothing holds its changes now, so what it was told to hold there
+   * goes on. Nobody else could lift that pause.
+   */
+  resumed: z.literal(true).optional(),
+  items: z.array(desiredVolumeSchema).max(1000),
+});
 export const poolDesiredSchema = z.strictObject({ ...answerCommon, items: z.array(desiredLegSchema).max(1000) });
 export type CardDesired = z.infer<typeof cardDesiredSchema>;
 export type PoolDesired = z.infer<typeof poolDesiredSchema>;

@@ -58,6 +58,28 @@ describe('a change that is paused', () => {
     await card.untilSaid(desired, 'settled');
   });
 
+  it('goes on when the scheduler was put back to a time of which nothing is paused, and not before it says so', async () => {
+    const card = new CardFixture();
+    const agent = await card.start();
+    await card.settle({});
+    const desired = await card.want(encrypted);
+    await pause(card, desired);
+    await card.clock.runUntil('it holds', () => isHolding(card, desired));
+    card.scheduler.incarnation = crypto.randomUUID();
+    card.scheduler.items.clear();
+    await card.clock.run(60_000);
+    expect(isHolding(card, desired)).toBe(true);
+    card.scheduler.isResumed = true;
+    await card.untilSaid(desired, 'settled');
+    await agent.stop();
+    // Under the order that it has, of which it was told once.
+    card.scheduler.isResumed = false;
+    await card.start();
+    await card.clock.run(20_000);
+    expect(isSettled(card.observed(), plannedVolumeOf(desired))).toBe(true);
+    expect(card.scheduler.envelopes.at(-1)?.diverged).toContain('incarnation');
+  });
+
   it('brings a step to its end that its agent died in, and begins no further one', async () => {
     const performed: string[] = [];
     const card = new CardFixture();

@@ -145,7 +145,17 @@ export class DesiredFeed<Item extends { readonly revision: number }> {
         if (this.#diverged !== judgement.differences)
           log.error('diverged from the scheduler', { differences: judgement.differences });
         this.#setDiverged(judgement.differences);
+        this.#goOn(judgement.resumed);
     }
+  }
+
+  /** Revision and life stay: it is what the agent was given, and held no more. */
+  #goOn(resumed: readonly Item[]): void {
+    if (resumed.length === 0) return;
+    const { keeper, nameOf, onItems } = this.#ports;
+    const byName = new Map(resumed.map((item) => [nameOf(item), item]));
+    keeper.set({ ...keeper.state, items: keeper.state.items.map((item) => byName.get(nameOf(item)) ?? item) });
+    onItems(resumed);
   }
 
   #setDiverged(differences: string | null): void {

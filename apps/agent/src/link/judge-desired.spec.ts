@@ -5,6 +5,7 @@ import { type DesiredMessage, judgeAnswer, judgeNudge } from './judge-desired.js
 interface Item {
   readonly name: string;
   readonly revision: number;
+  readonly paused?: true | undefined;
 }
 const nameOf = ({ name }: Item) => name;
 const state: AgentState<Item> = { v: 1, incarnation: 'one', term: 3, revision: 5, items: [{ name: 'a', revision: 3 }] };
@@ -79,8 +80,18 @@ describe('what an agent makes of an answer', () => {
     expect(judge(whole, ['a', 'b'])).toEqual({
       kind: 'diverged',
       differences: 'the whole answer lacks what runs here: a',
+      resumed: [],
     });
     expect(judge(whole, ['b']).kind).toBe('apply');
+  });
+
+  it('goes on with what it holds once another incarnation says that nothing is paused, and takes nothing else of it', () => {
+    const holding = { ...state, items: [...state.items, { name: 'held', revision: 4, paused: true as const }] };
+    const other: DesiredMessage<Item> = { ...message, incarnation: 'two', resumed: true };
+    const judged = judgeAnswer(holding, other, [], nameOf);
+    expect(judged).toMatchObject({ kind: 'diverged', resumed: [{ name: 'held', revision: 4, paused: undefined }] });
+    expect(judgeAnswer(holding, { ...other, resumed: undefined }, [], nameOf)).toMatchObject({ resumed: [] });
+    expect(judgeAnswer(holding, { ...other, incarnation: 'one', term: 2 }, [], nameOf)).toMatchObject({ resumed: [] });
   });
 
   it('keeps what an answer does not name, and its own newer entry of what it names', () => {

@@ -8,6 +8,8 @@ export interface DesiredMessage<Item> {
   readonly items: readonly Item[];
   /** The life, and the revision of it, from which an operator lets the agent come over to this one. */
   readonly takesOver?: { readonly incarnation: string; readonly revision: number } | undefined;
+  /** From another life: nothing is held any more, whatever the agent was told. */
+  readonly resumed?: true | undefined;
 }
 
 /**
@@ -16,16 +18,17 @@ export interface DesiredMessage<Item> {
  * - ignore: the agent has it already.
  * - ask: it begins at another revision than the agent's.
  * - stale: a scheduler that was replaced speaks; nothing of it is believed.
- * - diverged: agent and scheduler disagree; nothing of it is acted on, and what runs goes on.
+ * - diverged: agent and scheduler disagree; nothing of it is acted on, and what runs goes on. `resumed` are the entries
+ *   that were held and are not any more: a pause is about now, in whichever life of the database it was begun.
  */
 export type Judgement<Item> =
   | { readonly kind: 'apply'; readonly state: AgentState<Item>; readonly items: readonly Item[] }
   | { readonly kind: 'ignore' }
   | { readonly kind: 'ask' }
   | { readonly kind: 'stale'; readonly term: number; readonly heard: number }
-  | { readonly kind: 'diverged'; readonly differences: string };
+  | { readonly kind: 'diverged'; readonly differences: string; readonly resumed: readonly Item[] };
 
-type Entry = { readonly revision: number };
+type Entry = { readonly revision: number; readonly paused?: true | undefined };
 type NameOf<Item> = (item: Item) => string;
 
 /** A nudge is only ever a shortcut: whatever does not fit exactly is settled by asking. */
@@ -51,24 +54,31 @@ export function judgeAnswer<Item extends Entry>(
   const isOther = state.incarnation !== null && answer.incarnation !== state.incarnation;
   if (isOther && !takesOver(state, answer)) {
     const differences = `the answer is from incarnation ${answer.incarnation}, this agent follows ${state.incarnation}`;
-    return { kind: 'diverged', differences };
+    return diverged(differences, answer.resumed ? resumedOf(state.items) : []);
   }
   if (isStale(state, answer)) {
     const differences = `the answer is of term ${answer.term}, this agent has heard term ${state.term}: a scheduler that was replaced speaks, or its database was put back`;
-    return { kind: 'diverged', differences };
+    return diverged(differences);
   }
   if (isOther ? answer.revision <= state.revision : answer.revision < state.revision) {
     const differences = `the answer's revision ${answer.revision} is below this agent's ${state.revision}`;
-    return { kind: 'diverged', differences };
+    return diverged(differences);
   }
   if (answer.sinceRevision !== 0 && answer.sinceRevision !== state.revision) return { kind: 'ask' };
   if (answer.sinceRevision === 0) {
     const named = new Set(answer.items.map(nameOf));
     const missing = running.filter((name) => !named.has(name));
-    if (missing.length > 0)
-      return { kind: 'diverged', differences: `the whole answer lacks what runs here: ${shortList(missing)}` };
+    if (missing.length > 0) return diverged(`the whole answer lacks what runs here: ${shortList(missing)}`);
   }
   return isOther ? takenOver(state, answer) : merged(state, answer, nameOf);
+}
+
+function diverged<Item>(differences: string, resumed: readonly Item[] = []): Judgement<Item> {
+  return { kind: 'diverged', differences, resumed };
+}
+
+function resumedOf<Item extends Entry>(items: readonly Item[]): Item[] {
+  return items.filter(({ paused }) => paused).map((item) => ({ ...item, paused: undefined }));
 }
 
 /** An operator has settled what this agent was given, exactly as it has it now. */

@@ -27,6 +27,8 @@ export class StubScheduler {
   term = 1;
   revision = 0;
   items = new Map<string, Item>();
+  /** Said with each answer to a question, as to a card of another life while nothing is paused. */
+  isResumed = false;
   readonly volumeReports: VolumeReport[] = [];
   readonly legReports: LegReport[] = [];
   readonly envelopes: (CardReport | PoolReport)[] = [];
@@ -120,7 +122,8 @@ export class StubScheduler {
         this.questions++;
         const { sinceRevision } = desiredQuestionSchema.parse(payload);
         const items = [...this.items.values()].filter((item) => item.revision > sinceRevision);
-        return { ...this.#head(), sinceRevision, revision: this.revision, items };
+        const resumed = this.isResumed ? { resumed: true } : {};
+        return { ...this.#head(), ...resumed, sinceRevision, revision: this.revision, items };
       }
       case 'report':
         return { accepted: true, staleOperationIds: this.#take(payload) };

@@ -26,6 +26,8 @@ export interface AnswerHead extends Speaker {
   readonly revision: number;
   /** From which life, and up to which revision of it, the agent is let over to this one. */
   readonly takesOver?: { readonly incarnation: string; readonly revision: number };
+  /** A card of another life may go on with what it holds. */
+  readonly isResumed?: boolean;
 }
 
 /**
@@ -44,6 +46,7 @@ export function desiredMessage(head: AnswerHead, entries: readonly DesiredEntry[
   return head.role === 'card'
     ? {
         ...common,
+        ...(head.isResumed ? { resumed: true as const } : {}),
         to,
         items: fitting.flatMap((entry) => (entry.role === 'card' ? [{ ...entry.item, revision: entry.revision }] : [])),
       }

@@ -174,8 +174,7 @@ function takeOver(scene: Scene, { cardId, given, observed }: CardPart, around: A
   const { volumeId, parts } = scene.one;
   if (given === null) return refused(`it runs on ${cardId}, whose agent was given nothing of it`);
   if (given.tombstone) return refused(`${cardId} is deleting it: wait until it is gone`);
-  if (observed === null || !isSettled(observed, plannedVolumeOf(given)))
-    return refused(`${cardId} has not finished ${given.operationId}, or is making it good: wait until it is at rest`);
+  if (observed === null || !isSettled(observed, plannedVolumeOf(given))) return refused(unfinished(cardId, given));
   const holder = scene.books.find((one) => one.volume.volumeId !== volumeId && holdsFunction(one, cardId, given));
   if (holder)
     return refused(
@@ -197,6 +196,12 @@ function takeOver(scene: Scene, { cardId, given, observed }: CardPart, around: A
   const fenced = around.fenced.filter((one) => one.cardId !== cardId);
   const { readers } = scene;
   return { kind: 'take-over', cardId, given, observed, legs, bases, ...around, fenced, readers };
+}
+
+function unfinished(cardId: string, { operationId, paused }: DesiredVolume): string {
+  return paused
+    ? `${cardId} holds ${operationId}, as it was paused: resume it where it is paused now, and wait until it is at rest`
+    : `${cardId} has not finished ${operationId}, or is making it good: wait until it is at rest`;
 }
 
 /** By its reservation: a volume whose creation was undone still names the function that it was to have. */

@@ -2,7 +2,7 @@ import { finalChangeStates } from '@flexbso/contracts';
 import { type Arbitrary, array, assert, asyncProperty, constantFrom, integer, record } from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { aSpec, encrypted } from '../testing/fixtures.js';
-import { cardReport, legReport, serve } from '../testing/fake-agents.js';
+import { cardReport, legReport, serve, SlowCard } from '../testing/fake-agents.js';
 import { MemoryCell, refusalOf } from '../testing/memory-cell.js';
 import { admin, settlementsOf } from '../testing/settlements.js';
 
@@ -192,6 +192,28 @@ describe('a database restored from a backup', () => {
     cell.inspect = honest;
     expect((await adopt(volumeId)).settled).toEqual([expect.objectContaining({ volumeId, how: 'adopted' })]);
     expect(await cell.volumeNow(volumeId)).toMatchObject({ name: volumeId, cardId, state: 'ready' });
+  });
+
+  it('leaves held what a card holds for as long as it is paused, says so, and has it go on once it is resumed', async () => {
+    const { volumeId, cardId } = await cell.create();
+    await backUp();
+    const card = cell.cardOf({ cardId });
+    const slow = new SlowCard();
+    card.play = slow.play;
+    await cell.change({ qos: { iopsTotal: 700 } });
+    await cell.settle();
+    await cell.pause(cardId);
+    await cell.settle();
+    slow.isWorking = true;
+    await restore();
+    expect(card.items.get(volumeId)).toMatchObject({ paused: true });
+    expect(await firstAdopt()).toMatchObject({ can: false, what: expect.stringContaining('as it was paused: resume') });
+    await cell.resume(cardId);
+    await cell.settle();
+    expect(await firstAdopt()).toMatchObject({ can: true });
+    await adopt(volumeId);
+    expect(await cell.volumeNow()).toMatchObject({ state: 'ready', qos: { iopsTotal: 700 } });
+    expect((await check()).differences).toEqual([]);
   });
 
   it('speaks as what the database is also when nobody knows whether the restore was committed', async () => {

@@ -40,14 +40,15 @@ export class AgentRequests {
   /** What the agent is to do, since the revision that it has. An agent that follows another incarnation is shown everything. */
   answer(role: AgentRole, agentId: string, question: DesiredQuestion): Promise<CardDesired | PoolDesired> {
     const { speaker } = this.#decisions;
-    return this.#decisions.run(async ({ tx }) => {
+    return this.#decisions.run(async ({ tx, deciding }) => {
       const { agent } = await hearSession(tx, role, agentId, { ...question, revision: question.sinceRevision });
       this.#decisions.noteFollowing(agent);
       const isOurs = question.incarnation === null || question.incarnation === speaker.incarnation;
       // A revision above ours is from a life that this database has forgotten: answered by our lower one.
       const sinceRevision = isOurs && question.sinceRevision <= agent.revision ? question.sinceRevision : 0;
       const entries = await tx.desired(role, agentId, sinceRevision);
-      const head = { role, agentId, ...speaker, sinceRevision, revision: agent.revision };
+      const isResumed = role === 'card' && !isOurs && deciding.pauseOf(agentId) === null;
+      const head = { role, agentId, ...speaker, sinceRevision, revision: agent.revision, isResumed };
       return desiredMessage({ ...head, ...takingOver(agent, question, speaker.incarnation) }, entries);
     });
   }

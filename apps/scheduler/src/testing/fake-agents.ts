@@ -103,7 +103,9 @@ export class FakeCard extends FakeAgent {
   async catchUp(): Promise<boolean> {
     if (this.isAway) return false;
     const answer = await this.#link.ask(this.question);
-    if (!(await this.takes(answer))) return false;
+    const isFollowed = await this.takes(answer);
+    if (!isFollowed && answer.resumed) await this.#goOnWithWhatIsHeld();
+    if (!isFollowed) return false;
     for (const item of answer.items) {
       this.items.set(item.volumeId, item);
       for (const report of this.play(item)) await this.say(report);
@@ -111,15 +113,27 @@ export class FakeCard extends FakeAgent {
     return answer.items.length > 0;
   }
 
+  /** What it was told to hold goes on under the order that it has. */
+  async #goOnWithWhatIsHeld(): Promise<void> {
+    for (const [volumeId, { paused, ...item }] of this.items) {
+      if (!paused) continue;
+      this.items.set(volumeId, item);
+      for (const report of this.play(item)) await this.say(report);
+    }
+  }
+
   /** Plays what it has once more. */
   async goOn(): Promise<void> {
     for (const item of this.items.values()) for (const report of this.play(item)) await this.say(report);
   }
 
-  /** What it observes: all that it was given is as it is wanted. */
+  /** What it observes: all that it was given is as it is wanted, but for what it holds. */
   inspect(): InspectAnswer {
     const given = [...this.items.values()].filter((item) => !item.tombstone);
-    const volumes = given.map((item) => expectedObservation(plannedVolumeOf(item)));
+    const volumes = given.map((item) => {
+      const observed = expectedObservation(plannedVolumeOf(item));
+      return item.paused ? { ...observed, head: null } : observed;
+    });
     return this.told({ total: volumes.length, volumes, legs: [] }, { volumes: [...this.items.values()], legs: [] });
   }
 

@@ -16,6 +16,8 @@ export class Promises {
   readonly #wants = new Map<string, Want>();
   /** Patches of changes that wait for the one before them. */
   readonly #queued = new Map<string, VolumePatch>();
+  /** Limits of what queued changes wait for, as of the last commit, and whether a newer patch has set them since. */
+  readonly #limitsBehind = new Map<string, { readonly qos: Want['qos']; readonly isNewer: boolean }>();
   readonly #cancelled = new Set<string>();
   /** Changes of two stages that were cancelled in the first: where that came too late, the second knows nothing of it. */
   readonly #cancelledBefore = new Set<string>();
@@ -30,7 +32,14 @@ export class Promises {
 
   /** A volume was committed, with its latest change. */
   committed(volume: VolumeRecord, change: ChangeRecord | null): void {
-    this.#wants.set(`${volume.volumeId} ${volume.generation}`, goalOf(volume, change));
+    const goal = goalOf(volume, change);
+    this.#wants.set(`${volume.volumeId} ${volume.generation}`, goal);
+    const queued = volume.followUp?.change.changeId;
+    if (queued !== undefined) {
+      const before = this.#limitsBehind.get(queued);
+      const isNewer = before !== undefined && (before.isNewer || !isSame(before.qos, goal.qos));
+      this.#limitsBehind.set(queued, { qos: goal.qos, isNewer });
+    }
     if (change?.cancel && change.next?.isBegun === false) this.#cancelledBefore.add(change.changeId);
   }
 
@@ -40,7 +49,7 @@ export class Promises {
     const patch = this.#queued.get(changeId);
     if (from === 'queued') this.#queued.delete(changeId);
     if (patch && volume && from === 'queued' && (state === 'preparing' || state === 'settled'))
-      this.#holds(changeId, goalOf(volume, change), patch);
+      this.#holds(changeId, goalOf(volume, change), this.#withNewerLimits(changeId, patch));
     const hasBegun = from === 'preparing' && (state === 'applying' || state === 'retiring');
     const isHeld = kind !== 'failover' && kind !== 'delete' && volume !== null && this.#isPaused(volume.cardId);
     if (hasBegun && isHeld) this.#broken(`${changeId} of ${change.volumeId} began, and ${volume.cardId} is paused`);
@@ -87,6 +96,14 @@ export class Promises {
       const isKept = state !== 'settled' || isTooLate;
       if (!isKept) this.#broken(`the cancel of ${changeId} of ${volumeId} was accepted, and it is ${state}`);
     }
+  }
+
+  /** Limits alone are taken along by what a queued change waits for, and are newer than its own. */
+  #withNewerLimits(changeId: string, patch: VolumePatch): VolumePatch {
+    const behind = this.#limitsBehind.get(changeId);
+    if (!behind?.isNewer || patch.qos === undefined) return patch;
+    const { qos: _, ...others } = patch;
+    return { ...others, qos: behind.qos };
   }
 
   #isPaused(cardId: string): boolean {
