@@ -34,12 +34,9 @@ export class Promises {
   committed(volume: VolumeRecord, change: ChangeRecord | null): void {
     const goal = goalOf(volume, change);
     this.#wants.set(`${volume.volumeId} ${volume.generation}`, goal);
-    const queued = volume.followUp?.change.changeId;
-    if (queued !== undefined) {
-      const before = this.#limitsBehind.get(queued);
-      const isNewer = before !== undefined && (before.isNewer || !isSame(before.qos, goal.qos));
-      this.#limitsBehind.set(queued, { qos: goal.qos, isNewer });
-    }
+    // What is taken back brings older limits back.
+    const isOnItsWay = change !== null && !change.reverting && !finalChangeStates.includes(change.state);
+    if (volume.followUp && isOnItsWay) this.#noteLimitsBehind(volume.followUp.change.changeId, goal.qos);
     if (change?.cancel && change.next?.isBegun === false) this.#cancelledBefore.add(change.changeId);
   }
 
@@ -96,6 +93,12 @@ export class Promises {
       const isKept = state !== 'settled' || isTooLate;
       if (!isKept) this.#broken(`the cancel of ${changeId} of ${volumeId} was accepted, and it is ${state}`);
     }
+  }
+
+  #noteLimitsBehind(queuedId: string, qos: Want['qos']): void {
+    const before = this.#limitsBehind.get(queuedId);
+    const isNewer = before !== undefined && (before.isNewer || !isSame(before.qos, qos));
+    this.#limitsBehind.set(queuedId, { qos, isNewer });
   }
 
   /** Limits alone are taken along by what a queued change waits for, and are newer than its own. */
