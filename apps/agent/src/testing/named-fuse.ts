@@ -12,6 +12,10 @@ export class NamedFuse extends Fuse {
   readonly #strike: { readonly at: string; readonly act: (() => Promise<void>) | null } | null;
   #step = 'between steps';
   #isStruck = false;
+  /** Acts of the data plane that have not ended. */
+  #begun = 0;
+  /** Of these, how many the death of their agent has stopped. */
+  #halted = 0;
   /** Until then, no moment is the one that is meant. */
   isArmed = false;
 
@@ -25,18 +29,18 @@ export class NamedFuse extends Fuse {
     return this.#isStruck;
   }
 
+  /** What a dead agent was in the middle of has come to a moment: a process that is killed does no more, its double goes on to there. */
+  get isStill(): boolean {
+    return this.#halted >= this.#begun;
+  }
+
   override async moment(name: string): Promise<void> {
-    if (this.isArmed && !this.#isStruck && name === this.#strike?.at) {
-      if (this.#strike.act) await this.#strike.act();
-      else this.blow();
-      this.#isStruck = true;
-    }
-    // Before it is armed nothing counts; for the dead this never resolves.
-    if (this.isArmed || this.blown) await super.moment(name);
+    await this.#meet(name);
+    await this.#passed(name);
   }
 
   readonly onCommand = (when: 'before' | 'after', command: string): Promise<void> =>
-    this.moment(`${this.#step}: ${when} ${command}`);
+    this.#momentWithin(`${this.#step}: ${when} ${command}`);
 
   /** Each kind of entry by itself: an intent that is on disk is where a step begins. */
   override journal(inner: Journal): Journal {
@@ -73,10 +77,34 @@ export class NamedFuse extends Fuse {
   async #within(step: string, work: () => Promise<void>): Promise<void> {
     const before = this.#step;
     this.#step = step;
-    await this.moment(`${step}: before`);
-    await work();
-    await this.moment(`${step}: after`);
+    this.#begun++;
+    try {
+      await this.#momentWithin(`${step}: before`);
+      await work();
+      await this.#momentWithin(`${step}: after`);
+    } finally {
+      this.#begun--;
+    }
     this.#step = before;
+  }
+
+  async #momentWithin(name: string): Promise<void> {
+    await this.#meet(name);
+    const isOver = this.#passed(name);
+    if (this.blown && this.#begun > 0) this.#halted++;
+    await isOver;
+  }
+
+  async #meet(name: string): Promise<void> {
+    if (!this.isArmed || this.#isStruck || name !== this.#strike?.at) return;
+    if (this.#strike.act) await this.#strike.act();
+    else this.blow();
+    this.#isStruck = true;
+  }
+
+  /** Before it is armed nothing counts; for the dead this never resolves. */
+  async #passed(name: string): Promise<void> {
+    if (this.isArmed || this.blown) await super.moment(name);
   }
 }
 

@@ -164,6 +164,7 @@ export class QsdCard {
   async stop(): Promise<void> {
     const life = this.#lives.at(-1);
     if (life?.fuse.blown === false) await stoppedOrDead(life);
+    if (life?.fuse.blown) await eventually('the dead agent does no more', () => life.fuse.isStill, DEADLINE_MS);
     await life?.plane.close();
     await life?.journal.close();
   }

@@ -105,6 +105,7 @@ export class QsdPool {
       void life.agent.stop().then(() => (isStopped = true));
       await eventually('the agent has stopped or is dead', () => isStopped || life.fuse.blown, DEADLINE_MS);
     }
+    if (life?.fuse.blown) await eventually('the dead agent does no more', () => life.fuse.isStill, DEADLINE_MS);
     await life?.journal.close();
   }
 
