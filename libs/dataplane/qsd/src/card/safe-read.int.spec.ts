@@ -1,38 +1,16 @@
-import type { CardStep, DesiredCardLeg, Layer } from '@flexbso/contracts';
+import type { DesiredCardLeg } from '@flexbso/contracts';
 import type { LegFinding } from '@flexbso/dataplane-port';
 import { open, readFile } from 'node:fs/promises';
 import { expect, test, vi } from 'vitest';
 import { startLoad, UNTIL_STOPPED } from '../testing/load.js';
 import { installedQemus, type QsdSite } from '../testing/qsd-site.js';
 import { sitesOfTests } from '../testing/sites.js';
+import { addThreeLegs, buildMirror, carriedBy, mirrorOf, shownFirst } from '../testing/test-mirror.js';
 import { MIB, TestVolume, testKeyRef } from '../testing/test-volume.js';
 
 const makeSite = sitesOfTests();
 const sizeBytes = 32 * MIB;
-const mirror: Layer = { kind: 'raid1', legCount: 3, safeRead: true };
-
-const buildMirror = (stackGeneration: number, legs: readonly DesiredCardLeg[]): CardStep[] => [
-  ...legs.map(({ legId, epoch, sizeBytes: legBytes }): CardStep => ({
-    kind: 'open-leg',
-    stackGeneration,
-    legId,
-    epoch,
-    sizeBytes: legBytes,
-  })),
-  { kind: 'build-redundancy', stackGeneration, layer: mirror, legIds: legs.map(({ legId }) => legId) },
-];
-const carriedBy = (volume: TestVolume, stackGeneration: number): CardStep[] => [
-  volume.copy(stackGeneration, 256 * MIB),
-  volume.cutOver(stackGeneration),
-  { kind: 'close-stack', stackGeneration: stackGeneration - 1, legIds: [], keyRef: null },
-];
-
-async function threeLegs(volume: TestVolume, letters: string, isEncrypted = false): Promise<DesiredCardLeg[]> {
-  const legs: DesiredCardLeg[] = [];
-  for (const letter of letters)
-    legs.push(await volume.addLeg(legs.length === 0 ? 'host' : 'network', `leg-000000000${letter}`, isEncrypted));
-  return legs;
-}
+const mirror = mirrorOf(true);
 
 async function overwrite(site: QsdSite, legId: string, offset: number, bytes: Buffer): Promise<void> {
   const file = await open(site.legFile(legId), 'r+');
@@ -58,10 +36,9 @@ for (const qemu of installedQemus()) {
     const bounded = ['--serialize_overlap=1', `--size=${16 * MIB}`, '--rate_iops=1500', ...UNTIL_STOPPED];
     const load = startLoad(uri, ...verified, ...bounded);
 
-    const legs = await threeLegs(volume, 'bcd');
-    await volume.perform(...buildMirror(2, legs), ...carriedBy(volume, 2));
+    const legs = await addThreeLegs(volume);
+    await volume.perform(...buildMirror(2, legs, mirror), ...carriedBy(volume, 2));
     const [, bad] = legs;
-    if (bad === undefined) throw new Error('no leg');
     expect(told).toEqual([]);
     await overwrite(site, bad.legId, 25 * MIB, Buffer.alloc(8192, 'wrong '));
     const kept = await site.guest.read(volume.volumeId, 24 * MIB, 4 * MIB);
@@ -80,10 +57,10 @@ for (const qemu of installedQemus()) {
       await overwrite(site, bad.legId, offset, Buffer.alloc(4096, 'wrong too '));
     await site.guest.read(volume.volumeId, 0, sizeBytes);
 
-    const encrypted = await threeLegs(volume, 'efg', true);
+    const encrypted = await addThreeLegs(volume, true);
     const legIds = encrypted.map(({ legId }) => legId);
     await volume.perform(
-      ...buildMirror(3, encrypted),
+      ...buildMirror(3, encrypted, mirror),
       { kind: 'format-encryption', stackGeneration: 3, keyRef: testKeyRef, legIds },
       { kind: 'open-encryption', stackGeneration: 3, keyRef: testKeyRef },
       ...carriedBy(volume, 3),
@@ -102,13 +79,8 @@ for (const qemu of installedQemus()) {
   test(`${qemu.name}: reads beside writes to the same places find no good leg to be bad`, async () => {
     const site = await makeSite(qemu);
     const volume = new TestVolume(site, sizeBytes);
-    const legs = await threeLegs(volume, 'abc');
-    await volume.perform(
-      { kind: 'start-data-plane' },
-      ...buildMirror(1, legs),
-      { kind: 'build-head', stackGeneration: 1, sizeBytes, qos: null },
-      { kind: 'export-volume', protocol: 'nbd', functionId: 'fn-1' },
-    );
+    const legs = await addThreeLegs(volume);
+    await volume.perform({ kind: 'start-data-plane' }, ...buildMirror(1, legs, mirror), ...shownFirst(sizeBytes));
     const told: LegFinding[] = [];
     site.card.onLegBad((_volumeId, finding) => told.push(finding));
     const uri = (await volume.observe()).exports[0]?.uri ?? '';

@@ -1,9 +1,17 @@
-import { readFile } from 'node:fs/promises';
-import type { CardStep, DesiredCardLeg, Layer } from '@flexbso/contracts';
+import type { DesiredCardLeg } from '@flexbso/contracts';
 import type { LegFinding } from '@flexbso/dataplane-port';
 import { expect, test, vi } from 'vitest';
-import { desiredLeg, installedQemus, type QsdSite } from '../testing/qsd-site.js';
+import { installedQemus, type QsdSite } from '../testing/qsd-site.js';
 import { sitesOfTests } from '../testing/sites.js';
+import {
+  addThreeLegs,
+  buildMirror,
+  carriedBy,
+  firstMib,
+  mirrorOf,
+  serveAgain,
+  shownFirst,
+} from '../testing/test-mirror.js';
 import { MIB, TestVolume } from '../testing/test-volume.js';
 
 const makeSite = sitesOfTests();
@@ -14,36 +22,15 @@ const soon = { card: { reconnectDelaySeconds: 1, openTimeoutSeconds: 1 } };
 const patient = { card: { reconnectDelaySeconds: 600, openTimeoutSeconds: 1 } };
 const waiting = { timeout: 15_000 };
 
-const layerOf = (safeRead: boolean): Layer => ({ kind: 'raid1', legCount: 3, safeRead });
-const mirrorSteps = (stackGeneration: number, legs: readonly DesiredCardLeg[], safeRead = false): CardStep[] => [
-  ...legs.map(({ legId, epoch, sizeBytes: legBytes }): CardStep => ({
-    kind: 'open-leg',
-    stackGeneration,
-    legId,
-    epoch,
-    sizeBytes: legBytes,
-  })),
-  {
-    kind: 'build-redundancy',
-    stackGeneration,
-    layer: layerOf(safeRead),
-    legIds: legs.map(({ legId }) => legId),
-  },
-];
-const served: readonly CardStep[] = [
-  { kind: 'build-head', stackGeneration: 1, sizeBytes, qos: null },
-  { kind: 'export-volume', protocol: 'nbd', functionId: 'fn-1' },
-];
-
 /** A volume on one leg in the host and two on the network; its data plane is gone, and its content is `before`. */
 async function gone(site: QsdSite, safeRead: boolean) {
   const volume = new TestVolume(site, sizeBytes);
-  const legs = [
-    await volume.addLeg('host', 'leg-000000000a'),
-    await volume.addLeg('network', 'leg-000000000b'),
-    await volume.addLeg('network', 'leg-000000000c'),
-  ] as const;
-  await volume.perform({ kind: 'start-data-plane' }, ...mirrorSteps(1, legs, safeRead), ...served);
+  const legs = await addThreeLegs(volume);
+  await volume.perform(
+    { kind: 'start-data-plane' },
+    ...buildMirror(1, legs, mirrorOf(safeRead)),
+    ...shownFirst(sizeBytes),
+  );
   await site.guest.write(volume.volumeId, 0, before);
   await site.killVolume(volume.volumeId);
   await volume.observe();
@@ -54,21 +41,13 @@ async function gone(site: QsdSite, safeRead: boolean) {
 async function buildAgain(volume: TestVolume, legs: readonly DesiredCardLeg[], safeRead: boolean): Promise<void> {
   const { site, volumeId } = volume;
   const { desired } = volume.context();
-  const stack = { ...desired.stack, layers: [layerOf(safeRead)] };
+  const stack = { ...desired.stack, layers: [mirrorOf(safeRead)] };
   const context = volume.context({ maySpareLegs: true, desired: { ...desired, stack } });
   const { stacks, running } = await volume.observe();
   const isOpen = (legId: string) => stacks.some(({ legs: open }) => open.some((leg) => leg.legId === legId));
   if (!running) await site.card.perform(volumeId, { kind: 'start-data-plane' }, context);
-  for (const step of [...mirrorSteps(1, legs, safeRead), ...served])
+  for (const step of [...buildMirror(1, legs, mirrorOf(safeRead)), ...shownFirst(sizeBytes)])
     if (step.kind !== 'open-leg' || !isOpen(step.legId)) await site.card.perform(volumeId, step, context);
-}
-
-const firstMib = async (site: QsdSite, legId: string): Promise<Buffer> =>
-  (await readFile(site.legFile(legId))).subarray(0, MIB);
-
-async function serveAgain(site: QsdSite, legId: string): Promise<void> {
-  const context = { desired: desiredLeg(legId, sizeBytes), signal: new AbortController().signal };
-  await site.networkPool.perform({ kind: 'serve-leg', legId, epoch: 1, holderCardId: 'card-1' }, context);
 }
 
 for (const qemu of installedQemus()) {
@@ -84,24 +63,19 @@ for (const qemu of installedQemus()) {
       expect(await site.card.openLegs(volume.volumeId)).toHaveLength(2);
 
       // It is back, and stays out: it is behind.
-      await serveAgain(site, away.legId);
+      await serveAgain(site, away);
       expect((await site.guest.read(volume.volumeId, 0, MIB)).equals(after)).toBe(true);
       expect((await firstMib(site, away.legId)).equals(before)).toBe(true);
       const told: LegFinding[] = [];
       const card = await site.restartCard();
       card.onLegBad((_volumeId, finding) => told.push(finding));
-      expect((await volume.observe()).stacks).toMatchObject([{ layers: [layerOf(safeRead)], legs: [{}, {}, {}] }]);
+      expect((await volume.observe()).stacks).toMatchObject([{ layers: [mirrorOf(safeRead)], legs: [{}, {}, {}] }]);
       expect(told).toEqual([
         { legId: away.legId, kind: 'read-failed', offsetBytes: 0, lengthBytes: sizeBytes, isWrittenOver: false },
       ]);
 
-      const fresh = [
-        await volume.addLeg('host', 'leg-000000000d'),
-        await volume.addLeg('network', 'leg-000000000e'),
-        await volume.addLeg('network', 'leg-000000000f'),
-      ];
-      const closing: CardStep = { kind: 'close-stack', stackGeneration: 1, legIds: [], keyRef: null };
-      await volume.perform(...mirrorSteps(2, fresh), volume.copy(2, 256 * MIB), volume.cutOver(2), closing);
+      const fresh = await addThreeLegs(volume);
+      await volume.perform(...buildMirror(2, fresh, mirrorOf(false)), ...carriedBy(volume, 2));
       for (const { legId } of fresh) expect((await firstMib(site, legId)).equals(after)).toBe(true);
       expect((await volume.observe()).stacks).toMatchObject([{ stackGeneration: 2 }]);
     });
@@ -116,7 +90,7 @@ for (const qemu of installedQemus()) {
     await site.guest.write(volume.volumeId, 0, after);
     await site.killVolume(volume.volumeId);
     await volume.observe();
-    await serveAgain(site, away.legId);
+    await serveAgain(site, away);
     await buildAgain(volume, legs, false);
     expect(await site.card.openLegs(volume.volumeId)).toHaveLength(3);
     expect((await firstMib(site, away.legId)).equals(before)).toBe(true);
@@ -130,7 +104,7 @@ for (const qemu of installedQemus()) {
     await expect(buildAgain(volume, legs, false)).rejects.toMatchObject({ retryable: true });
     expect((await volume.observe()).head).toBeNull();
     await site.restartCard({ reconnectDelaySeconds: 1 });
-    await expect(volume.perform(...mirrorSteps(1, legs))).rejects.toMatchObject({ retryable: true });
+    await expect(volume.perform(...buildMirror(1, legs, mirrorOf(false)))).rejects.toMatchObject({ retryable: true });
     await vi.waitFor(() => buildAgain(volume, legs, false), waiting);
     expect((await site.guest.read(volume.volumeId, 0, MIB)).equals(before)).toBe(true);
   });
@@ -145,7 +119,7 @@ for (const qemu of installedQemus()) {
       await expect(buildAgain(volume, legs, false)).rejects.toThrow(second.legId);
     }, waiting);
     expect((await volume.observe()).head).toBeNull();
-    await serveAgain(site, first.legId);
+    await serveAgain(site, first);
     await vi.waitFor(() => buildAgain(volume, legs, false), waiting);
     const open = (await site.card.openLegs(volume.volumeId)).map(({ legId }) => legId);
     expect(open.toSorted()).toEqual([legs[0].legId, first.legId]);
