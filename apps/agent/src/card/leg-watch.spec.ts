@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { CardFixture, VOLUME_ID, openSealer } from '../testing/card-fixture.js';
+import { CardFixture, VOLUME_ID } from '../testing/card-fixture.js';
+import { openSealer } from '../testing/test-agent.js';
 
 describe('a card agent whose volume has a leg open', () => {
   it('says that a leg is served at another address than it is open, and settled again once it is not', async () => {

@@ -1,9 +1,8 @@
 import { ProblemError } from '@flexbso/contracts';
 import { describe, expect, it } from 'vitest';
 import { VirtualClock } from '../testing/virtual-clock.js';
+import { silent } from '../testing/test-agent.js';
 import { ReportOutbox } from './report-outbox.js';
-
-const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 function outboxOf(send: (report: string) => Promise<void> | void) {
   const clock = new VirtualClock();

@@ -22,11 +22,11 @@ import { CardRole } from '../card/card-role.js';
 import { nextSession } from '../identity/session.js';
 import { StateKeeper, cardStateSchema } from '../link/agent-state.js';
 import type { Journal } from '../ports/journal.js';
-import type { Sealer } from '../ports/sealer.js';
 import { Fuse } from './fuse.js';
 import { MemoryJournal, MemoryStore } from './memory-stores.js';
 import { StubScheduler } from './stub-scheduler.js';
 import { VirtualClock } from './virtual-clock.js';
+import { openSealer, silent, testIdentity } from './test-agent.js';
 
 export const CARD_ID = 'card-1';
 export const VOLUME_ID = 'vol-0000000001';
@@ -35,15 +35,6 @@ const capabilities: Capabilities = {
   has: capabilityNameSchema.options.map((name) => ({ name, limits: {} })),
   lacks: [],
 };
-
-/** Seals nothing: the text is the secret. */
-export const openSealer: Sealer = {
-  publicKey: `X${'A'.repeat(55)}`,
-  open: ({ sealed }) => Buffer.from(sealed, 'base64'),
-  seal: (plain) => ({ from: `X${'A'.repeat(55)}`, sealed: Buffer.from(plain).toString('base64') }),
-};
-
-const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 export interface Wish {
   readonly layers?: readonly unknown[];
@@ -104,15 +95,7 @@ export class CardFixture {
       ...common,
       role: 'card',
       id: CARD_ID,
-      identity: {
-        serial: 'serial-1',
-        model: 'memory',
-        agentVersion: '0',
-        hostId: 'host-1',
-        failureDomain: { host: 'host-1', rack: 'rack-1' },
-        labels: {},
-        sealingKey: openSealer.publicKey,
-      },
+      identity: testIdentity,
       session: nextSession(this.#lives, clock.nowMs(), crypto.randomUUID()),
       keeper,
       answerSchema: cardDesiredSchema,

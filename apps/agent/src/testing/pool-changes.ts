@@ -1,5 +1,5 @@
 import type { DesiredLeg, PoolStepKind } from '@flexbso/contracts';
-import { openSealer } from './card-fixture.js';
+import { openSealer } from './test-agent.js';
 
 export type LegWish = Partial<DesiredLeg>;
 

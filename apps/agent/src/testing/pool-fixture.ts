@@ -4,16 +4,15 @@ import { Agent } from '../agent.js';
 import { nextSession } from '../identity/session.js';
 import { StateKeeper, poolStateSchema } from '../link/agent-state.js';
 import { PoolRole } from '../pool/pool-role.js';
-import { openSealer } from './card-fixture.js';
 import { Fuse } from './fuse.js';
 import { MemoryJournal, MemoryStore } from './memory-stores.js';
 import { StubScheduler } from './stub-scheduler.js';
 import { VirtualClock } from './virtual-clock.js';
+import { openSealer, silent, testIdentity } from './test-agent.js';
 
 export const POOL_ID = 'pool-1';
 export const LEG_ID = 'leg-0000000001';
 export const POOL_CAPACITY_BYTES = 64 * 1024 ** 2;
-const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /** What a pool is to make of the leg, by its n-th operation. */
 export function desiredLegOf(operation: number, difference: Partial<DesiredLeg>): DesiredLeg {
@@ -55,15 +54,7 @@ export class PoolFixture {
       ...common,
       role: 'pool',
       id: POOL_ID,
-      identity: {
-        serial: 'serial-1',
-        model: 'memory',
-        agentVersion: '0',
-        hostId: 'host-1',
-        failureDomain: { host: 'host-1', rack: 'rack-1' },
-        labels: {},
-        sealingKey: openSealer.publicKey,
-      },
+      identity: testIdentity,
       session: nextSession(this.#lives, clock.nowMs(), crypto.randomUUID()),
       keeper,
       answerSchema: poolDesiredSchema,

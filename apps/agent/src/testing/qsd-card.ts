@@ -27,13 +27,14 @@ import { CardRole } from '../card/card-role.js';
 import { nextSession } from '../identity/session.js';
 import { StateKeeper, cardStateSchema } from '../link/agent-state.js';
 import { systemClock } from '../ports/clock.js';
-import { openSealer, VOLUME_ID } from './card-fixture.js';
+import { VOLUME_ID } from './card-fixture.js';
 import { FileJournal } from '../journal/file-journal.js';
 import { MemoryStore } from './memory-stores.js';
 import type { Fuse } from './fuse.js';
 import { type ActHooks, hookedPlane } from './hooked-plane.js';
 import { NamedFuse } from './named-fuse.js';
 import { StubScheduler } from './stub-scheduler.js';
+import { openSealer, silent, testIdentity } from './test-agent.js';
 
 export const SIZE_BYTES = 8 * 1024 ** 2;
 /** A copy of the volume takes a quarter of a second: long enough to be met in its middle. */
@@ -42,7 +43,6 @@ const COPY_BYTES_PER_SECOND = 32 * 1024 ** 2;
 const DEADLINE_MS = 30_000;
 
 const soundDisk: Pick<Fuse, 'journal'> = { journal: (inner) => inner };
-const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const idOf = (prefix: string, number: number) => `${prefix}-${String(number).padStart(10, '0')}`;
 
 export interface QsdWish {
@@ -129,15 +129,7 @@ export class QsdCard {
       ...common,
       role: 'card',
       id: testCardId,
-      identity: {
-        serial: 'serial-1',
-        model: 'qsd',
-        agentVersion: '0',
-        hostId: 'host-1',
-        failureDomain: { host: 'host-1', rack: 'rack-1' },
-        labels: {},
-        sealingKey: openSealer.publicKey,
-      },
+      identity: testIdentity,
       session: nextSession(this.#lives.length + 1, systemClock.nowMs(), crypto.randomUUID()),
       keeper,
       answerSchema: cardDesiredSchema,

@@ -11,14 +11,13 @@ import { FileJournal } from '../journal/file-journal.js';
 import { StateKeeper, poolStateSchema } from '../link/agent-state.js';
 import { PoolRole } from '../pool/pool-role.js';
 import { systemClock } from '../ports/clock.js';
-import { openSealer } from './card-fixture.js';
 import { MemoryStore } from './memory-stores.js';
 import { NamedFuse } from './named-fuse.js';
 import { desiredLegOf, LEG_ID } from './pool-fixture.js';
 import { StubScheduler } from './stub-scheduler.js';
+import { openSealer, silent, testIdentity } from './test-agent.js';
 
 const DEADLINE_MS = 30_000;
-const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 interface Life {
   readonly fuse: NamedFuse;
@@ -67,15 +66,7 @@ export class QsdPool {
       ...common,
       role: 'pool',
       id: poolId,
-      identity: {
-        serial: 'serial-1',
-        model: 'qsd',
-        agentVersion: '0',
-        hostId: 'host-1',
-        failureDomain: { host: 'host-1', rack: 'rack-1' },
-        labels: {},
-        sealingKey: openSealer.publicKey,
-      },
+      identity: testIdentity,
       session: nextSession(this.#lives.length + 1, systemClock.nowMs(), crypto.randomUUID()),
       keeper,
       answerSchema: poolDesiredSchema,
