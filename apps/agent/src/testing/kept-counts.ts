@@ -15,7 +15,7 @@ const kept = {
   wholeKillsOnQsd: 1100,
   wholeTornOnQsd: 130,
   faultsOnQsd: 27,
-  wholeFaultsOnQsd: 630,
+  wholeFaultsOnQsd: 560,
 };
 
 export const keptCount = (matrix: keyof typeof kept): number => kept[matrix];

@@ -54,8 +54,8 @@ export class SimBus {
   readonly #services = new Map<RpcService, Serving[]>();
   readonly #agents = new Map<string, Listener>();
   #awayUntilMs = 0;
-  /** Of services that mind whether they are connected: the newest. */
-  #onAway: (isAway: boolean) => void = () => undefined;
+  /** Processes of services that mind whether they are connected. */
+  readonly #onAway = new Map<SimProcess, (isAway: boolean) => void>();
 
   constructor(parts: { timeline: Timeline; chance: Chance; faults: Faults }) {
     this.#timeline = parts.timeline;
@@ -71,7 +71,8 @@ export class SimBus {
 
   /** Tells a service's process that nothing reaches it, and that it is reached again. */
   whenAway(process: SimProcess, listener: (isAway: boolean) => void): void {
-    this.#onAway = (isAway) => void process.running().then(() => listener(isAway));
+    this.#onAway.set(process, (isAway) => void process.running().then(() => listener(isAway)));
+    process.onEnd(() => this.#onAway.delete(process));
     if (this.#timeline.nowMs < this.#awayUntilMs) listener(true);
   }
 
@@ -121,12 +122,16 @@ export class SimBus {
   goAway(): void {
     const forMs = this.#chance.int(AWAY.least, AWAY.most);
     this.#awayUntilMs = this.#timeline.nowMs + forMs;
-    this.#onAway(true);
+    this.#tellServices(true);
     this.#timeline.after(forMs, () => {
-      this.#onAway(false);
+      this.#tellServices(false);
       for (const { process, onReconnect } of this.#agents.values())
         if (process.isAlive && !process.isStopped) for (const act of onReconnect) act();
     });
+  }
+
+  #tellServices(isAway: boolean): void {
+    for (const tell of this.#onAway.values()) tell(isAway);
   }
 
   #exchange(
