@@ -1,4 +1,4 @@
-import { checkReportSchema, type Caller, finalChangeStates, pauseListSchema, ProblemError } from '@flexbso/contracts';
+import { checkReportSchema, type Caller, pauseListSchema, ProblemError } from '@flexbso/contracts';
 import { type MemoryCard, MemoryWorld } from '@flexbso/dataplane-memory';
 import { InventoryContents } from '@flexbso/inventory/deciding';
 import { MemoryDatabase, type MemoryDatabaseCopy } from '@flexbso/persistence/memory';
@@ -296,9 +296,7 @@ export class Run {
   #unrest(): string | null {
     const unsettled = this.#settler?.unsettled ?? null;
     if (unsettled !== null) return `a restore is not settled: ${unsettled}`;
-    const open = this.#books.changes.find(
-      ({ state }) => !finalChangeStates.includes(state) && state !== 'needs-operator',
-    );
+    const open = this.#books.openChange();
     return open
       ? `${open.changeId} (${open.kind}) is ${open.state}: it waits for ${open.waitingFor ?? 'nothing'}`
       : null;

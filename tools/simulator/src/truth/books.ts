@@ -13,6 +13,8 @@ export class Books {
   onDesired: (entry: DesiredEntry) => void = () => undefined;
   /** Called for each state of a change that is committed. */
   onChange: (change: ChangeRecord, from: ChangeRecord['state'] | null) => void = () => undefined;
+  /** Called for each change that is committed, whether or not its state is another, before what is said of its state. */
+  onChangeCommitted: (change: ChangeRecord) => void = () => undefined;
   /** Called for each volume that is committed, before what is said of its changes. */
   onVolume: (volume: VolumeRecord, change: ChangeRecord | null) => void = () => undefined;
   /** Grows with every commit. */
@@ -36,6 +38,7 @@ export class Books {
     for (const change of now.changes.all()) {
       const known = before.changes.get(change.changeId);
       if (known === change) continue;
+      this.onChangeCommitted(change);
       if (known?.state !== change.state) this.onChange(change, known?.state ?? null);
       if (isOver(change)) this.#ended(change.changeId);
     }
@@ -87,6 +90,16 @@ export class Books {
       const change = changeId === null ? null : this.#contents.changes.get(changeId);
       return state === 'needs-operator' && change?.kind === 'failover' && isOver(change);
     });
+  }
+
+  /** One that is to come to its end by itself: neither left to an operator, nor queued behind one that is. */
+  openChange(): ChangeRecord | null {
+    const isLeft = ({ state, volumeId }: ChangeRecord): boolean => {
+      if (state !== 'queued') return state === 'needs-operator';
+      const before = this.volume(volumeId)?.changeId ?? null;
+      return before !== null && this.#contents.changes.get(before)?.state === 'needs-operator';
+    };
+    return this.changes.find((change) => !isOver(change) && !isLeft(change)) ?? null;
   }
 
   hasChange(changeId: string): boolean {

@@ -57,6 +57,7 @@ export class Judge {
         `ordered of ${role} ${agentId}: ${itemId} ${what}${item.tombstone ? ', to go' : ''} (${item.operationId})`,
       );
     };
+    books.onChangeCommitted = (change) => this.promises.changed(change);
     books.onVolume = (volume, change) => this.promises.committed(volume, change);
     books.onChange = (change, from) => {
       const { changeId, kind, state, volumeId } = change;

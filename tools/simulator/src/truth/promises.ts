@@ -37,7 +37,11 @@ export class Promises {
     // What is taken back brings older limits back.
     const isOnItsWay = change !== null && !change.reverting && !finalChangeStates.includes(change.state);
     if (volume.followUp && isOnItsWay) this.#noteLimitsBehind(volume.followUp.change.changeId, goal.qos);
-    if (change?.cancel && change.next?.isBegun === false) this.#cancelledBefore.add(change.changeId);
+  }
+
+  /** A change was committed. */
+  changed({ changeId, cancel, next }: ChangeRecord): void {
+    if (cancel && next?.isBegun === false) this.#cancelledBefore.add(changeId);
   }
 
   /** A change has come from one state to another; `from` is null where it is new. */
