@@ -1,4 +1,5 @@
 import type { DesiredVolume, QosLimits } from '@flexbso/contracts';
+import { DataPlaneError } from '@flexbso/dataplane-port';
 import { expectedObservation, isSettled, plannedVolumeOf } from '@flexbso/stack';
 import { describe, expect, it } from 'vitest';
 import { CardFixture, VOLUME_ID, type Wish } from '../testing/card-fixture.js';
@@ -209,3 +210,25 @@ async function killedAt(card: CardFixture, moment: number): Promise<void> {
   await card.want(encrypted);
   await card.clock.runUntil('the agent is dead or done', () => fuse.blown || isOver(card));
 }
+
+it('never takes a growth back that its guest has seen, however often limits that came meanwhile cannot be set', async () => {
+  let failures = 10;
+  const qos = { iopsTotal: 500 };
+  const amended: DesiredVolume[] = [];
+  const card = new CardFixture();
+  await card.start(undefined, {
+    before: ({ step, method }) => {
+      if (method === 'perform' && step?.kind === 'set-limits' && failures-- > 0)
+        throw new DataPlaneError({ code: 'data-plane-failed', detail: 'not now' });
+    },
+    after: async ({ step, method }) => {
+      if (method === 'perform' && step?.kind === 'grow-head') amended.push(await card.amend(qos));
+    },
+  });
+  const { sizeBytes } = await card.settle({});
+  await card.want({ sizeBytes: 2 * sizeBytes });
+  await card.clock.runUntil('it is amended', () => amended.length > 0);
+  for (const wanted of amended) await card.untilSaid(wanted, 'settled');
+  expect(failures).toBeLessThan(0);
+  expect(card.observed().head).toMatchObject({ sizeBytes: 2 * sizeBytes, qos });
+});

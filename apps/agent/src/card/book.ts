@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import {
   type CardStep,
   type DesiredVolume,
+  type ObservedVolume,
   type PlannedCardStep,
   type Problem,
   type StepOutcome,
@@ -274,6 +275,11 @@ export function isPastReturn({ desired, cutOverIntended, mayCarryGuest, steps }:
   const kinds = steps.map(({ planned }) => planned.step.kind);
   // A device that was taken off its function, or that its guest would not let go, is shown again.
   return desired.tombstone ? kinds.some((kind) => kind !== 'unexport-volume') : kinds.includes('grow-head');
+}
+
+/** Its guest sees more than what was applied: a device does not shrink, so what fails from then on is tried again. */
+export function hasGrown({ applied }: VolumeBook, { head }: Pick<ObservedVolume, 'head'>): boolean {
+  return head !== null && applied !== null && head.sizeBytes > applied.sizeBytes;
 }
 
 /** The phases after which an operation is not tried again by itself. */
