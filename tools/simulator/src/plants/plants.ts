@@ -21,7 +21,7 @@ export const plants: Readonly<Record<string, readonly Plant[]>> = {
   'undo-after-the-cut-over': [
     {
       file: 'apps/agent/dist/card/volume-reconciler.js',
-      find: 'const isPastCutOver = this.#journal.book.operation?.cutOverIntended === true;',
+      find: 'const isPastCutOver = operation?.cutOverIntended === true || hasGrown(this.#journal.book, observed);',
       replace: 'const isPastCutOver = false;',
     },
     { file: 'apps/agent/dist/card/decide.js', find: 'if (operation?.cutOverIntended) {', replace: 'if (false) {' },
