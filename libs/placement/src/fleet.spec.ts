@@ -31,7 +31,7 @@ const leg = (n: number, difference: Partial<LegReservation> = {}): LegReservatio
 function booksOf(fleet: Fleet) {
   const cards = [...fleet.cards()].map(({ use }) => ({
     ...use,
-    functionIds: [...use.functionIds].toSorted(),
+    functionIds: [...use.functionIds.keys()].toSorted(),
     volumes: [...use.volumes.keys()].toSorted(),
   }));
   return { cards, pools: [...fleet.pools()].map(({ use }) => ({ ...use })) };
@@ -61,6 +61,17 @@ describe('the books of a fleet', () => {
     expect(fleet.reserve({ card: held(0, { functionId: 'fn-1' }), legs: [] })?.detail).toContain(
       'holds a card already',
     );
+  });
+
+  it('keep a function taken until the last has let go of it that holds it, as they may after a restore', () => {
+    const fleet = fleetOf([card(1)], [pool(1)]);
+    fleet.adopt({ card: held(0), legs: [] });
+    fleet.adopt({ card: held(1, { functionId: 'fn-0' }), legs: [] });
+    const again = { card: held(2, { functionId: 'fn-0' }), legs: [] };
+    fleet.releaseCard(held(1).volumeId);
+    expect(fleet.reserve(again)?.detail).toContain('fn-0 of card card-1 is taken');
+    fleet.releaseCard(held(0).volumeId);
+    expect(fleet.reserve(again)).toBeNull();
   });
 
   it('replace what a volume holds when its limits grow, or keep the old when there is no budget', () => {

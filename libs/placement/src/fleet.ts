@@ -29,13 +29,15 @@ export interface FleetPool {
   readonly follows: Following;
 }
 export interface CardUse extends CardDemand {
-  readonly functionIds: ReadonlySet<string>;
+  /** How many hold each function that is held. */
+  readonly functionIds: ReadonlyMap<string, number>;
   /** Labels of the volumes on it, by volume. */
   readonly volumes: ReadonlyMap<string, Labels>;
 }
 
 interface CardBooks extends Writable<CardDemand> {
-  readonly functionIds: Set<string>;
+  /** More than one only while it is settled after a restore whose it is by now: the copy may have it for another. */
+  readonly functionIds: Map<string, number>;
   readonly volumes: Map<string, Labels>;
 }
 
@@ -182,7 +184,7 @@ export class Fleet {
     if (!held) return false;
     const books = this.#booksOfCard(held.cardId);
     for (const resource of cardResources) books[resource] -= held[resource];
-    books.functionIds.delete(held.functionId);
+    count(books.functionIds, held.functionId, -1);
     books.volumes.delete(volumeId);
     return this.#cardReservations.delete(volumeId);
   }
@@ -199,7 +201,7 @@ export class Fleet {
   #holdCard(card: CardReservation): void {
     const books = this.#booksOfCard(card.cardId);
     for (const resource of cardResources) books[resource] += card[resource];
-    books.functionIds.add(card.functionId);
+    count(books.functionIds, card.functionId, 1);
     books.volumes.set(card.volumeId, card.labels);
     this.#cardReservations.set(card.volumeId, card);
   }
@@ -216,7 +218,7 @@ export class Fleet {
       bytesPerSecond: 0,
       memoryBytes: 0,
       armCentiCores: 0,
-      functionIds: new Set(),
+      functionIds: new Map(),
       volumes: new Map(),
     };
     this.#cardBooks.set(cardId, books);
@@ -287,6 +289,12 @@ export class Fleet {
       known.snapshot.budget[short] - known.use[short],
     );
   }
+}
+
+function count(holders: Map<string, number>, functionId: string, more: number): void {
+  const now = (holders.get(functionId) ?? 0) + more;
+  if (now > 0) holders.set(functionId, now);
+  else holders.delete(functionId);
 }
 
 /** Who asks for nothing gets it even where more is held than there is: a volume without limits on an overdrawn card. */

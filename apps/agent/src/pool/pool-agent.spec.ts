@@ -162,6 +162,32 @@ describe("a pool's agent", () => {
     expect(await pool.scheduler.inspect()).toMatchObject({ total: 1, given: { legs: [{ operationId, legId }] } });
   });
 
+  it('goes on deleting a leg of which its journal alone knows, wherever it was killed meanwhile', async () => {
+    for (let moment = 1, isKilled = true; isKilled; moment++) {
+      const pool = new PoolFixture();
+      const first = await pool.start();
+      await pool.untilSaid(await pool.want(), 'ready');
+      await first.stop();
+      const kept = await pool.store.load();
+      const fuse = new Fuse(moment);
+      void pool.start(fuse);
+      const { operationId } = await pool.want({ tombstone: true });
+      const isSaid = () => pool.scheduler.saidOfLeg(operationId)?.phase === 'deleted';
+      await pool.clock.runUntil('the agent is dead or done', () => fuse.blown || isSaid());
+      isKilled = fuse.blown;
+      // As a crash within a moment of being told leaves it; and nobody tells it again.
+      const wasTold = pool.journal.lines.get(LEG_ID)?.some((line) => line.includes('"tombstone":true')) === true;
+      if (kept) await pool.store.save({ ...kept, items: [] });
+      pool.scheduler.items.clear();
+      await pool.start();
+      await pool.clock.run(20_000);
+      const there = [...pool.world.legs.keys()];
+      const given = { legs: there.map((legId) => ({ legId })) };
+      expect(await pool.scheduler.inspect(), `killed at moment ${moment}`).toMatchObject({ given });
+      expect(wasTold ? there : [], `killed at moment ${moment}`).toEqual([]);
+    }
+  });
+
   it('tells of the deletion alone when a leg is to go while it is still being served', async () => {
     const pool = new PoolFixture();
     let tombstone: Promise<DesiredLeg> | null = null;

@@ -111,10 +111,11 @@ export class PoolRole implements RolePart<DesiredLeg> {
     const known = this.#legs.get(legId)?.reconciler.desired;
     try {
       const { tombstone, begun } = (await openLegJournal(legId, journal)).book;
-      const isOver = tombstone !== null || begun === null;
-      const isGone = !known && isOver && (await plane.observe(legId)) === null;
-      if (isGone) await journal.remove(legId);
-      else if (tombstone === null && begun !== null && begun.revision > (known?.revision ?? 0)) this.accept([begun]);
+      // Once it was to go, nothing older of it is wanted; who crashed before it was gone may hear of it from nobody else.
+      const last = tombstone ?? begun;
+      const mayBeGone = !known && (last === null || last.tombstone);
+      if (mayBeGone && (await plane.observe(legId)) === null) await journal.remove(legId);
+      else if (last !== null && last.revision > (known?.revision ?? 0)) this.accept([last]);
     } catch (error) {
       log.warn('a journal was not taken up; the next start does it', { legId, error: String(error) });
     }

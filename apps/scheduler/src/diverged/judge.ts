@@ -171,15 +171,10 @@ interface Around {
 }
 
 function takeOver(scene: Scene, { cardId, given, observed }: CardPart, around: Around): Verdict {
-  const { volumeId, parts } = scene.one;
+  const { parts } = scene.one;
   if (given === null) return refused(`it runs on ${cardId}, whose agent was given nothing of it`);
   if (given.tombstone) return refused(`${cardId} is deleting it: wait until it is gone`);
   if (observed === null || !isSettled(observed, plannedVolumeOf(given))) return refused(unfinished(cardId, given));
-  const holder = scene.books.find((one) => one.volume.volumeId !== volumeId && holdsFunction(one, cardId, given));
-  if (holder)
-    return refused(
-      `the books hold ${given.export.functionId} of ${cardId} for ${holder.volume.name} (${holder.volume.volumeId}): settle that first`,
-    );
   const bases = given.bases?.map((base) => baseGiven(scene, base)) ?? [];
   const unknown = given.bases?.find(({ shared }, depth) => shared && !bases[depth]?.origin);
   if (unknown)
@@ -202,14 +197,6 @@ function unfinished(cardId: string, { operationId, paused }: DesiredVolume): str
   return paused
     ? `${cardId} holds ${operationId}, as it was paused: resume it where it is paused now, and wait until it is at rest`
     : `${cardId} has not finished ${operationId}, or is making it good: wait until it is at rest`;
-}
-
-/** By its reservation: a volume whose creation was undone still names the function that it was to have. */
-function holdsFunction({ reservations }: RecordedVolume, cardId: string, { export: shown }: DesiredVolume): boolean {
-  return reservations.some(
-    ({ ownerRole, ownerId, functionId }) =>
-      ownerRole === 'card' && ownerId === cardId && functionId === shown.functionId,
-  );
 }
 
 /** The leg as its pool has it, where that is what the card stands on; else what disagrees. */

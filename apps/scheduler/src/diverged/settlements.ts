@@ -203,7 +203,6 @@ export class Settlements {
     return { ...done, recorded };
   }
 
-  /** Deleted ones first: a function that they hold may be another's by now. */
   #chosen(id: string, { differing }: Compared, { answered }: Reality): DifferingVolume[] {
     const one = differing.find(({ volumeId, recorded }) => volumeId === id || recorded?.volume.name === id);
     if (one) return [one];
@@ -211,8 +210,9 @@ export class Settlements {
       const detail = `${id} is no volume that differs and no agent of another life of the database: flexbso get differences lists what there is`;
       throw new ProblemError({ code: 'not-found', detail });
     }
-    const ofAgent = differing.filter(({ differences }) => differences.some(({ agentId }) => agentId === id));
-    return ofAgent.toSorted((left, right) => left.parts.cards.length - right.parts.cards.length).slice(0, maxSettled);
+    return differing
+      .filter(({ differences }) => differences.some(({ agentId }) => agentId === id))
+      .slice(0, maxSettled);
   }
 
   #compare({ asked, reality }: Told, recorded: readonly RecordedVolume[]): Compared {
@@ -251,13 +251,13 @@ export class Settlements {
   }
 }
 
-/** A change that was under way in the copy is over with what is settled now. */
 /** It was wanted after the copy's last change, which may be long ago. */
 const restoredBefore: Problem = {
   code: 'diverged',
   detail: 'the database was restored to a copy from before this change began; ask for it again, if it is still wanted',
 };
 
+/** A change that was under way in the copy is over with what is settled now. */
 function endChange(
   draft: Draft,
   present: Aggregate | null,

@@ -60,7 +60,7 @@ describe('a volume that is detached', () => {
       cardId: 'card-1',
       legs: [{ legId: made.legs[0]?.legId, epoch: 1, state: 'ready', current: true }],
     });
-    expect(useOf()).toMatchObject({ functionIds: new Set(), iops: 0, memoryBytes: 0 });
+    expect(useOf()).toMatchObject({ functionIds: new Map(), iops: 0, memoryBytes: 0 });
     expect((await reservations()).map(({ ownerRole }) => ownerRole)).toEqual(['pool']);
     expect(cell.pools.flatMap(({ items }) => [...items.values()]).map(({ tombstone }) => tombstone)).toEqual([false]);
     await nothingDiffers();
@@ -74,12 +74,12 @@ describe('a volume that is detached', () => {
       state: 'applying',
       waitingFor: expect.stringContaining('card card-1'),
     });
-    expect(useOf()?.functionIds).toEqual(new Set([made.functionId]));
+    expect(useOf()?.functionIds).toEqual(new Map([[made.functionId, 1]]));
     await cell.restart();
     card().play = succeed;
     await card().goOn();
     expect(await cell.volumeNow()).toMatchObject({ state: 'detached' });
-    expect(useOf()?.functionIds).toEqual(new Set());
+    expect(useOf()?.functionIds).toEqual(new Map());
     await nothingDiffers();
   });
 
@@ -211,11 +211,16 @@ describe('an attached volume', () => {
       plan: { guestFeels: expect.stringContaining('appears as a new one on function vf-7') },
     });
     await cell.settle();
-    expect(useOf()?.functionIds).toEqual(new Set([made.functionId, 'vf-7']));
+    expect(useOf()?.functionIds).toEqual(
+      new Map([
+        [made.functionId, 1],
+        ['vf-7', 1],
+      ]),
+    );
     slow.play = succeed;
     await slow.goOn();
     expect(await cell.volumeNow()).toMatchObject({ state: 'ready', functionId: 'vf-7', attached: true });
-    expect(useOf()?.functionIds).toEqual(new Set(['vf-7']));
+    expect(useOf()?.functionIds).toEqual(new Map([['vf-7', 1]]));
     await nothingDiffers();
   });
 
@@ -229,7 +234,7 @@ describe('an attached volume', () => {
     });
     expect(await cell.volumeNow()).toMatchObject({ state: 'ready', functionId: made.functionId });
     expect(card().items.get(made.volumeId)?.export.functionId).toBe(made.functionId);
-    expect(useOf()?.functionIds).toEqual(new Set([made.functionId]));
+    expect(useOf()?.functionIds).toEqual(new Map([[made.functionId, 1]]));
     await nothingDiffers();
   });
 
@@ -254,7 +259,7 @@ describe('an attachment', () => {
     await cell.settle();
     expect(await cell.changeNow(change.changeId)).toMatchObject({ state: 'undone' });
     expect(await cell.volumeNow()).toMatchObject({ state: 'detached', attached: false, legs: [{ epoch: 2 }] });
-    expect(useOf('card-2')?.functionIds).toEqual(new Set());
+    expect(useOf('card-2')?.functionIds).toEqual(new Map());
     await nothingDiffers();
     card('card-2').play = play;
     expect(await attached({ cardId: 'card-1' })).toMatchObject({ state: 'ready', legs: [{ epoch: 3 }] });

@@ -89,7 +89,7 @@ describe('a volume whose card is away', () => {
     await cell.failover();
     await cell.settle();
     expect((await cell.volumeNow()).formerCards).toMatchObject([{ cardId: 'card-1', functionId: made.functionId }]);
-    expect(cell.fleet.card('card-1')?.use.functionIds).toEqual(new Set([made.functionId]));
+    expect(cell.fleet.card('card-1')?.use.functionIds).toEqual(new Map([[made.functionId, 1]]));
     expect(await booksDiffer()).toEqual([]);
     expect((await check()).differences.filter(({ where }) => where === 'card card-1').map(({ what }) => what)).toEqual([
       expect.stringContaining('it was failed over to card-2'),
@@ -99,7 +99,7 @@ describe('a volume whose card is away', () => {
     await cell.settle();
     expect(givenTo('card-1')).toMatchObject({ tombstone: true, movedTo: 'card-2' });
     expect((await cell.volumeNow()).formerCards).toEqual([]);
-    expect(cell.fleet.card('card-1')?.use).toMatchObject({ functionIds: new Set(), iops: 0, memoryBytes: 0 });
+    expect(cell.fleet.card('card-1')?.use).toMatchObject({ functionIds: new Map(), iops: 0, memoryBytes: 0 });
     expect(await booksDiffer()).toEqual([]);
     expect((await check()).differences).toEqual([]);
     expect((await reservations()).map(({ ownerId }) => ownerId).toSorted()).toEqual(['card-2', made.legs[0]?.poolId]);

@@ -57,7 +57,11 @@ export class SimBus {
   /** Processes of services that mind whether they are connected. */
   readonly #onAway = new Map<SimProcess, (isAway: boolean) => void>();
 
-  constructor(parts: { timeline: Timeline; chance: Chance; faults: Faults }) {
+  readonly #onDoubled: (from: string) => void;
+
+  /** @param parts with who is told that a message of whom arrives twice */
+  constructor(parts: { timeline: Timeline; chance: Chance; faults: Faults; onDoubled: (from: string) => void }) {
+    this.#onDoubled = parts.onDoubled;
     this.#timeline = parts.timeline;
     this.#chance = parts.chance;
     this.#faults = parts.faults;
@@ -169,6 +173,7 @@ export class SimBus {
     if (isAway() || this.#strikes('message-lost', way)) return;
     // Nobody waits for an answer any more once it is there.
     const times = !way.isAnswer && this.#strikes('message-doubled', way) ? 2 : 1;
+    if (times === 2) this.#onDoubled(way.from);
     for (let time = 0; time < times; time += 1) this.#timeline.after(this.#latencyMs(way), deliver);
   }
 

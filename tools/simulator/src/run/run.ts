@@ -23,7 +23,7 @@ import { Timeline } from '../time/timeline.js';
 import { Books } from '../truth/books.js';
 import { Judge } from '../truth/judge.js';
 import type { Promises } from '../truth/promises.js';
-import { CLIENT } from '../truth/requests.js';
+import { CLIENT, clientOf } from '../truth/requests.js';
 import type { Violation } from '../truth/violation.js';
 import { faultsOf } from './faults-of-run.js';
 
@@ -125,7 +125,7 @@ export class Run {
     this.#say = said;
     this.#faults = new Faults(said);
     const common = { timeline: this.#timeline, chance: this.#chance, faults: this.#faults, trace: said };
-    this.#bus = new SimBus(common);
+    this.#bus = new SimBus({ ...common, onDoubled: (from) => this.#judge.requests.doubled(from) });
     const endsAt = (moment: Moment): boolean => this.#endsAt(moment);
     this.#agents = machines().map(
       (machine) =>
@@ -197,7 +197,7 @@ export class Run {
     const [poolIds, cardIds] = [idsOf('pool'), idsOf('card')];
     const names = Array.from({ length: VOLUMES }, (_, index) => `vol-${index + 1}`);
     for (const name of names) {
-      const asker = this.#asker(`client ${name}`, tenant);
+      const asker = this.#asker(clientOf(name), tenant);
       const client = new Client({
         name,
         names,
