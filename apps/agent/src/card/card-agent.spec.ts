@@ -201,12 +201,22 @@ describe('a card agent', () => {
     const card = new CardFixture();
     await card.start();
     const desired = await card.settle({});
+    const follows = card.scheduler.incarnation;
     card.scheduler.incarnation = crypto.randomUUID();
     card.scheduler.items.clear();
     await card.clock.runUntil(
       'diverged is said',
       () => card.scheduler.envelopes.at(-1)?.diverged?.includes('incarnation') === true,
     );
+    expect(isSettled(card.observed(), plannedVolumeOf(desired))).toBe(true);
+    // An order of the one before that comes late: what it is about may have been settled without it.
+    const { incarnation, revision } = card.scheduler;
+    Object.assign(card.scheduler, { incarnation: follows, revision: revision + 1 });
+    const late = { ...desired, qos: { iopsTotal: 500 }, operationId: 'op-late000001', revision: revision + 1 };
+    await card.scheduler.nudge(revision, [late]);
+    Object.assign(card.scheduler, { incarnation, revision });
+    await card.clock.run(20_000);
+    expect(card.scheduler.said(late.operationId)).toBeUndefined();
     expect(isSettled(card.observed(), plannedVolumeOf(desired))).toBe(true);
   });
 

@@ -67,6 +67,9 @@ export class DesiredFeed<Item extends { readonly revision: number }> {
   #nudged(nudge: DesiredMessage<Item>): void {
     if (this.#stop.signal.aborted) return;
     const { keeper, nameOf } = this.#ports;
+    // Whoever answers is not whom this agent follows: an order of that one may come late, when what it is about has been
+    // settled without it. An answer tells.
+    if (this.#diverged !== null) return this.ask();
     this.#act(judgeNudge(keeper.state, nudge, nameOf));
   }
 

@@ -59,10 +59,7 @@ function agentDifferences(
   const booked = new Map(recorded?.legs.filter((leg) => leg.poolId === id).map((leg) => [leg.legId, leg]));
   const there = new Map(parts.legs.filter((leg) => leg.poolId === id).map((leg) => [leg.legId, leg]));
   return [...new Set([...booked.keys(), ...there.keys()])].toSorted().flatMap((legId) => {
-    const what = legDifference(booked.get(legId) ?? null, there.get(legId) ?? null, {
-      isOfThisLife,
-      isOnNoCard: parts.cards.length === 0,
-    });
+    const what = legDifference(booked.get(legId) ?? null, there.get(legId) ?? null, isOfThisLife);
     return what === null ? [] : [{ role, agentId: id, id: legId, what }];
   });
 }
@@ -136,11 +133,7 @@ const text = (what: string, recorded: string, here: string) =>
 /** How far a leg has come: what a pool was told of it later is further. */
 const rankOf: Record<LegRecord['role'], number> = { preparing: 0, current: 1, frozen: 2, retiring: 2 };
 
-function legDifference(
-  booked: LegRecord | null,
-  part: LegPart | null,
-  { isOfThisLife, isOnNoCard }: { readonly isOfThisLife: boolean; readonly isOnNoCard: boolean },
-): string | null {
+function legDifference(booked: LegRecord | null, part: LegPart | null, isOfThisLife: boolean): string | null {
   if (part === null) {
     const isDone = booked === null || booked.state === 'deleting' || isOfThisLife;
     return isDone ? null : 'recorded, and not here: deleted since';
@@ -148,8 +141,9 @@ function legDifference(
   if (booked === null) return part.given?.tombstone ? 'not recorded, and being deleted here' : 'here, and not recorded';
   if (isOfThisLife) return null;
   if (part.given?.operationId === booked.operationId) {
-    // Of a volume that no card tells of, this alone says which stack carries it: a pool that came over would be told otherwise.
-    const isFurther = isOnNoCard && rankOf[part.given.role] > rankOf[booked.role];
+    // Of a volume that its card lets go of, this alone says which stack carries it: a pool that came over would be told
+    // otherwise. A card that has it now may be about to: an order of the life before may still be on its way.
+    const isFurther = rankOf[part.given.role] > rankOf[booked.role];
     return isFurther ? `changed since: ${booked.role} recorded, ${part.given.role} here` : null;
   }
   if (part.given === null) return 'here, and its agent was given nothing of it';

@@ -4,7 +4,7 @@ import { MemoryCell } from '../testing/memory-cell.js';
 import { settlementsOf } from '../testing/settlements.js';
 
 let cell: MemoryCell;
-const { adopt, backUp, differences, restore } = settlementsOf(() => cell);
+const { adopt, backUp, check, differences, restore } = settlementsOf(() => cell);
 beforeEach(async () => {
   cell = await MemoryCell.start();
 });
@@ -15,8 +15,8 @@ const legsOnPools = () =>
     .filter(({ tombstone }) => !tombstone)
     .map(({ legId, role }) => ({ legId, role }));
 
-/** The copy is from while the snapshot is taken; then it is there, and the volume is detached. */
-async function takenAndDetachedSince(): Promise<void> {
+/** The copy is from while the snapshot is taken; then it is there. */
+async function takenSince(): Promise<void> {
   await cell.create({ placement: { cardId: 'card-1' } });
   const card = cell.cardOf({ cardId: 'card-1' });
   const slow = new SlowCard();
@@ -29,22 +29,48 @@ async function takenAndDetachedSince(): Promise<void> {
   slow.isWorking = true;
   await card.goOn();
   await cell.settle();
+}
+
+async function takenAndDetachedSince(): Promise<void> {
+  await takenSince();
   await cell.detach();
   await cell.settle();
 }
+
+async function whatDiffers(): Promise<string[]> {
+  const { volumes } = await differences();
+  return volumes.flatMap((volume) => volume.differences.map(({ what }) => what));
+}
+
+const furtherRoles = [
+  'changed since: preparing recorded, current here',
+  'changed since: current recorded, frozen here',
+];
+
+describe('a restored database of which a change was under way, of a volume that its card has yet,', () => {
+  it('lets no pool over that knows further which stack carries it: the card may be about to let go of it', async () => {
+    await takenSince();
+    await restore();
+    expect(await whatDiffers()).toEqual(expect.arrayContaining(furtherRoles));
+    const before = legsOnPools();
+    await adopt('card-2');
+    expect(legsOnPools()).toEqual(before);
+    // Its card came over, and has told what became of the change.
+    expect(await whatDiffers()).toEqual([]);
+    const { agents } = await differences();
+    await adopt(agents[0]?.id ?? 'nobody');
+    expect((await differences()).agents).toEqual([]);
+    expect(legsOnPools()).toEqual(before);
+    expect(await cell.volumeNow()).toMatchObject({ state: 'ready', snapshots: [{ state: 'ready' }] });
+    expect((await check()).differences).toEqual([]);
+  });
+});
 
 describe('a restored database of which a change was under way, of a volume that no card has,', () => {
   it('lets no pool over that alone knows which stack carries it, and says so', async () => {
     await takenAndDetachedSince();
     await restore();
-    const { volumes } = await differences();
-    const said = volumes.flatMap((volume) => volume.differences.map(({ what }) => what));
-    expect(said).toEqual(
-      expect.arrayContaining([
-        'changed since: preparing recorded, current here',
-        'changed since: current recorded, frozen here',
-      ]),
-    );
+    expect(await whatDiffers()).toEqual(expect.arrayContaining(furtherRoles));
     const before = legsOnPools();
     await adopt('card-2');
     expect(legsOnPools()).toEqual(before);

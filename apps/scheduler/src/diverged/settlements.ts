@@ -216,10 +216,10 @@ export class Settlements {
   }
 
   #compare({ asked, reality }: Told, recorded: readonly RecordedVolume[]): Compared {
-    const { incarnation } = this.#decisions;
+    const { incarnation, ports } = this.#decisions;
     const differing = differingVolumes(recorded, reality, incarnation);
     const verdictOf = (one: DifferingVolume): Verdict => {
-      const outdated = whyOutdated(asked.get(one.volumeId), one.recorded?.volume);
+      const outdated = whyOutdated(asked.get(one.volumeId), one.recorded?.volume) ?? whyUnheard(ports.fleet, one);
       return outdated === null ? judge(one, reality, recorded, incarnation) : refused(outdated);
     };
     return { differing, verdictOf };
@@ -331,6 +331,18 @@ function standing(fleet: Fleet): Pick<Divergence, 'following' | 'unheard'> & { i
   const following = all.filter(({ follows }) => follows === 'this').length;
   const unheard = all.filter(({ follows }) => follows === 'unheard').map(({ role, id }) => ({ role, id }));
   return { following, unheard, isAll: following === all.length };
+}
+
+/** Whoever has not been answered yet in this life still follows orders of the one before, which may come late. */
+function whyUnheard(fleet: Fleet, { parts }: DifferingVolume): string | null {
+  const agents = [
+    ...parts.cards.map(({ cardId: id }) => ({ role: 'card' as const, id })),
+    ...parts.legs.map(({ poolId: id }) => ({ role: 'pool' as const, id })),
+  ];
+  const unheard = agents.find(({ role, id }) => fleet.follows(role, id) === 'unheard');
+  return unheard
+    ? `${unheard.role} ${unheard.id} has not asked what is wanted since the restore: wait until it has`
+    : null;
 }
 
 const settled = ({ volume, change }: Draft, how: One['how']): One => ({
