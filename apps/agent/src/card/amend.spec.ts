@@ -1,6 +1,6 @@
 import type { DesiredVolume, QosLimits } from '@flexbso/contracts';
 import { DataPlaneError } from '@flexbso/dataplane-port';
-import { expectedObservation, isSettled, plannedVolumeOf } from '@flexbso/stack';
+import { acceptedPlanOf, expectedObservation, isSettled, plannedVolumeOf } from '@flexbso/stack';
 import { describe, expect, it } from 'vitest';
 import { CardFixture, VOLUME_ID, type Wish } from '../testing/card-fixture.js';
 import { Fuse } from '../testing/fuse.js';
@@ -231,4 +231,18 @@ it('never takes a growth back that its guest has seen, however often limits that
   for (const wanted of amended) await card.untilSaid(wanted, 'settled');
   expect(failures).toBeLessThan(0);
   expect(card.observed().head).toMatchObject({ sizeBytes: 2 * sizeBytes, qos });
+});
+
+it('sets the limits that stay when a change is taken back, however often that fails: there is nothing further back', async () => {
+  const card = new CardFixture();
+  const plane = new FaultyPlane(1, 'fails-for-good', card.clock);
+  await card.start(new Fuse(), plane);
+  await card.settle({ qos: limited });
+  plane.isArmed = true;
+  const back = { ...card.next({ qos: other, origin: 'healing' }), plan: acceptedPlanOf([]) };
+  await card.scheduler.want(VOLUME_ID, back);
+  await card.untilSaid(back, 'settled');
+  expect(plane.hit).toBe('perform set-limits');
+  expect(card.scheduler.volumeReports.filter(({ phase }) => phase === 'undone')).toEqual([]);
+  expect(card.observed().head).toMatchObject({ qos: other });
 });

@@ -15,7 +15,7 @@ import {
   stepOutcomeSchema,
   volumePhaseSchema,
 } from '@flexbso/contracts';
-import { desiredStacks } from '@flexbso/stack';
+import { acceptedPlanOf, desiredStacks } from '@flexbso/stack';
 import { z } from 'zod';
 
 /** One step of an operation, as the journal knows it. */
@@ -280,6 +280,14 @@ export function isPastReturn({ desired, cutOverIntended, mayCarryGuest, steps }:
 /** Its guest sees more than what was applied: a device does not shrink, so what fails from then on is tried again. */
 export function hasGrown({ applied }: VolumeBook, { head }: Pick<ObservedVolume, 'head'>): boolean {
   return head !== null && applied !== null && head.sizeBytes > applied.sizeBytes;
+}
+
+/**
+ * It takes back what another had begun, so that nobody accepted a plan of it: there is nothing further back, and what
+ * fails of it is tried again.
+ */
+export function isWayBack({ origin, plan }: Pick<DesiredVolume, 'origin' | 'plan'>): boolean {
+  return origin === 'healing' && plan.digest === acceptedPlanOf([]).digest;
 }
 
 /** The phases after which an operation is not tried again by itself. */

@@ -6,7 +6,7 @@ import type { Randomness } from '../ports/randomness.js';
 import { Attempts } from '../pacing/attempts.js';
 import { backoffMs, jittered } from '../pacing/backoff.js';
 import type { LookAgain } from '../pacing/serial-worker.js';
-import { type BookEntry, type VolumeBook, hasGrown, isPastReturn, isSameWork, seenDone } from './book.js';
+import { type BookEntry, type VolumeBook, hasGrown, isPastReturn, isSameWork, isWayBack, seenDone } from './book.js';
 import { type Decision, decide } from './decide.js';
 import { LegFaults, openLegIds } from './leg-faults.js';
 import { LegWatch } from './leg-watch.js';
@@ -263,7 +263,7 @@ export class VolumeReconciler {
     });
     const { operation } = this.#journal.book;
     const isPastCutOver = operation?.cutOverIntended === true || hasGrown(this.#journal.book, observed);
-    const isGoing = operation?.desired.tombstone === true;
+    const isGoing = operation !== null && (operation.desired.tombstone || isWayBack(operation.desired));
     if (isPastCutOver || isGoing || (retryable && this.#failures + 1 < MAX_ATTEMPTS_BEFORE_UNDO)) {
       if (pending.length > 0) await this.#journal.enter(pending);
       return this.#wait(`another attempt: ${problem.detail}`, problem, observed);
