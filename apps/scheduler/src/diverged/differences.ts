@@ -91,7 +91,9 @@ function cardDifference(
   if (booked === null && recorded.volume.want.detached)
     return `it runs here${generationText(part)} and is recorded as detached: attached since`;
   if (booked === null) return `it runs here${generationText(part)}, and its creation was under way in the copy`;
-  if (part.given?.operationId === booked.operationId || isOfThisLife) return null;
+  // Limits that stayed when a change was taken back hold under the order from before it.
+  const isAsBooked = part.given?.operationId === booked.operationId && isSameQos(booked, part.given);
+  if (isAsBooked || isOfThisLife) return null;
   if (part.given === null) return 'it runs here, and its agent was given nothing of it';
   return `changed since: ${changedText(booked, part.given)}`;
 }
@@ -107,6 +109,8 @@ const legsText = ({ stack }: DesiredVolume) =>
   stack.legs.map(({ legId, poolId }) => `${legId} on ${poolId}`).join(', ');
 const layersText = ({ stack }: DesiredVolume) => stack.layers.map(({ kind }) => kind).join(', ') || 'plain';
 
+const isSameQos = (booked: DesiredVolume, given: DesiredVolume) => isSame(booked.qos ?? {}, given.qos ?? {});
+
 /** In words of the API, from what is recorded to what the card was given. */
 function changedText(booked: DesiredVolume, given: DesiredVolume): string {
   if (given.tombstone) return 'it is being deleted here';
@@ -114,9 +118,7 @@ function changedText(booked: DesiredVolume, given: DesiredVolume): string {
     text('generation', String(booked.generation), String(given.generation)),
     text('function', booked.export.functionId, given.export.functionId),
     text('size', `${booked.sizeBytes} bytes`, `${given.sizeBytes} bytes`),
-    isSame(booked.qos ?? {}, given.qos ?? {})
-      ? null
-      : `qos ${JSON.stringify(booked.qos)} recorded, ${JSON.stringify(given.qos)} here`,
+    isSameQos(booked, given) ? null : `qos ${JSON.stringify(booked.qos)} recorded, ${JSON.stringify(given.qos)} here`,
     text(
       'stack',
       `${booked.stack.stackGeneration} (${layersText(booked)})`,

@@ -106,6 +106,21 @@ describe('a database restored from a backup', () => {
     expect((await check()).differences).toEqual([]);
   });
 
+  it('takes over limits that hold under the very order that is recorded: they stayed when a change was taken back', async () => {
+    const volume = await cell.create();
+    await backUp();
+    const { items } = cell.cardOf(volume);
+    const given = items.get(volume.volumeId);
+    if (!given) throw new Error('the card has nothing of it');
+    items.set(volume.volumeId, { ...given, qos: { iopsTotal: 700 } });
+    await restore();
+    const { volumes } = await differences();
+    expect(volumes[0]?.differences[0]?.what).toBe('changed since: qos null recorded, {"iopsTotal":700} here');
+    await adopt('vol-a');
+    expect(await cell.volumeNow()).toMatchObject({ state: 'ready', qos: { iopsTotal: 700 } });
+    expect((await check()).differences).toEqual([]);
+  });
+
   it('takes over a volume of which a leg had become larger and the head had not', async () => {
     await backUp();
     const { volumeId, legs } = await cell.create({ name: 'growing' });

@@ -219,7 +219,8 @@ export class Settlements {
     const { incarnation, ports } = this.#decisions;
     const differing = differingVolumes(recorded, reality, incarnation);
     const verdictOf = (one: DifferingVolume): Verdict => {
-      const outdated = whyOutdated(asked.get(one.volumeId), one.recorded?.volume) ?? whyUnheard(ports.fleet, one);
+      const outdated =
+        whyOutdated(asked.get(one.volumeId), one.recorded?.volume) ?? whyUnheard(ports.fleet, one, reality);
       return outdated === null ? judge(one, reality, recorded, incarnation) : refused(outdated);
     };
     return { differing, verdictOf };
@@ -333,13 +334,16 @@ function standing(fleet: Fleet): Pick<Divergence, 'following' | 'unheard'> & { i
   return { following, unheard, isAll: following === all.length };
 }
 
-/** Whoever has not been answered yet in this life still follows orders of the one before, which may come late. */
-function whyUnheard(fleet: Fleet, { parts }: DifferingVolume): string | null {
-  const agents = [
-    ...parts.cards.map(({ cardId: id }) => ({ role: 'card' as const, id })),
-    ...parts.legs.map(({ poolId: id }) => ({ role: 'pool' as const, id })),
-  ];
-  const unheard = agents.find(({ role, id }) => fleet.follows(role, id) === 'unheard');
+/** Who has not asked yet in this life still carries out orders of the one that it follows, which may come late. */
+function whyUnheard(fleet: Fleet, { parts }: DifferingVolume, { answered }: Reality): string | null {
+  const concerned = new Set([
+    ...parts.cards.map(({ cardId }) => `card ${cardId}`),
+    ...parts.legs.map(({ poolId }) => `pool ${poolId}`),
+  ]);
+  const unheard = answered.find(
+    ({ role, id, isEstranged }) =>
+      isEstranged && concerned.has(`${role} ${id}`) && fleet.follows(role, id) === 'unheard',
+  );
   return unheard
     ? `${unheard.role} ${unheard.id} has not asked what is wanted since the restore: wait until it has`
     : null;

@@ -49,9 +49,11 @@ export class TypeormReader implements StoreReader {
   volumesFrom(snapshotId: string): Promise<VolumeRecord[]> {
     // In the text that the columns hold: nothing but a reference to a snapshot is followed by a closing brace.
     const origin = `%"snapshotId":"${snapshotId}"}%`;
+    const isOfChange = 'change.changeId = volume.changeId AND change.state NOT IN (:...final)';
     return this.manager
       .createQueryBuilder(VolumeRow, 'volume')
-      .where('(volume.want LIKE :origin OR volume.snapshots LIKE :origin)', { origin })
+      .leftJoin(ChangeRow, 'change', isOfChange, { final: [...finalChangeStates] })
+      .where('(volume.want LIKE :origin OR volume.snapshots LIKE :origin OR change.from LIKE :origin)', { origin })
       .orderBy('volume.createdAtMs', 'ASC')
       .getMany();
   }

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { aSpec, fleetOperator, operator } from '../testing/fixtures.js';
+import { SlowCard } from '../testing/fake-agents.js';
 import { MemoryCell, refusalOf } from '../testing/memory-cell.js';
 
 const encrypted = { layers: [{ kind: 'encryption' as const, cipher: 'aes-xts-256' as const }] };
@@ -62,6 +63,24 @@ describe('a clone', () => {
     expect(cell.pools.flatMap(({ items }) => [...items.values()].filter(({ tombstone }) => !tombstone))).toHaveLength(
       2,
     );
+  });
+
+  it('keeps its snapshot too while it is only being made whole: its card reads from it until that is over', async () => {
+    await clone();
+    await cell.settle();
+    const card = cell.cardOf(await cell.volumeNow('copy'));
+    const slow = new SlowCard();
+    card.play = slow.play;
+    await cell.change({ stack: { layers: [] } }, 'copy');
+    expect(await refusalOf(dropMonday())).toBe('change-refused');
+    await cell.settle();
+    expect(await refusalOf(dropMonday())).toBe('change-refused');
+    slow.isWorking = true;
+    await card.goOn();
+    await cell.settle();
+    await dropMonday();
+    await cell.settle();
+    expect((await cell.volumeNow()).snapshots).toEqual([]);
   });
 
   it('is deleted without anything of its snapshot', async () => {

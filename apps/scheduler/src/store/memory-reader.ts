@@ -50,12 +50,18 @@ export class MemoryReader implements StoreReader {
 
   volumesFrom = (snapshotId: string) =>
     this.connection.answer(
-      this.contents.volumes.where(({ want, snapshots }) =>
-        [...(want.bases ?? []), ...snapshots.flatMap(({ bases }) => bases)].some(
+      this.contents.volumes.where(({ want, snapshots, changeId }) =>
+        [...(want.bases ?? []), ...this.#basesBefore(changeId), ...snapshots.flatMap(({ bases }) => bases)].some(
           ({ origin }) => origin?.snapshotId === snapshotId,
         ),
       ),
     );
+
+  /** What the volume stands on until its change is over. */
+  #basesBefore(changeId: string | null) {
+    const change = changeId === null ? null : this.contents.changes.get(changeId);
+    return change && !finalChangeStates.includes(change.state) ? (change.from?.bases ?? []) : [];
+  }
 
   legsOf = (volumeId: string) =>
     this.connection.answer(

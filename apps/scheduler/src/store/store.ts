@@ -24,7 +24,10 @@ export interface StoreReader {
   volumesWithBadLegs(limit: number): Promise<VolumeRecord[]>;
   /** Volumes that have snapshots; oldest first. */
   volumesWithSnapshots(tenantId: string | null, after: Cursor | null, limit: number): Promise<VolumeRecord[]>;
-  /** Clones that read from a snapshot, or of which a snapshot does; MAX_CLONES bounds them. */
+  /**
+   * Clones that read from a snapshot, or of which a snapshot does; MAX_CLONES bounds them. One that is being made whole
+   * reads from it until its change is over.
+   */
   volumesFrom(snapshotId: string): Promise<VolumeRecord[]>;
   legsOf(volumeId: string): Promise<LegRecord[]>;
   leg(legId: string): Promise<LegRecord | null>;

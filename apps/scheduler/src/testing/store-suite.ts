@@ -273,8 +273,14 @@ function testSnapshots(open: () => Suite): void {
       { want: clone },
       { snapshots: [aSnapshot([aBase(origin)])] },
       {},
+      // They hold everything themselves, the first once its change is over, the second already.
+      { changeId: 'chg-00000000a1' },
+      { changeId: 'chg-00000000a2' },
     ];
+    const change = { from: clone, volumeId: 'vol-0000000004' };
     await store.transaction(async (tx) => {
+      await tx.putChange(aChangeRecord({ ...change, changeId: 'chg-00000000a1', state: 'applying' }));
+      await tx.putChange(aChangeRecord({ ...change, changeId: 'chg-00000000a2', state: 'settled' }));
       for (const [index, more] of volumes.entries()) {
         const ids = { volumeId: `vol-000000000${index}`, name: `vol-${index}`, createdAtMs: index + 1 };
         await tx.putVolume(aVolumeRecord({ ...ids, ...more }));
@@ -286,7 +292,7 @@ function testSnapshots(open: () => Suite): void {
     expect(await snapshots({ createdAtMs: 1, id: 'vol-0000000000' })).toEqual(['vol-2']);
     expect(await snapshots(null, 'nobody')).toEqual([]);
     const clones = (snapshotId: string) => store.read(async (reader) => names(await reader.volumesFrom(snapshotId)));
-    expect(await clones(origin.snapshotId)).toEqual(['vol-1', 'vol-2']);
+    expect(await clones(origin.snapshotId)).toEqual(['vol-1', 'vol-2', 'vol-4']);
     expect(await clones('snap-000000000b')).toEqual([]);
   });
 }
