@@ -263,8 +263,8 @@ export class VolumeReconciler {
     });
     const { operation } = this.#journal.book;
     const isPastCutOver = operation?.cutOverIntended === true || hasGrown(this.#journal.book, observed);
-    const isGoing = operation !== null && (operation.desired.tombstone || isWayBack(operation.desired));
-    if (isPastCutOver || isGoing || (retryable && this.#failures + 1 < MAX_ATTEMPTS_BEFORE_UNDO)) {
+    const mustBeCarriedOut = operation !== null && (operation.desired.tombstone || isWayBack(operation.desired));
+    if (isPastCutOver || mustBeCarriedOut || (retryable && this.#failures + 1 < MAX_ATTEMPTS_BEFORE_UNDO)) {
       if (pending.length > 0) await this.#journal.enter(pending);
       return this.#wait(`another attempt: ${problem.detail}`, problem, observed);
     }

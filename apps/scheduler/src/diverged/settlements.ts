@@ -216,11 +216,10 @@ export class Settlements {
   }
 
   #compare({ asked, reality }: Told, recorded: readonly RecordedVolume[]): Compared {
-    const { incarnation, ports } = this.#decisions;
+    const { incarnation } = this.#decisions;
     const differing = differingVolumes(recorded, reality, incarnation);
     const verdictOf = (one: DifferingVolume): Verdict => {
-      const outdated =
-        whyOutdated(asked.get(one.volumeId), one.recorded?.volume) ?? whyUnheard(ports.fleet, one, reality);
+      const outdated = whyOutdated(asked.get(one.volumeId), one.recorded?.volume);
       return outdated === null ? judge(one, reality, recorded, incarnation) : refused(outdated);
     };
     return { differing, verdictOf };
@@ -332,21 +331,6 @@ function standing(fleet: Fleet): Pick<Divergence, 'following' | 'unheard'> & { i
   const following = all.filter(({ follows }) => follows === 'this').length;
   const unheard = all.filter(({ follows }) => follows === 'unheard').map(({ role, id }) => ({ role, id }));
   return { following, unheard, isAll: following === all.length };
-}
-
-/** Who has not asked yet in this life still carries out orders of the one that it follows, which may come late. */
-function whyUnheard(fleet: Fleet, { parts }: DifferingVolume, { answered }: Reality): string | null {
-  const concerned = new Set([
-    ...parts.cards.map(({ cardId }) => `card ${cardId}`),
-    ...parts.legs.map(({ poolId }) => `pool ${poolId}`),
-  ]);
-  const unheard = answered.find(
-    ({ role, id, isEstranged }) =>
-      isEstranged && concerned.has(`${role} ${id}`) && fleet.follows(role, id) === 'unheard',
-  );
-  return unheard
-    ? `${unheard.role} ${unheard.id} has not asked what is wanted since the restore: wait until it has`
-    : null;
 }
 
 const settled = ({ volume, change }: Draft, how: One['how']): One => ({
