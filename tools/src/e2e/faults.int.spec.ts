@@ -138,7 +138,8 @@ describe('a mirror under verified I/O', { timeout: 240_000 }, () => {
     expect(await readWholeVolume(system.targetOf(volume))).toMatchObject({ failedIo: 0, wrongBlocks: 0 });
     expect(await system.wrongBlocks(volume, ledger)).toEqual([]);
     const healed = await movedThrough(subject, 'pool-5', 'preparing', async () => undefined, { layers: [] });
-    expect(healed.state).toBe('settled');
+    // With the reason, should it be taken back.
+    expect(healed).toMatchObject({ state: 'settled', problem: null });
     await holds(subject, 'pool-5');
     await system.remove(volume);
   });
