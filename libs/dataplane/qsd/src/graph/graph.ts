@@ -219,6 +219,8 @@ export interface CopyJob {
   readonly phase: CopyPhase;
   /** Both stacks hold the same, and each further write of the guest goes to both. */
   readonly isSame: boolean;
+  /** It could not read a block, and goes on only when it is resumed. */
+  readonly isStopped: boolean;
 }
 
 export function copyJobOf(graph: Graph): CopyJob | null {
@@ -229,7 +231,13 @@ export function copyJobOf(graph: Graph): CopyJob | null {
     const phase = phaseOf(told?.speed ?? 0);
     // QEMU 7.2 does not say; there each copy is in step from its beginning.
     const isSynced = told?.['actively-synced'] ?? true;
-    return { job, toStackGeneration, phase, isSame: job.status === 'ready' && phase === 'in-step' && isSynced };
+    return {
+      job,
+      toStackGeneration,
+      phase,
+      isSame: job.status === 'ready' && phase === 'in-step' && isSynced,
+      isStopped: (told?.['io-status'] ?? 'ok') !== 'ok',
+    };
   }
   return null;
 }

@@ -34,6 +34,7 @@ const job = (status: string, error?: string) => ({
 });
 const goesAlong = (phase: CopyPhase, isSynced?: boolean) => ({
   device: 'copy-2',
+  'io-status': 'ok',
   speed: speedOf(phase, 64 * 1024 ** 2),
   ...(isSynced === undefined ? {} : { 'actively-synced': isSynced }),
 });

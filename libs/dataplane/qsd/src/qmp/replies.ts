@@ -37,7 +37,12 @@ export const jobsReply = z.array(
 export type QmpJob = z.infer<typeof jobsReply>[number];
 
 export const blockJobsReply = z.array(
-  z.looseObject({ device: z.string(), speed: z.int().min(0), 'actively-synced': z.boolean().optional() }),
+  z.looseObject({
+    device: z.string(),
+    speed: z.int().min(0),
+    'io-status': z.string(),
+    'actively-synced': z.boolean().optional(),
+  }),
 );
 export type QmpBlockJob = z.infer<typeof blockJobsReply>[number];
 

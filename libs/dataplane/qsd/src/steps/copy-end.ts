@@ -35,6 +35,9 @@ export async function abandonJob(scene: VolumeScene, toStackGeneration: number):
   await waitUntilConcluded(scene, CANCEL_TIMEOUT_MS);
 }
 
+/** Has a copy go on that stopped where it could not read. */
+export const resumeJob = (scene: VolumeScene, id: string) => unlessOver(scene, 'job-resume', { id });
+
 const tearAway = (scene: VolumeScene, id: string) => unlessOver(scene, 'job-cancel', { id });
 const letGo = (scene: VolumeScene, device: string) => unlessOver(scene, 'block-job-cancel', { device, force: false });
 
@@ -62,6 +65,7 @@ async function finish(scene: StepScene, { job, phase }: CopyJob): Promise<'whole
     const seenCount = daemon.qmp.eventCount;
     const now = copyJobOf(await untraced(() => look(scene)));
     if (now === null || !CANCELLABLE.has(now.job.status)) return 'over';
+    if (now.isStopped) return 'stuck';
     if (now.job.status === 'ready') return 'whole';
     const done = now.job['current-progress'];
     if (done !== doneBytes) [doneBytes, movedAtMs] = [done, performance.now()];
@@ -85,6 +89,8 @@ export async function waitUntilConcluded(scene: VolumeScene, timeoutMs: number):
     const graph = await untraced(() => look(scene));
     const copy = copyJobOf(graph);
     if (copy === null || copy.job.status === 'concluded') return graph;
+    // One that stopped where it could not read does not end by itself.
+    if (copy.isStopped) await tearAway(scene, copy.job.id);
     if (performance.now() > deadline)
       throw unavailable(`the copy of ${scene.volumeId} is ${copy.job.status} and did not end within ${timeoutMs} ms`);
     await scene.daemon.qmp.nextEvent(seenCount, POLL_MS, never);

@@ -45,7 +45,8 @@ export async function startJob(
         // The outcome stays to be read after a crash of the agent; finalizing by hand was seen to stop the guest.
         'auto-dismiss': false,
         'auto-finalize': true,
-        'on-source-error': 'report',
+        // It is resumed by whoever waits for it.
+        'on-source-error': 'stop',
         'on-target-error': 'report',
       },
       nothing,

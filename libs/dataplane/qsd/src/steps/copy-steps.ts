@@ -10,6 +10,7 @@ import { abandonJob, cancelJob, dismiss, POLL_MS, waitUntilConcluded } from './c
 import { CopyFollower } from './copy-follower.js';
 import { CopyPacer } from './copy-pacer.js';
 import { COPY_PIECE_BYTES } from './copy-piece.js';
+import { CopyResumer } from './copy-resumer.js';
 import { startJob, withoutDoubtfulStart } from './copy-start.js';
 import { look, type StepScene } from './step-scene.js';
 
@@ -66,6 +67,7 @@ async function startCopy(scene: StepScene, step: Copy, graph: Graph, pacer: Copy
 async function waitUntilReady(scene: StepScene, step: Copy, pacer: CopyPacer): Promise<void> {
   const { context, daemon, volumeId } = scene;
   const follower = new CopyFollower(scene, pacer);
+  const resumer = new CopyResumer(scene);
   let [doneBytes, movedAtMs] = [-1, performance.now()];
   for (;;) {
     const seenCount = daemon.qmp.eventCount;
@@ -80,7 +82,9 @@ async function waitUntilReady(scene: StepScene, step: Copy, pacer: CopyPacer): P
     context.onProgress({ doneBytes: progress.doneBytes, totalBytes: progress.totalBytes });
     if (progress.state === 'ready' || progress.state === 'done') return;
     if (progress.state === 'failed') throw copyFailed(volumeId, step.toStackGeneration, progress.error);
-    if (progress.doneBytes !== doneBytes) [doneBytes, movedAtMs] = [progress.doneBytes, performance.now()];
+    if (running.isStopped) await resumer.resume(running);
+    if (running.isStopped || progress.doneBytes !== doneBytes)
+      [doneBytes, movedAtMs] = [progress.doneBytes, performance.now()];
     else if (performance.now() - movedAtMs > stallLimitMs(scene, pacer, doneBytes))
       return abandonCopy(scene, step, progress);
     await pacer.look(graph, progress);

@@ -1,0 +1,46 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { refused } from '../errors.js';
+import type { CopyJob } from '../graph/graph.js';
+import { abandonJob, resumeJob } from './copy-end.js';
+import type { StepScene } from './step-scene.js';
+
+const FIRST_RESUMES = 8;
+const MAX_RESUMES = 100;
+const BYTES_FOR_ONE_MORE = 64 * 1024 ** 2;
+const FIRST_REST_MS = 50;
+const MAX_REST_MS = 1000;
+
+/**
+ * Has a copy go on that stopped where the old stack could not be read. Read beside a guest's write, one leg of a mirror
+ * answers with what was there and another with what will be; where the third is away or holds something older, no two
+ * agree and there is an error, which a moment later there is not. What cannot be read at all stops it again at each turn.
+ */
+export class CopyResumer {
+  readonly #scene: StepScene;
+  #resumes = 0;
+
+  constructor(scene: StepScene) {
+    this.#scene = scene;
+  }
+
+  /** @throws DataPlaneError `step-failed` when it was resumed often enough; the copy is cancelled by then */
+  async resume({ job, toStackGeneration }: CopyJob): Promise<void> {
+    const doneBytes = job['current-progress'];
+    if (!mayResume(this.#resumes, doneBytes)) {
+      await abandonJob(this.#scene, toStackGeneration);
+      throw refused(
+        'step-failed',
+        `the copy of ${this.#scene.volumeId} into stack ${toStackGeneration} stopped ${this.#resumes + 1} times where the old stack could not be read, the last time at ${doneBytes} of ${job['total-progress']} bytes, and was cancelled. The old stack is untouched: look at its pools`,
+      );
+    }
+    await sleep(restMs(this.#resumes));
+    this.#resumes += 1;
+    await resumeJob(this.#scene, job.id);
+  }
+}
+
+/** The more was copied, the more writes it may have met. */
+export const mayResume = (resumes: number, doneBytes: number): boolean =>
+  resumes < Math.min(MAX_RESUMES, FIRST_RESUMES + Math.floor(doneBytes / BYTES_FOR_ONE_MORE));
+
+export const restMs = (resumes: number): number => Math.min(MAX_REST_MS, FIRST_REST_MS * 2 ** resumes);
