@@ -11,9 +11,8 @@ const FIRST_REST_MS = 50;
 const MAX_REST_MS = 1000;
 
 /**
- * Has a copy go on that stopped where the old stack could not be read. Read beside a guest's write, one leg of a mirror
- * answers with what was there and another with what will be; where the third is away or holds something older, no two
- * agree and there is an error, which a moment later there is not. What cannot be read at all stops it again at each turn.
+ * Has a copy go on that stopped where the old stack could not be read: a leg may be away for a moment, and the legs of a
+ * mirror need not agree on what the guest is just writing. What cannot be read at all stops it again at each turn.
  */
 export class CopyResumer {
   readonly #scene: StepScene;
