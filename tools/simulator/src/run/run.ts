@@ -66,7 +66,7 @@ const MIN_VOLUMES = 5;
 const ENOUGH_EVENTS = 700;
 /** A run that has not come to enough by then ends without, and says so. */
 const MAX_EVENTS = 10_000;
-const COPY_AGAIN_EVERY = 100;
+const BRING_ON_EVERY = 100;
 const withinAnyCopy = ['step-fails', 'crash-before', 'data-plane-lies', 'message-delayed'] as const;
 /** Longer than every patience in the system; what is not over then never is. */
 const REST_WITHIN_MS = 900_000;
@@ -238,7 +238,7 @@ export class Run {
     const isBack = !this.#agents.some(({ isAway }) => isAway);
     const isOver = isBack && this.#isEnough && (this.#faults.waiting.length === 0 || count >= ENOUGH_EVENTS);
     if (isOver || count >= MAX_EVENTS) void this.#end();
-    else if (count >= ENOUGH_EVENTS && count % COPY_AGAIN_EVERY === 0) this.#strikeWithinACopy();
+    else if (count >= ENOUGH_EVENTS && count % BRING_ON_EVERY === 0) this.#bringOn();
   }
 
   #spoilALeg(): void {
@@ -260,8 +260,10 @@ export class Run {
     );
   }
 
-  /** The one that was to strike within a copy waits for what does not happen there. */
-  #strikeWithinACopy(): void {
+  /** What a schedule still lacks may wait for what never happens. */
+  #bringOn(): void {
+    // Nobody but the database that was put back knows of such a pause, which holds every change.
+    if (this.#settler !== null) void resumeAll(this.#asker('operator', admin), this.#judge.promises);
     if (this.#faults.coverage.of('copy') === 0)
       this.#faults.arm({ kind: this.#chance.pick(withinAnyCopy), step: 'copy', skip: 0 });
   }
